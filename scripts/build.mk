@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Rules and variables of the build. Each directory's build.mk names its sources and
+# products with the two macros below; paths are relative to the top.
+
+include scripts/flags.mk
+
+# --- macros for build.mk files ---
+
+# $(call component,NAME,DIR,SOURCES,PACKAGES): objects of SOURCES, and $(O)/NAME.a of them without main.c
+# and with what NAME_more lists. PACKAGES are pkg-config names; whoever links the archive gets them too.
+define component
+components += $(1)
+$(1)_src := $(sort $(3))
+$(1)_obj := $$(patsubst %.c,$(O)/obj/%.o,$$(filter-out %/main.c,$$($(1)_src)))
+$(1)_pkgs := $(4)
+all_src += $$($(1)_src)
+$$(patsubst %.c,$(O)/obj/%.o,$$($(1)_src)): cflags_extra := -I$(2) $$(call pkg_cflags,$(4))
+$(O)/$(1).a: $$($(1)_obj) $$($(1)_more)
+	$$(q_ar)rm -f $$@ && $$(AR) rcs $$@ $$($(1)_obj) $$($(1)_more)
+endef
+
+# $(call program,NAME,OBJECTS,COMPONENTS,PACKAGES): $(O)/NAME, linked from objects and component
+# archives; PACKAGES are those of the program beyond its components'.
+define program
+programs += $(O)/$(1)
+$(O)/$(1): $(2) $$(foreach c,$(3),$(O)/$$(c).a) $(O)/.flags-ld
+	$$(q_ld)$$(CC) $$(pie_ldflags) $$(ldflags) -o $$@ $(2) $$(foreach c,$(3),$(O)/$$(c).a) \
+		$$(call pkg_libs,$$(foreach c,$(3),$$($$(c)_pkgs)) $(4)) -lpthread -ldl -lm
+endef
+
+# $(call shared,FILE,SONAME or nothing,OBJECTS,ARCHIVES,MAP,PACKAGES,MORE FLAGS)
+define shared
+libraries += $(O)/$(1)
+$(O)/$(1): $(3) $(4) $(wildcard $(5)) $(O)/.flags-ld
+	$$(q_ld)$$(CC) -shared $$(if $(2),-Wl$$(comma)-soname$$(comma)$(2)) $$(ldflags) $(7) -Wl,--exclude-libs,ALL \
+		$$(if $(wildcard $(5)),-Wl$$(comma)--version-script=$(5)) \
+		-o $$@ $(3) $(4) $$(call pkg_libs,$(6)) -lpthread
+endef
+
+# --- compiling ---
+
+$(O)/obj/%.o: %.c $(O)/.flags-cc
+	$(q_cc)mkdir -p $(@D) && $(CC) $(cppflags) $(cflags) $(cflags_extra) -MMD -MP -c -o $@ $<
+
+# Rewritten only when the flags change, so that what was made with others is made again.
+.PHONY: FORCE
+$(O)/.flags-cc: FORCE
+	@mkdir -p $(O) && printf '%s\n' '$(CC) $(cppflags) $(cflags)' | scripts/if-changed $@
+$(O)/.flags-ld: FORCE
+	@mkdir -p $(O) && printf '%s\n' '$(CC) $(pie_ldflags) $(ldflags)' | scripts/if-changed $@
+
+# --- directories ---
+
+include $(wildcard $(patsubst %,%/build.mk,common libhsm pkcs11 vhsm/board vhsm/firmware tools))
+include $(wildcard tests/build.mk)
+include scripts/install.mk
+
+.PHONY: all
+all: $(programs) $(libraries) $(products)
+	@mkdir -p $(O)
+
+-include $(shell test -d $(O)/obj && find $(O)/obj -name '*.d')
+
+# --- using what was built ---
+
+# The program's own output is all there is on standard output: it may be piped on.
+.PHONY: run shell demo bench
+export HSM_CMD := $(value CMD)
+run:
+	+@$(MAKE) --no-print-directory all >&2
+	@test -n "$$HSM_CMD" || { echo "usage: make run CMD='...'" >&2; exit 2; }
+	@scripts/env $(O) sh -c "$$HSM_CMD"
+
+shell: all
+	@scripts/env $(O) scripts/interactive
+
+demo: all
+	@scripts/env $(O) scripts/demo
+
+bench: all
+	@scripts/env $(O) scripts/bench
+
+# --- for editors and formatting ---
+
+c_files = $(shell find common include libhsm pkcs11 tests tools vhsm -name '*.[ch]' 2>/dev/null)
+
+.PHONY: format
+format:
+	clang-format -i $(c_files)
+
+.PHONY: compile_commands.json
+compile_commands.json:
+	$(file >$@.src)$(foreach s,$(all_src),$(file >>$@.src,$(s)))
+	@sed -e 's|.*|{"directory": "$(CURDIR)", "file": "&", "command": "$(CC) $(subst ",\\",$(cppflags) $(cflags)) -c &"},|' \
+		$@.src | sed -e '1s/^/[/' -e '$$s/,$$/]/' >$@ && rm -f $@.src

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Where output goes and which flags make it. Output of each system and sanitizer choice
+# has a directory of its own, so that they live side by side.
+
+comma := ,
+version := $(shell cat VERSION)
+system := $(shell . /etc/os-release && echo $${ID}-$${VERSION_ID:-unstable})
+O := build/$(system)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+ifeq ($(origin CC),undefined)
+CC := gcc
+endif
+CLANG ?= clang
+AR ?= ar
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+
+PREFIX ?= /usr/local
+LIBEXECDIR ?= $(PREFIX)/libexec
+LIBDIR ?= $(PREFIX)/lib
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+warnings := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
+
+cppflags := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DHSM_VERSION='"$(version)"' \
+	-DHSM_LIBEXECDIR='"$(LIBEXECDIR)/hsm"' -DHSM_SYSCONFDIR='"$(SYSCONFDIR)"' $(CPPFLAGS)
+
+# Position-independent everywhere: objects serve libraries and programs alike.
+cflags := -std=gnu11 $(warnings) -fPIC -fvisibility=hidden -fstack-protector-strong \
+	-fno-strict-aliasing $(if $(WERROR),-Werror) $(CFLAGS)
+ldflags := -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+pie_ldflags := -pie
+
+# -fcf-protection is x86's alone.
+ifneq ($(filter x86_64 i686,$(shell uname -m)),)
+cflags += -fcf-protection
+endif
+
+ifdef SANITIZE
+sanitize_flags := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+cflags += $(sanitize_flags) -O1 -DHSM_SANITIZED=1
+ldflags += $(sanitize_flags)
+else
+cppflags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+
+pkg_cflags = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --cflags $(1)))
+pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(1)))
+
+# V=1 shows commands, otherwise one short line each.
+ifdef V
+q_cc :=
+q_ld :=
+q_ar :=
+else
+q_cc = @echo "  CC    $@";
+q_ld = @echo "  LD    $@";
+q_ar = @echo "  AR    $@";
+endif

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make install: programs, libraries, the module, headers, man pages, and the configuration
+# by which p11-kit finds the module. DESTDIR and PREFIX as everywhere.
+
+BINDIR ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+MODULEDIR ?= $(LIBDIR)/pkcs11
+P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
+
+install_bin := $(filter $(O)/hsmctl $(O)/hsm-bench $(O)/vhsm,$(programs))
+install_man := $(wildcard tools/*.[1-8])
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(P11KITDIR) \
+		$(DESTDIR)$(LIBEXECDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/hsm $(DESTDIR)$(PKGCONFIGDIR)
+	$(if $(install_bin),install -m 755 $(install_bin) $(DESTDIR)$(BINDIR))
+	$(if $(wildcard include/hsm/libhsm.h),install -m 644 include/hsm/libhsm.h $(DESTDIR)$(INCLUDEDIR)/hsm)
+	$(if $(libhsm_src),install -m 755 $(O)/libhsm.so.0 $(DESTDIR)$(LIBDIR))
+	$(if $(libhsm_src),ln -sf libhsm.so.0 $(DESTDIR)$(LIBDIR)/libhsm.so)
+	$(if $(libhsm_src),install -m 644 $(O)/libhsm.a $(DESTDIR)$(LIBDIR))
+	$(if $(libhsm_src),sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(version)|' \
+		scripts/libhsm.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/libhsm.pc)
+	$(if $(pkcs11_src),install -m 755 $(O)/hsm-pkcs11.so $(DESTDIR)$(MODULEDIR))
+	$(if $(pkcs11_src),echo "module: $(MODULEDIR)/hsm-pkcs11.so" >$(DESTDIR)$(P11KITDIR)/hsm.module)
+	$(if $(firmware_src),rm -rf $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
+	$(if $(firmware_src),cp -r $(O)/firmware $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
+	$(foreach m,$(install_man),install -D -m 644 $(m) \
+		$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m));)

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# hsmctl and hsm-bench; a tool is its main file and what begins with its name.
+
+ifneq ($(wildcard tools/hsmctl*.c),)
+$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c))
+$(eval $(call program,hsmctl,$(hsmctl_obj),libhsm common,json-c))
+endif
+
+ifneq ($(wildcard tools/hsm-bench*.c),)
+$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),p11-kit-1 libcrypto json-c))
+$(eval $(call program,hsm-bench,$(hsm-bench_obj),,libcrypto json-c))
+endif
