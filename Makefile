@@ -9,6 +9,11 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 SHELL := /bin/sh
 .SUFFIXES:
 
+# As many jobs as processors, unless the caller says.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 goals := $(or $(MAKECMDGOALS),all)
 local_goals := help clean clean-root
 
@@ -22,11 +27,14 @@ ifneq ($(filter-out $(local_goals),$(goals)),)
     where := root
   else ifeq ($(goals),check-native)
     where := none
+  else ifeq ($(goals),install)
+    # What runs on this machine is built with this machine's libraries.
+    where := $(shell scripts/need native >&2 && echo here)
   else
     where := $(shell scripts/where)
-    ifeq ($(where),)
-      $(error this machine lacks what the build needs, see above)
-    endif
+  endif
+  ifeq ($(where),)
+    $(error this machine lacks what the build needs, see above)
   endif
 else
   where := none
@@ -40,7 +48,7 @@ $(goals): in-root
 
 # Tests of the machine's own compiler and libraries come first, their counts are carried over.
 in-root: $(if $(filter check,$(goals)),native-first)
-	+@scripts/root run make --no-print-directory $(goals)
+	+@scripts/root run make --no-print-directory $(goals) $(if $(filter check,$(goals)),NATIVE_COUNTS=build/native.counts)
 
 .PHONY: native-first
 native-first:

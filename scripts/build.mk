@@ -4,6 +4,7 @@
 # products with the two macros below; paths are relative to the top.
 
 include scripts/flags.mk
+include scripts/install.mk
 
 # --- macros for build.mk files ---
 
@@ -14,7 +15,7 @@ components += $(1)
 $(1)_src := $(sort $(3))
 $(1)_obj := $$(patsubst %.c,$(O)/obj/%.o,$$(filter-out %/main.c,$$($(1)_src)))
 $(1)_pkgs := $(4)
-all_src += $$($(1)_src)
+$(1)_dir := $(2)
 $$(patsubst %.c,$(O)/obj/%.o,$$($(1)_src)): cflags_extra := -I$(2) $$(call pkg_cflags,$(4))
 $(O)/$(1).a: $$($(1)_obj) $$($(1)_more)
 	$$(q_ar)rm -f $$@ && $$(AR) rcs $$@ $$($(1)_obj) $$($(1)_more)
@@ -40,7 +41,7 @@ endef
 
 # --- compiling ---
 
-$(O)/obj/%.o: %.c $(O)/.flags-cc
+$(O)/obj/%.o: %.c $(O)/.flags-cc | $(O)/gen/hsm-paths.h
 	$(q_cc)mkdir -p $(@D) && $(CC) $(cppflags) $(cflags) $(cflags_extra) -MMD -MP -c -o $@ $<
 
 # Rewritten only when the flags change, so that what was made with others is made again.
@@ -50,11 +51,15 @@ $(O)/.flags-cc: FORCE
 $(O)/.flags-ld: FORCE
 	@mkdir -p $(O) && printf '%s\n' '$(CC) $(pie_ldflags) $(ldflags)' | scripts/if-changed $@
 
+# Where installed files are, in a header of its own: another PREFIX compiles only what asks.
+$(O)/gen/hsm-paths.h: FORCE
+	@mkdir -p $(@D) && printf '#define HSM_%s "%s"\n' LIBEXECDIR '$(LIBEXECDIR)/hsm' \
+		SYSCONFDIR '$(SYSCONFDIR)' BINDIR '$(BINDIR)' | scripts/if-changed $@
+
 # --- directories ---
 
 include $(wildcard $(patsubst %,%/build.mk,common libhsm pkcs11 vhsm/board vhsm/firmware tools))
 include $(wildcard tests/build.mk)
-include scripts/install.mk
 
 .PHONY: all
 all: $(programs) $(libraries) $(products)
@@ -91,6 +96,8 @@ format:
 
 .PHONY: compile_commands.json
 compile_commands.json:
-	$(file >$@.src)$(foreach s,$(all_src),$(file >>$@.src,$(s)))
-	@sed -e 's|.*|{"directory": "$(CURDIR)", "file": "&", "command": "$(CC) $(subst ",\\",$(cppflags) $(cflags)) -c &"},|' \
-		$@.src | sed -e '1s/^/[/' -e '$$s/,$$/]/' >$@ && rm -f $@.src
+	@{ $(foreach c,$(components),scripts/compile-commands $(CC) $(cppflags) $(cflags) -I$($(c)_dir) \
+		$(call pkg_cflags,$($(c)_pkgs)) -- $($(c)_src);) \
+	scripts/compile-commands $(CC) $(cppflags) $(cflags) -Itests/unit \
+		$(foreach c,$(components),-I$($(c)_dir)) -- $(test_src); } | \
+		sed -e '1s/^,/[/' -e '$$s/$$/]/' >$@

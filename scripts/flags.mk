@@ -6,7 +6,7 @@
 comma := ,
 version := $(shell cat VERSION)
 system := $(shell . /etc/os-release && echo $${ID}-$${VERSION_ID:-unstable})
-O := build/$(system)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+O := build/$(system)$(if $(FUZZ),-fuzz,$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE))))
 
 ifeq ($(origin CC),undefined)
 CC := gcc
@@ -23,8 +23,7 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 warnings := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
 
-cppflags := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DHSM_VERSION='"$(version)"' \
-	-DHSM_LIBEXECDIR='"$(LIBEXECDIR)/hsm"' -DHSM_SYSCONFDIR='"$(SYSCONFDIR)"' $(CPPFLAGS)
+cppflags := -Iinclude -Iinclude/uapi -I$(O)/gen -D_GNU_SOURCE -DHSM_VERSION='"$(version)"' $(CPPFLAGS)
 
 # Position-independent everywhere: objects serve libraries and programs alike.
 cflags := -std=gnu11 $(warnings) -fPIC -fvisibility=hidden -fstack-protector-strong \
@@ -35,6 +34,12 @@ pie_ldflags := -pie
 # -fcf-protection is x86's alone.
 ifneq ($(filter x86_64 i686,$(shell uname -m)),)
 cflags += -fcf-protection
+endif
+
+# The fuzzers' own link adds libFuzzer's main, see tests/build.mk.
+ifdef FUZZ
+CC := $(CLANG)
+SANITIZE := fuzzer-no-link,address,undefined
 endif
 
 ifdef SANITIZE

@@ -10,8 +10,8 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 MODULEDIR ?= $(LIBDIR)/pkcs11
 P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 
-install_bin := $(filter $(O)/hsmctl $(O)/hsm-bench $(O)/vhsm,$(programs))
-install_man := $(wildcard tools/*.[1-8])
+install_bin = $(filter $(O)/hsmctl $(O)/hsm-bench $(O)/vhsm,$(programs))
+install_man = $(wildcard tools/*.[1-8])
 
 .PHONY: install
 install: all
