@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interface between the board (vhsm) and the firmware that runs on it.
+ *
+ * Two SOCK_SEQPACKET sockets are handed to each function's process:
+ *   BOARD_CONTROL_FD: connections, their descriptors, notices. Neither side waits for an answer,
+ *		     except where a message says so.
+ *   BOARD_STORAGE_FD: storage requests, each with one reply, one at a time.
+ * The board authorizes a request by the descriptor that it came on and by nothing else.
+ * Both ends run on one machine: numbers are in the machine's own byte order.
+ */
+#ifndef HSM_BOARD_H
+#define HSM_BOARD_H
+
+#include <stdint.h>
+
+#define BOARD_CONTROL_FD	3
+#define BOARD_STORAGE_FD	4
+#define BOARD_FIRST_FREE_FD	5	/* the bundle's memfds; closed by the firmware after start */
+
+#define BOARD_ID_SIZE		16
+#define PARTITION_ID_SIZE	16
+#define BOARD_KEY_SIZE		32
+#define BOARD_NAME_MAX		64
+#define BOARD_MESSAGE_MAX	(192 * 1024)	/* below the default socket buffer */
+#define BOARD_BLOB_MAX		(96 * 1024)	/* one sealed row or header */
+#define BOARD_RECORD_SIZE	8192		/* transport record of one connection, a memfd */
+#define BOARD_MAX_FDS		16		/* descriptors in one message */
+
+/* Ids of the device's own partition: function 0's officers, claim state, audit. */
+#define BOARD_DEVICE_PARTITION	{ 0 }
+
+/**
+ * struct board_message - head of every message on either socket
+ * @type: enum board_control or enum board_request
+ * @status: in replies 0 or a negative errno; 0 in requests
+ * @connection: the connection that a control message is about
+ * @length: bytes that follow
+ */
+struct board_message {
+	uint32_t type;
+	int32_t status;
+	uint32_t connection;
+	uint32_t length;
+};
+
+enum board_control {
+	/*
+	 * Board to firmware: a peer has connected. Descriptors: the socket, the transport record,
+	 * and for an adopted connection what BOARD_KEEP_* messages had kept, in BOARD_ADOPT messages
+	 * that follow. Body: struct board_connection.
+	 */
+	BOARD_CONNECTION	= 1,
+	/* Board to firmware: body struct board_keep, with its descriptor. One for each kept descriptor. */
+	BOARD_ADOPT		= 2,
+	/* Board to firmware: all BOARD_ADOPT messages of the connection have been sent; serve it. */
+	BOARD_SERVE		= 3,
+	/* Board to firmware: the partitions assigned to the function have changed. Body: a partition id. */
+	BOARD_PARTITION_CHANGED	= 4,
+	/* Board to firmware: finish what runs, close connections, exit. */
+	BOARD_STOP		= 5,
+
+	/* Firmware to board: keep this descriptor for a successor; answered by BOARD_KEPT. Body: struct board_keep. */
+	BOARD_KEEP		= 16,
+	/* Firmware to board: forget one. Body: struct board_keep, no descriptor. Not answered. */
+	BOARD_FORGET		= 17,
+	/* Firmware to board: the peer has gone or was refused; drop everything kept for it. */
+	BOARD_CLOSED		= 18,
+	/* Firmware to board: started, sandboxed, self-tests passed. No connection is handed over before. */
+	BOARD_READY		= 19,
+	/* Board to firmware: the descriptor of the oldest unanswered BOARD_KEEP is kept. */
+	BOARD_KEPT		= 20,
+};
+
+/* struct board_connection.flags */
+#define BOARD_CONNECTION_OWNER		(1U << 0)	/* the peer is the user who owns the state directory (SO_PEERCRED) */
+#define BOARD_CONNECTION_ADOPTED	(1U << 1)	/* a predecessor served it */
+
+struct board_connection {
+	uint32_t flags;
+	uint32_t uid;		/* of the peer, by SO_PEERCRED */
+	uint32_t pid;
+};
+
+enum board_keep_kind {
+	BOARD_KEEP_DMA		= 1,	/* memory map: @key the address, @length, @offset into the file, @prot */
+	BOARD_KEEP_IRQ		= 2,	/* eventfd of vector @key */
+};
+
+struct board_keep {
+	uint32_t kind;
+	uint32_t prot;		/* PROT_READ | PROT_WRITE */
+	uint64_t key;
+	uint64_t length;
+	uint64_t offset;
+};
+
+/**
+ * enum board_request - on BOARD_STORAGE_FD
+ *
+ * "Own" means: assigned to the function of the descriptor. The device partition (id 0) belongs to
+ * function 0. Requests about a partition that is not the function's own are answered with -ENOENT.
+ */
+enum board_request {
+	BOARD_HELLO		= 1,	/* reply: struct board_hello */
+	BOARD_LIST		= 2,	/* reply: struct board_partition[]; function 0 sees all, others their own */
+	BOARD_OPEN		= 3,	/* own; request: id; reply: struct board_open, then the header blob */
+	BOARD_ROWS		= 4,	/* own; request: struct board_rows; reply: rows, struct board_row + blob each */
+	BOARD_COMMIT		= 5,	/* own; request: struct board_commit ...; reply: struct board_committed */
+
+	/* function 0 only */
+	BOARD_PARTITION_CREATE	= 16,	/* request: struct board_partition (id zero: the board draws one); reply: the same */
+	BOARD_PARTITION_ASSIGN	= 17,	/* request: struct board_partition: id and function; moved off its former function */
+	BOARD_PARTITION_DESTROY	= 18,	/* request: id. Crypto-erase: its wrapping secret is gone and the storage root rotated */
+	BOARD_CLAIM		= 19,	/* request: claim code bytes; reply empty, -EACCES when wrong, -EALREADY when claimed */
+	BOARD_COUNTER		= 20,	/* reply: uint64_t, the fuse counter */
+	BOARD_PARTITION_UPDATE	= 21,	/* request: struct board_partition: name and quotas by id */
+};
+
+/* struct board_hello.flags */
+#define BOARD_HELLO_EMBEDDED		(1U << 0)	/* a user's own directory: its owner is the officer */
+#define BOARD_HELLO_CLAIMED		(1U << 1)
+#define BOARD_HELLO_ROLLBACK_SAFE	(1U << 2)	/* fuses lie outside the state directory */
+#define BOARD_HELLO_SECRET_SAFE		(1U << 3)	/* the fuse secret is held by a TPM or system credential */
+
+struct board_hello {
+	uint32_t flags;
+	uint32_t function;
+	uint32_t functions;
+	uint32_t security_version;
+	uint8_t board_id[BOARD_ID_SIZE];
+	char serial[32];
+	uint8_t measurement[48];	/* SHA-384 over the firmware bundle's manifest */
+	uint32_t dma_bits;		/* address width to report, 32 to 64 */
+	uint32_t max_queues;		/* I/O queue pairs of a controller */
+	uint32_t incarnation;		/* counts starts of this function's firmware process, from 1 */
+	uint32_t spin_us;		/* bound of spinning, 0: never spin */
+};
+
+/* struct board_partition.flags */
+#define BOARD_PARTITION_STRICT		(1U << 0)	/* profile strict, else compatible */
+
+struct board_partition {
+	uint8_t id[PARTITION_ID_SIZE];
+	char name[BOARD_NAME_MAX];	/* the officer's name for it, UTF-8, NUL-padded */
+	uint32_t function;		/* 0: assigned to none (function 0 owns only the device partition) */
+	uint32_t flags;
+	uint32_t slot;			/* stable PKCS#11 slot number, unique on the board, never used again */
+	uint32_t max_objects;		/* quotas, kept by the firmware; 0: the board's default has been filled in */
+	uint32_t max_sessions;
+	uint32_t max_bytes;
+};
+
+/**
+ * struct board_open - what a function's process gets of its own partition
+ * @key: KDF(ladder key and the partition's wrapping secret, id, generation). It unwraps the storage key;
+ *	the board never sees that.
+ * @generation: moves on when the wrapping secret is made anew
+ * @counter: the header's counter that the board's root record vouches for. A header with this number is
+ *	current, one with this number + 1 an interrupted commit, every other an old copy.
+ * @header_length: bytes of the header blob that follow; 0: the partition is new
+ * @rows: rows in storage
+ */
+struct board_open {
+	struct board_partition partition;
+	uint8_t key[BOARD_KEY_SIZE];
+	uint64_t generation;
+	uint64_t counter;
+	uint32_t header_length;
+	uint32_t rows;
+};
+
+/* Rows with an id above @after, in ascending order, as many as fit; none: the end. */
+struct board_rows {
+	uint8_t partition[PARTITION_ID_SIZE];
+	uint64_t after;
+};
+
+struct board_row {
+	uint64_t id;
+	uint32_t length;
+	uint32_t reserved;
+};
+
+/* struct board_commit.flags */
+#define BOARD_COMMIT_ADVANCE		(1U << 0)	/* move the fuse counter and this header's counter on by one */
+
+/**
+ * struct board_commit - one transaction: a new header and the rows that change with it
+ * @header_length: bytes of the header blob, which follows this structure; must not be 0
+ * @changes: number of struct board_change, which follow the header, each with its blob
+ *
+ * On disk when answered with status 0, or, with any other status, not done at all.
+ */
+struct board_commit {
+	uint8_t partition[PARTITION_ID_SIZE];
+	uint32_t flags;
+	uint32_t header_length;
+	uint32_t changes;
+	uint32_t reserved;
+};
+
+/* @length 0: the row is deleted */
+struct board_change {
+	uint64_t id;
+	uint32_t length;
+	uint32_t reserved;
+};
+
+struct board_committed {
+	uint64_t counter;	/* the header's counter after the commit */
+};
+
+/**
+ * struct transport_record - what a successor needs of a connection, in a memfd that both map
+ *
+ * Written by the firmware before each reply on the socket. No payload and no key is ever in it. The board
+ * only keeps it. A successor treats it as untrusted: its predecessor may have been broken.
+ * @phase: enum transport_phase
+ * @header: the vfio-user message being handled, as it came
+ * @remaining: bytes of it that have not been read yet
+ * @sent: bytes of the reply that have been sent
+ * @config: PCI configuration space
+ * @registers: BAR 0 registers up to the doorbells
+ * @epoch: of the controller
+ */
+struct transport_record {
+	uint32_t magic;
+	uint32_t phase;
+	uint8_t header[16];
+	uint32_t remaining;
+	uint32_t sent;
+	uint32_t reply_length;
+	uint32_t version_done;
+	uint32_t epoch;
+	uint32_t reserved[5];
+	uint8_t registers[64];
+	uint8_t config[4096];
+};
+
+#define TRANSPORT_RECORD_MAGIC	0x52545348U	/* "HSTR" */
+
+enum transport_phase {
+	TRANSPORT_IDLE		= 0,
+	TRANSPORT_READING	= 1,
+	TRANSPORT_HANDLING	= 2,
+	TRANSPORT_REPLYING	= 3,
+};
+
+_Static_assert(sizeof(struct board_message) == 16, "board_message");
+_Static_assert(sizeof(struct transport_record) <= BOARD_RECORD_SIZE, "transport_record");
+
+#endif /* HSM_BOARD_H */

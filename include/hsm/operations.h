@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of operations: dispatcher, library, tracer and Documentation/commands.rst follow from it.
+ *
+ * X(code, name, session, role, time class, repeat, request fields, response fields, summary)
+ *   session	NONE or SESSION: does the command name a session?
+ *   role	who may: ANY, USER, SO, OFFICER (of the device, function 0 only), or a finer rule in the handler, which the
+ *		summary then names. SETUP: ANY, or the embedded owner, as the summary says
+ *   repeat	REPEAT: libhsm may send it again on a new channel when the answer was lost. ONCE: never
+ *   fields	HSM_IN/HSM_OUT of R(required) and O(optional) fields; HSM_PARAMETERS: any parameter fields
+ */
+#ifndef HSM_OPERATIONS_H
+#define HSM_OPERATIONS_H
+
+#include <stdint.h>
+#include <linux/ihsm_hw.h>
+#include <hsm/wire.h>
+
+#define HSM_OPERATION_TABLE(X) \
+	X(0x0001, NOP,			NONE, ANY, SHORT, REPEAT, HSM_FIELDS(O(DATA)), HSM_FIELDS(O(DATA)), \
+	  "does nothing; the data comes back") \
+	X(0x0002, CHANNEL_CLOSE,	NONE, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, \
+	  "close this channel; sessions that were not moved go with it") \
+	X(0x0003, CHANNEL_OFFER,	NONE, ANY, SHORT, ONCE, HSM_NONE, HSM_FIELDS(R(TOKEN)), \
+	  "ask for the secret with which a new channel of the same context takes over sessions and logins") \
+	X(0x0004, CHANNEL_TAKE,		NONE, ANY, SHORT, ONCE, HSM_FIELDS(R(TOKEN)), HSM_NONE, \
+	  "take over sessions and logins from the channel that made the offer, which closes") \
+	X(0x0010, TOKEN_INFO,		NONE, ANY, SHORT, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(LABEL), R(SERIAL), R(FLAGS), R(SESSIONS), R(RW_SESSIONS), R(MAX_SESSIONS), R(TOTAL_MEMORY), \
+		     R(FREE_MEMORY), R(MIN), R(MAX), R(PROFILE)), \
+	  "state of the token; flags are CKF_ of CK_TOKEN_INFO, minimum and maximum those of a PIN's length") \
+	X(0x0011, MECHANISM_LIST,	NONE, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(TYPES)), \
+	  "mechanisms that work here and now") \
+	X(0x0012, MECHANISM_INFO,	NONE, ANY, SHORT, REPEAT, HSM_FIELDS(R(MECHANISM)), \
+	  HSM_FIELDS(R(MIN), R(MAX), R(FLAGS)), "key sizes and flags, as CK_MECHANISM_INFO") \
+	X(0x0013, TOKEN_INIT,		NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(LABEL)), HSM_NONE, \
+	  "destroy all objects and set the label; the first time the PIN becomes the SO's, later it must be the SO's") \
+	X(0x0014, PIN_INIT,		SESSION, SO, LONG, ONCE, HSM_FIELDS(R(NEW_PIN)), HSM_NONE, \
+	  "the SO sets the user's PIN") \
+	X(0x0015, PIN_SET,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
+	  "change the PIN of whoever is logged in, or the user's") \
+	X(0x0020, SESSION_OPEN,		NONE, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
+	  "open a session; its number is in the response header") \
+	X(0x0021, SESSION_CLOSE,	SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close a session") \
+	X(0x0022, SESSION_CLOSE_ALL,	NONE, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close all sessions of the channel") \
+	X(0x0023, SESSION_INFO,		SESSION, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(STATE), R(FLAGS)), \
+	  "state of a session") \
+	X(0x0024, LOGIN,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(USER), R(PIN)), HSM_NONE, \
+	  "log the channel in, or, with CKU_CONTEXT_SPECIFIC, allow the active operation") \
+	X(0x0025, LOGOUT,		SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "log the channel out") \
+	X(0x0026, SESSION_CANCEL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
+	  "end active operations, named by CKF_ flags") \
+	X(0x0030, OBJECT_CREATE,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \
+	  "create an object") \
+	X(0x0031, OBJECT_COPY,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(KEY), O(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \
+	  "copy an object") \
+	X(0x0032, OBJECT_DESTROY,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(KEY)), HSM_NONE, "destroy an object") \
+	X(0x0033, OBJECT_SIZE,		SESSION, ANY, SHORT, REPEAT, HSM_FIELDS(R(KEY)), HSM_FIELDS(R(LENGTH)), \
+	  "bytes that an object takes") \
+	X(0x0034, ATTRIBUTES_GET,	SESSION, ANY, SHORT, REPEAT, HSM_FIELDS(R(KEY), R(TYPES)), HSM_FIELDS(R(ATTRIBUTES)), \
+	  "read attributes; every one that can be read is filled in, the others are marked") \
+	X(0x0035, ATTRIBUTES_SET,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(KEY), R(TEMPLATE)), HSM_NONE, \
+	  "change attributes") \
+	X(0x0036, FIND_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(TEMPLATE)), HSM_NONE, "start a search") \
+	X(0x0037, FIND,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(COUNT)), HSM_FIELDS(R(HANDLES)), \
+	  "next handles, at most count; none: the end") \
+	X(0x0038, FIND_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "end a search") \
+	X(0x0040, ENCRYPT_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start an encryption") \
+	X(0x0041, ENCRYPT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "encrypt in one piece") \
+	X(0x0042, ENCRYPT_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "next part") \
+	X(0x0043, ENCRYPT_FINAL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "end of the parts") \
+	X(0x0044, DECRYPT_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a decryption") \
+	X(0x0045, DECRYPT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "decrypt in one piece") \
+	X(0x0046, DECRYPT_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "next part") \
+	X(0x0047, DECRYPT_FINAL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "end of the parts") \
+	X(0x0048, DIGEST_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a digest") \
+	X(0x0049, DIGEST,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "digest in one piece") \
+	X(0x004a, DIGEST_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
+	X(0x004b, DIGEST_KEY,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY)), HSM_NONE, "a key's value as next part") \
+	X(0x004c, DIGEST_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "end of the parts") \
+	X(0x0050, SIGN_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a signature or MAC") \
+	X(0x0051, SIGN,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), HSM_FIELDS(O(SIGNATURE), O(NEEDED)), \
+	  "sign in one piece; the handler raises the time class for asymmetric keys") \
+	X(0x0052, SIGN_UPDATE,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
+	X(0x0053, SIGN_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX), O(PART)), \
+	  HSM_FIELDS(O(SIGNATURE), O(NEEDED)), "end of the parts") \
+	X(0x0054, VERIFY_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a verification") \
+	X(0x0055, VERIFY,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(SIGNATURE)), HSM_NONE, "verify in one piece") \
+	X(0x0056, VERIFY_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
+	X(0x0057, VERIFY_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(SIGNATURE), O(PART)), HSM_NONE, "end of the parts") \
+	X(0x0060, GENERATE_KEY,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MECHANISM), R(TEMPLATE), HSM_PARAMETERS), \
+	  HSM_FIELDS(R(HANDLE)), "generate a secret key") \
+	X(0x0061, GENERATE_PAIR,	SESSION, ANY, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(MECHANISM), R(TEMPLATE), R(PRIVATE_TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE), R(OTHER_HANDLE)), \
+	  "generate a key pair; the handler raises the time class for RSA") \
+	X(0x0062, WRAP,			SESSION, ANY, MEDIUM, REPEAT, \
+	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(KEY), R(OUT_MAX), HSM_PARAMETERS), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "wrap key with other key") \
+	X(0x0063, UNWRAP,		SESSION, ANY, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(DATA), R(TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE)), \
+	  "unwrap data with other key into a new key") \
+	X(0x0064, DERIVE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MECHANISM), R(KEY), R(TEMPLATE), HSM_PARAMETERS), \
+	  HSM_FIELDS(R(HANDLE)), "derive a new key") \
+	X(0x0065, ENCAPSULATE,		SESSION, ANY, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(MECHANISM), R(KEY), R(TEMPLATE), R(OUT_MAX), HSM_PARAMETERS), HSM_FIELDS(O(CIPHERTEXT), O(HANDLE), O(NEEDED)), \
+	  "draw a secret key and encapsulate it for a public key") \
+	X(0x0066, DECAPSULATE,		SESSION, ANY, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(MECHANISM), R(KEY), R(CIPHERTEXT), R(TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE)), \
+	  "open an encapsulated secret key") \
+	X(0x0068, RANDOM,		SESSION, ANY, SHORT, REPEAT, HSM_FIELDS(R(LENGTH)), HSM_FIELDS(R(DATA)), "random bytes") \
+	X(0x0069, SEED,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(DATA)), HSM_NONE, "mix bytes into the random generator") \
+	X(0x0080, CLAIM,		NONE, ANY, LONG, ONCE, HSM_FIELDS(O(CODE), R(NEW_PIN)), HSM_NONE, \
+	  "become the first officer: by claim code, or as the embedded board's owner") \
+	X(0x0081, OFFICER_LOGIN,	NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN)), HSM_NONE, \
+	  "log the channel in as device officer") \
+	X(0x0082, OFFICER_PIN,		NONE, OFFICER, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
+	  "change the officer's PIN") \
+	X(0x0083, DEVICE_STATUS,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(FLAGS), R(COUNT), R(COUNTER), R(STATE)), \
+	  "state of the board: flags BOARD_HELLO_*, number of functions, fuse counter; state 1 when this channel is an officer's") \
+	X(0x0090, PARTITION_LIST,	NONE, OFFICER, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(RECORDS)), "all partitions") \
+	X(0x0091, PARTITION_CREATE,	NONE, OFFICER, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(NAME), O(FUNCTION), O(MAX_OBJECTS), O(MAX_SESSIONS), O(MAX_BYTES), O(PROFILE)), \
+	  HSM_FIELDS(R(PARTITION), R(SLOT)), "create a partition") \
+	X(0x0092, PARTITION_ASSIGN,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), R(FUNCTION)), HSM_NONE, \
+	  "give a partition to a function, taking it from its former one") \
+	X(0x0093, PARTITION_DESTROY,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION)), HSM_NONE, \
+	  "destroy a partition and all its keys")
+
+#define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
+enum hsm_operation {
+	HSM_OPERATION_TABLE(HSM_OPERATION_ENUM)
+};
+#undef HSM_OPERATION_ENUM
+
+enum hsm_role {
+	HSM_ROLE_ANY, HSM_ROLE_USER, HSM_ROLE_SO, HSM_ROLE_OFFICER,
+};
+
+#define HSM_OPERATION_FIELDS	12
+#define HSM_FIELD_REQUIRED	0x8000U	/* in the lists below */
+#define HSM_FIELD_PARAMETERS	0x7fffU	/* in the lists below: any parameter field may come */
+
+/**
+ * struct hsm_operation_info - one row of the table
+ * @request: tags, with HSM_FIELD_REQUIRED or without, ended by 0
+ * @response: likewise
+ */
+struct hsm_operation_info {
+	uint16_t code;
+	uint8_t session;
+	uint8_t role;		/* enum hsm_role */
+	uint8_t time_class;	/* enum ihsm_time_class */
+	uint8_t repeat;
+	const char *name;
+	const char *summary;
+	uint16_t request[HSM_OPERATION_FIELDS];
+	uint16_t response[HSM_OPERATION_FIELDS];
+};
+
+/* hsm_operation_find - row of an operation code, or NULL */
+const struct hsm_operation_info *hsm_operation_find(unsigned int code);
+
+/* hsm_operation_at - row by index, for documents and tools; NULL past the end */
+const struct hsm_operation_info *hsm_operation_at(size_t index);
+
+/**
+ * hsm_operation_check - do the fields of a request suit the operation?
+ * Return: 0, or -EBADMSG when a required field is missing or one came that is not allowed.
+ */
+int hsm_operation_check(const struct hsm_operation_info *info, const struct hsm_fields *fields);
+
+#endif /* HSM_OPERATIONS_H */

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages between an application's libhsm and a partition: framing, fields, and the one reader and
+ * writer that both sides use. Normative text: Documentation/commands.rst. Little-endian throughout.
+ */
+#ifndef HSM_WIRE_H
+#define HSM_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <endian.h>
+#include <string.h>
+
+#define HSM_PROTOCOL_VERSION	1
+#define HSM_DATA_MAX		(64 * 1024)	/* data bytes in one command */
+#define HSM_MESSAGE_MAX		(68 * 1024)	/* a whole request or response */
+#define HSM_RESPONSE_MIN	4096		/* room that every request leaves for its response */
+#define HSM_TAG_SIZE		16		/* AES-GCM tag at the end of a sealed message */
+#define HSM_SEQUENCE_WINDOW	1024
+#define HSM_PARTITION_ID_SIZE	16
+
+/* What a message is; the body's form depends on it. */
+enum hsm_message_kind {
+	HSM_MESSAGE_DISCOVER	= 1,	/* clear: which partitions does this function have? */
+	HSM_MESSAGE_HANDSHAKE	= 2,	/* clear: TLS records of the channel's handshake */
+	HSM_MESSAGE_SEALED	= 3,	/* a command or a response, AES-256-GCM */
+};
+
+/**
+ * struct hsm_message_header - clear head of every message, authenticated when it is sealed
+ * @version: HSM_PROTOCOL_VERSION
+ * @kind: enum hsm_message_kind
+ * @reserved: zero
+ * @channel: channel id; 0 in a first handshake message and in discovery
+ * @sequence: of a sealed request, and again in its response; 0 elsewhere
+ * @length: bytes that follow, the tag included
+ * @reserved2: zero
+ */
+struct hsm_message_header {
+	uint8_t version;
+	uint8_t kind;
+	uint16_t reserved;
+	uint32_t channel;
+	uint64_t sequence;
+	uint32_t length;
+	uint32_t reserved2;
+};
+
+/**
+ * struct hsm_command_header - first bytes of an opened request
+ * @operation: enum hsm_operation
+ * @flags: zero
+ * @session: device session, 0 where the operation takes none
+ */
+struct hsm_command_header {
+	uint16_t operation;
+	uint16_t flags;
+	uint32_t session;
+};
+
+/**
+ * struct hsm_response_header - first bytes of an opened response
+ * @operation: as in the request
+ * @flags: zero
+ * @session: as in the request; the new session of SESSION_OPEN
+ * @rv: PKCS#11 return value
+ */
+struct hsm_response_header {
+	uint16_t operation;
+	uint16_t flags;
+	uint32_t session;
+	uint64_t rv;
+};
+
+/* struct hsm_field_header - type-length-value, no padding */
+struct hsm_field_header {
+	uint16_t tag;
+	uint16_t reserved;
+	uint32_t length;
+};
+
+/*
+ * One attribute in a field of type ATTRIBUTES. CK_ULONG values are 64 bits, CK_BBOOL 8 bits, arrays of
+ * mechanisms 64 bits each, nested templates again a list of these. With ATTRIBUTES_GET @length may be
+ * HSM_ATTRIBUTE_UNAVAILABLE, and no value follows.
+ */
+struct hsm_attribute_header {
+	uint64_t type;
+	uint32_t length;
+	uint32_t status;	/* in answers: 0, or the CKR_ that this attribute ran into; zero in requests */
+};
+#define HSM_ATTRIBUTE_UNAVAILABLE	0xffffffffU
+
+/* One partition in the answer to discovery */
+struct hsm_partition_record {
+	uint8_t id[HSM_PARTITION_ID_SIZE];
+	uint32_t slot;		/* stable PKCS#11 slot number */
+	uint32_t flags;
+	char name[64];
+};
+
+_Static_assert(sizeof(struct hsm_message_header) == 24, "hsm_message_header");
+_Static_assert(sizeof(struct hsm_command_header) == 8, "hsm_command_header");
+_Static_assert(sizeof(struct hsm_response_header) == 16, "hsm_response_header");
+_Static_assert(sizeof(struct hsm_field_header) == 8, "hsm_field_header");
+_Static_assert(sizeof(struct hsm_attribute_header) == 16, "hsm_attribute_header");
+_Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record");
+
+/*
+ * Fields: X(tag, name, type, longest value in bytes, meaning).
+ * Types: U32, U64, BYTES, LIST (of u64), ATTRIBUTES.
+ */
+#define HSM_FIELD_TABLE(X) \
+	X(0x01, PARTITION,	BYTES,	16,	"partition id") \
+	X(0x02, TLS,		BYTES,	65536,	"TLS records") \
+	X(0x03, DONE,		U32,	4,	"1 when the sender's side of the handshake is complete") \
+	X(0x04, PARTITIONS,	BYTES,	65536,	"list of struct hsm_partition_record") \
+	X(0x05, TOKEN,		BYTES,	32,	"secret that moves sessions to a successor channel") \
+	X(0x08, LABEL,		BYTES,	32,	"token label, UTF-8, padded with blanks") \
+	X(0x09, PIN,		BYTES,	255,	"PIN") \
+	X(0x0a, NEW_PIN,	BYTES,	255,	"new PIN") \
+	X(0x0b, USER,		U64,	8,	"CKU_ number") \
+	X(0x0c, FLAGS,		U64,	8,	"CKF_ flags") \
+	X(0x0d, STATE,		U64,	8,	"CKS_ number") \
+	X(0x0e, COUNT,		U64,	8,	"a number of things") \
+	X(0x0f, MIN,		U64,	8,	"least value") \
+	X(0x10, MAX,		U64,	8,	"largest value") \
+	X(0x11, SERIAL,		BYTES,	16,	"token serial number, printable") \
+	X(0x12, SESSIONS,	U64,	8,	"open sessions of this application") \
+	X(0x13, RW_SESSIONS,	U64,	8,	"open read-write sessions of this application") \
+	X(0x14, MAX_SESSIONS,	U64,	8,	"largest number of sessions") \
+	X(0x15, TOTAL_MEMORY,	U64,	8,	"bytes") \
+	X(0x16, FREE_MEMORY,	U64,	8,	"bytes") \
+	X(0x18, MECHANISM,	U64,	8,	"CKM_ number") \
+	X(0x19, KEY,		U64,	8,	"object handle") \
+	X(0x1a, OTHER_KEY,	U64,	8,	"object handle of the wrapping or second key") \
+	X(0x1b, TEMPLATE,	ATTRIBUTES, 65536, "attributes of the object") \
+	X(0x1c, PRIVATE_TEMPLATE, ATTRIBUTES, 65536, "attributes of the private key of a pair") \
+	X(0x1d, HANDLE,		U64,	8,	"new object's handle") \
+	X(0x1e, OTHER_HANDLE,	U64,	8,	"new private key's handle") \
+	X(0x1f, HANDLES,	LIST,	65536,	"object handles") \
+	X(0x20, TYPES,		LIST,	65536,	"CKA_ or CKM_ numbers") \
+	X(0x21, ATTRIBUTES,	ATTRIBUTES, 65536, "attributes with their values") \
+	X(0x22, DATA,		BYTES,	65536,	"input or output bytes") \
+	X(0x23, SIGNATURE,	BYTES,	65536,	"signature or MAC") \
+	X(0x24, OUT_MAX,	U64,	8,	"bytes that the caller has room for") \
+	X(0x25, NEEDED,		U64,	8,	"bytes that the output needs, with CKR_BUFFER_TOO_SMALL") \
+	X(0x26, PART,		U64,	8,	"number of this part of a multi-part operation, from 1; parts run in this order") \
+	X(0x27, CIPHERTEXT,	BYTES,	65536,	"encapsulated key") \
+	/* parameters of mechanisms */ \
+	X(0x40, IV,		BYTES,	256,	"initialization vector, nonce or counter block") \
+	X(0x41, AAD,		BYTES,	65536,	"additional authenticated data") \
+	X(0x42, TAG_BITS,	U64,	8,	"length of the authentication tag in bits") \
+	X(0x43, COUNTER_BITS,	U64,	8,	"width of the counter in bits") \
+	X(0x44, HASH,		U64,	8,	"CKM_ of the hash") \
+	X(0x45, MGF,		U64,	8,	"CKG_ number") \
+	X(0x46, SALT_LENGTH,	U64,	8,	"bytes of salt") \
+	X(0x47, SOURCE,		BYTES,	65536,	"OAEP label") \
+	X(0x48, KDF,		U64,	8,	"CKD_ number") \
+	X(0x49, SHARED,		BYTES,	65536,	"shared data") \
+	X(0x4a, PUBLIC,		BYTES,	65536,	"other party's public value") \
+	X(0x4b, CONTEXT,	BYTES,	255,	"context string") \
+	X(0x4c, HEDGE,		U64,	8,	"CKH_ number") \
+	X(0x4d, LENGTH,		U64,	8,	"length in bytes") \
+	X(0x4e, PREHASH,	U64,	8,	"0: pure, 1: prehashed") \
+	X(0x4f, SALT,		BYTES,	65536,	"salt") \
+	X(0x50, INFO,		BYTES,	65536,	"application information") \
+	X(0x51, EXTRACT,	U64,	8,	"HKDF: 1 to extract") \
+	X(0x52, EXPAND,		U64,	8,	"HKDF: 1 to expand") \
+	X(0x53, SALT_KEY,	U64,	8,	"handle of the key that is the salt") \
+	/* administration */ \
+	X(0x80, NAME,		BYTES,	63,	"the officer's name of a partition, UTF-8") \
+	X(0x81, FUNCTION,	U32,	4,	"function number, 0: none") \
+	X(0x82, MAX_OBJECTS,	U32,	4,	"quota") \
+	X(0x83, MAX_BYTES,	U32,	4,	"quota") \
+	X(0x84, PROFILE,	U32,	4,	"0 compatible, 1 strict") \
+	X(0x85, CODE,		BYTES,	64,	"claim code") \
+	X(0x86, SLOT,		U32,	4,	"PKCS#11 slot number") \
+	X(0x87, RECORDS,	BYTES,	65536,	"list of struct hsm_partition_status") \
+	X(0x88, COUNTER,	U64,	8,	"fuse counter")
+
+#define HSM_FIELD_ENUM(tag, name, type, max, doc) HSM_FIELD_##name = (tag),
+enum hsm_field_tag {
+	HSM_FIELD_TABLE(HSM_FIELD_ENUM)
+};
+#undef HSM_FIELD_ENUM
+
+enum hsm_field_type {
+	HSM_TYPE_U32 = 1, HSM_TYPE_U64, HSM_TYPE_BYTES, HSM_TYPE_LIST, HSM_TYPE_ATTRIBUTES,
+};
+
+/* Tags from here to HSM_FIELD_PARAMETER_LAST are parameters of mechanisms */
+#define HSM_FIELD_PARAMETER_FIRST	0x40
+#define HSM_FIELD_PARAMETER_LAST	0x7f
+
+/* One partition in the answer to PARTITION_LIST (administration) */
+struct hsm_partition_status {
+	uint8_t id[HSM_PARTITION_ID_SIZE];
+	char name[64];
+	uint32_t function;
+	uint32_t slot;
+	uint32_t profile;
+	uint32_t max_objects;
+	uint32_t max_sessions;
+	uint32_t max_bytes;
+};
+_Static_assert(sizeof(struct hsm_partition_status) == 104, "hsm_partition_status");
+
+/* ---- reader ---- */
+
+#define HSM_FIELDS_MAX	32	/* fields in one command */
+
+struct hsm_field {
+	uint16_t tag;
+	uint32_t length;
+	const uint8_t *data;
+};
+
+/**
+ * struct hsm_fields - the fields of a message, checked against the field table
+ * @count: of @field
+ * @field: pointers into the message
+ */
+struct hsm_fields {
+	unsigned int count;
+	struct hsm_field field[HSM_FIELDS_MAX];
+};
+
+/**
+ * hsm_fields_parse - take a message apart
+ * @fields: filled in
+ * @data: private memory, never a page that another side can write
+ * @length: bytes of @data
+ *
+ * Every tag must be in the table, no tag may come twice, each length must suit its type, and the
+ * last field must end where the message ends. Attribute lists are checked with their nesting.
+ * Return: 0 or -EBADMSG.
+ */
+int hsm_fields_parse(struct hsm_fields *fields, const uint8_t *data, size_t length);
+
+/* hsm_fields_find - the field with this tag, or NULL */
+const struct hsm_field *hsm_fields_find(const struct hsm_fields *fields, enum hsm_field_tag tag);
+
+/* hsm_fields_u64 - value of a U32 or U64 field, or @absent */
+uint64_t hsm_fields_u64(const struct hsm_fields *fields, enum hsm_field_tag tag, uint64_t absent);
+
+/* hsm_fields_bytes - a field's bytes, *length 0 and NULL when absent */
+const uint8_t *hsm_fields_bytes(const struct hsm_fields *fields, enum hsm_field_tag tag, size_t *length);
+
+/**
+ * struct hsm_attribute_view - one attribute of a list, pointing into the message
+ */
+struct hsm_attribute_view {
+	uint64_t type;
+	uint32_t status;
+	uint32_t length;	/* HSM_ATTRIBUTE_UNAVAILABLE: no value */
+	const uint8_t *value;
+};
+
+/**
+ * hsm_attributes_next - walk through an attribute list that hsm_fields_parse() has checked
+ * @cursor: start of the rest, moved on
+ * @end: end of the list
+ * Return: false at the end.
+ */
+bool hsm_attributes_next(const uint8_t **cursor, const uint8_t *end, struct hsm_attribute_view *view);
+
+/* hsm_attributes_valid - is this a well-formed attribute list? @depth: nesting that is still allowed */
+bool hsm_attributes_valid(const uint8_t *data, size_t length, unsigned int depth);
+
+/* hsm_attribute_is_template - is the attribute's value a nested template (CKF_ARRAY_ATTRIBUTE, but CKA_ALLOWED_MECHANISMS)? */
+bool hsm_attribute_is_template(uint64_t type);
+
+/* hsm_field_name - name of a tag for messages, "unknown" when there is none */
+const char *hsm_field_name(unsigned int tag);
+
+/* hsm_get_le64 and friends - unaligned little-endian access */
+static inline uint64_t hsm_get_le64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
+static inline uint32_t hsm_get_le32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+static inline uint16_t hsm_get_le16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le16toh(v);
+}
+
+/* ---- writer ---- */
+
+/**
+ * struct hsm_writer - appends fields to a buffer; the first failure sticks
+ * @data: buffer
+ * @length: bytes written
+ * @capacity: size of @data
+ * @error: 0 or -EMSGSIZE
+ */
+struct hsm_writer {
+	uint8_t *data;
+	size_t length;
+	size_t capacity;
+	int error;
+};
+
+void hsm_writer_init(struct hsm_writer *writer, void *data, size_t capacity);
+void hsm_put_raw(struct hsm_writer *writer, const void *data, size_t length);
+void hsm_put_u32(struct hsm_writer *writer, enum hsm_field_tag tag, uint32_t value);
+void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value);
+void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data, size_t length);
+/* hsm_put_list - @values in the machine's own byte order */
+void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values, size_t count);
+/* hsm_put_reserve - a field of @length bytes to be filled in by the caller; NULL when there is no room */
+uint8_t *hsm_put_reserve(struct hsm_writer *writer, enum hsm_field_tag tag, size_t length);
+/* hsm_put_begin, hsm_put_end - a field whose length is known at its end; @mark from begin */
+size_t hsm_put_begin(struct hsm_writer *writer, enum hsm_field_tag tag);
+void hsm_put_end(struct hsm_writer *writer, size_t mark);
+/* hsm_put_attribute - inside begin and end of an ATTRIBUTES field; @value NULL: unavailable, with @status */
+void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value, size_t length);
+
+#endif /* HSM_WIRE_H */

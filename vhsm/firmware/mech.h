@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mechanisms: the seam between the token's semantics (sessions, objects, attribute rules: who may do what with which key)
+ * and the cryptography, all of it libcrypto's. Below this line nobody checks a role or a usage attribute;
+ * above it nobody touches an EVP_ function for a tenant's key.
+ */
+#ifndef FIRMWARE_MECH_H
+#define FIRMWARE_MECH_H
+
+#include <openssl/evp.h>
+#include <hsm/mechanisms.h>
+#include "attributes.h"
+
+struct task;
+
+/**
+ * struct mechanism - a mechanism with its parameters, as one command names it
+ * @info: row of the table
+ * @fields: of the command; parameter fields are read from it
+ * @task: for task_cancelled() and task_set_class()
+ * @salt_key: value of the key that SALT_KEY names, looked up by the caller; NULL: none
+ */
+struct mechanism {
+	const struct hsm_mechanism_info *info;
+	const struct hsm_fields *fields;
+	struct task *task;
+	const struct attributes *salt_key;
+};
+
+/**
+ * struct key - key material ready for use: the attributes and what libcrypto made of them
+ *
+ * Part of an object. Made lazily by mech.c, shared by operations through a reference count, freed with the last.
+ */
+struct key;
+
+/* key_new - @attributes are copied. NULL when out of memory. */
+struct key *key_new(const struct attributes *attributes);
+struct key *key_get(struct key *key);
+void key_put(struct key *key);
+
+/* mech_start - set up the library context of the mechanisms; before the sandbox closes. Return: 0 or -EIO. */
+int mech_start(void);
+void mech_stop(void);
+
+/* mech_libctx - the firmware's one OSSL_LIB_CTX: default provider, no configuration file */
+OSSL_LIB_CTX *mech_libctx(void);
+
+/* mech_available - does libcrypto here have the mechanism? */
+bool mech_available(const struct hsm_mechanism_info *info);
+
+/* ---- operations in a session ---- */
+
+enum mech_use {
+	MECH_ENCRYPT = 1, MECH_DECRYPT, MECH_DIGEST, MECH_SIGN, MECH_VERIFY,
+};
+
+struct mech_operation;
+
+/**
+ * mech_begin - start an operation
+ * @operation: set on success; end it with mech_free()
+ * @key: NULL for digests; a reference is taken
+ *
+ * Checks parameters, key type and size. Return: CKR_OK, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID,
+ * CKR_KEY_TYPE_INCONSISTENT, CKR_KEY_SIZE_RANGE, CKR_FUNCTION_FAILED, CKR_HOST_MEMORY.
+ */
+CK_RV mech_begin(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism, struct key *key);
+
+/**
+ * mech_update - next part of the input
+ * @out: room for the output, unused with sign, verify and digest
+ * @out_length: in: room; out: bytes written, or needed with CKR_BUFFER_TOO_SMALL (then nothing has happened)
+ *
+ * Decryption with AEAD releases nothing before mech_final(): the plaintext is held back, within a quota.
+ * Return: CKR_OK, CKR_BUFFER_TOO_SMALL, CKR_DATA_LEN_RANGE, CKR_FUNCTION_FAILED, ...
+ */
+CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length);
+
+/* mech_digest_key - a secret key's value as next part of a digest */
+CK_RV mech_digest_key(struct mech_operation *operation, struct key *key);
+
+/* mech_final - end; for sign the signature, for verify use mech_verify_final(). As mech_update(). */
+CK_RV mech_final(struct mech_operation *operation, uint8_t *out, size_t *out_length);
+CK_RV mech_verify_final(struct mech_operation *operation, const uint8_t *signature, size_t length);
+
+/* mech_single - all input in one piece. Return: as mech_update(), CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE. */
+CK_RV mech_single(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length);
+CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
+		  size_t length);
+
+/* mech_output_size - an upper bound of what final or single writes for @in_length more bytes of input */
+size_t mech_output_size(const struct mech_operation *operation, size_t in_length);
+
+/* mech_is_slow - does the operation's end take longer than a short command (private key operations)? */
+bool mech_is_slow(const struct mech_operation *operation);
+
+/* mech_free - wipe and free. NULL is allowed. */
+void mech_free(struct mech_operation *operation);
+
+/* ---- keys ---- */
+
+/*
+ * Each of these completes @attributes of an object whose template, defaults and rules the caller has settled: it adds
+ * CKA_VALUE, CKA_MODULUS, CKA_EC_POINT and so on. On failure the attributes may be partly filled in; the caller frees them.
+ */
+CK_RV mech_generate_key(const struct mechanism *mechanism, struct attributes *attributes);
+CK_RV mech_generate_pair(const struct mechanism *mechanism, struct attributes *public_key, struct attributes *private_key);
+
+/* mech_import - check the material of C_CreateObject and add what follows from it (sizes, public parts, check value) */
+CK_RV mech_import(struct attributes *attributes);
+
+/* mech_wrap - *out_length as in mech_update(). The caller has checked that key may leave. */
+CK_RV mech_wrap(const struct mechanism *mechanism, struct key *wrapping, struct key *key, uint8_t *out, size_t *out_length);
+
+/* mech_unwrap - fills in @attributes, whose CKA_CLASS and CKA_KEY_TYPE say what to expect, then does as mech_import() */
+CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const uint8_t *in, size_t in_length,
+		  struct attributes *attributes);
+
+/* mech_derive - fills in CKA_VALUE of a secret key, length from CKA_VALUE_LEN or the key type */
+CK_RV mech_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
+
+CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key, uint8_t *ciphertext, size_t *length,
+		       struct attributes *attributes);
+CK_RV mech_decapsulate(const struct mechanism *mechanism, struct key *private_key, const uint8_t *ciphertext, size_t length,
+		       struct attributes *attributes);
+
+/* mech_random, mech_seed */
+CK_RV mech_random(uint8_t *out, size_t length);
+CK_RV mech_seed(const uint8_t *in, size_t length);
+
+#endif /* FIRMWARE_MECH_H */
