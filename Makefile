@@ -40,10 +40,15 @@ else
   where := none
 endif
 
+# For scripts/run.
+.PHONY: print-where
+print-where:
+	@echo $(where)
+
 ifeq ($(where),root)
 
 .PHONY: $(goals) in-root
-$(goals): in-root
+$(filter-out print-where,$(goals)): in-root
 	@:
 
 # Tests of the machine's own compiler and libraries come first, their counts are carried over.

@@ -86,13 +86,17 @@ demo: all
 bench: all
 	@scripts/env $(O) scripts/bench
 
+.PHONY: print-build
+print-build:
+	@echo $(O)
+
 # --- for editors and formatting ---
 
-c_files = $(shell find common include libhsm pkcs11 tests tools vhsm -name '*.[ch]' 2>/dev/null)
+c_files = $(shell find common libhsm pkcs11 tests tools vhsm -name '*.c')
 
 .PHONY: format
 format:
-	clang-format -i $(c_files)
+	$(if $(c_files),clang-format -i $(c_files))
 
 .PHONY: compile_commands.json
 compile_commands.json:

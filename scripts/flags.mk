@@ -23,7 +23,9 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 warnings := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
 
-cppflags := -Iinclude -Iinclude/uapi -I$(O)/gen -D_GNU_SOURCE -DHSM_VERSION='"$(version)"' $(CPPFLAGS)
+# p11-kit brings the PKCS#11 header, for whose names and numbers all parts have a use.
+cppflags := -Iinclude -Iinclude/uapi -I$(O)/gen $(shell $(PKG_CONFIG) --cflags p11-kit-1) \
+	-D_GNU_SOURCE -DHSM_VERSION='"$(version)"' $(CPPFLAGS)
 
 # Position-independent everywhere: objects serve libraries and programs alike.
 cflags := -std=gnu11 $(warnings) -fPIC -fvisibility=hidden -fstack-protector-strong \

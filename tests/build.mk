@@ -37,7 +37,7 @@ link_of = $(filter-out common,$(call component_of,$(1)) $(call needs_of,$(1))) c
 
 $(foreach t,$(unit_src),$(eval $(call test_program,$(t),$(call link_of,$(t)),cmocka $(call pkgs_of,$(t)),\
 	$(call dirs_of,$(call link_of,$(t))) -Itests/unit)))
-$(foreach t,$(pkcs11_test_src),$(eval $(call test_program,$(t),,cmocka p11-kit-1 libcrypto $(call pkgs_of,$(t)))))
+$(foreach t,$(pkcs11_test_src),$(eval $(call test_program,$(t),,cmocka libcrypto $(call pkgs_of,$(t)))))
 
 unit_programs := $(patsubst %.c,$(O)/%,$(unit_src))
 pkcs11_programs := $(patsubst %.c,$(O)/%,$(pkcs11_test_src))

@@ -8,6 +8,6 @@ $(eval $(call program,hsmctl,$(hsmctl_obj),libhsm common,json-c))
 endif
 
 ifneq ($(wildcard tools/hsm-bench*.c),)
-$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),p11-kit-1 libcrypto json-c))
+$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libcrypto json-c))
 $(eval $(call program,hsm-bench,$(hsm-bench_obj),,libcrypto json-c))
 endif
