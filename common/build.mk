@@ -2,4 +2,4 @@
 #
 # What both sides of the rings share: codec, tables, rings, channel record layer.
 
-$(eval $(call component,common,common,$(wildcard common/*.c),libcrypto))
+$(eval $(call component,common,common,$(wildcard common/*.c),libssl libcrypto))
