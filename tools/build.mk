@@ -2,8 +2,8 @@
 #
 # hsmctl and hsm-bench; a tool is its main file and what begins with its name.
 
-ifneq ($(wildcard tools/hsmctl*.c),)
-$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c))
+ifneq ($(and $(wildcard tools/hsmctl*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)
+$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1))
 $(eval $(call program,hsmctl,$(hsmctl_obj),libhsm common,json-c))
 endif
 

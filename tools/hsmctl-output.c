@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What hsmctl prints: results, as JSON or as text made from the same object, and errors with
+ * the layer they come from and what can be done.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <hsm/pkcs11.h>
+#include "hsmctl.h"
+
+void put_string(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+void put_number(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void put_bool(struct json_object *object, const char *key, bool value)
+{
+	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length)
+{
+	char text[2 * 64 + 1] = "";
+
+	for (size_t i = 0; i < length && i < 64; i++)
+		snprintf(text + 2 * i, 3, "%02x", data[i]);
+	put_string(object, key, text);
+}
+
+void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE])
+{
+	char text[37];
+
+	snprintf(text, sizeof(text),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
+		 id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11],
+		 id[12], id[13], id[14], id[15]);
+	put_string(object, key, text);
+}
+
+/* ---- text ---- */
+
+/* Names and labels come from the device: control characters would reach the terminal. */
+static const char *printable(struct json_object *value, char *text, size_t size)
+{
+	size_t n = 0;
+
+	if (json_object_is_type(value, json_type_boolean))
+		return json_object_get_boolean(value) ? "yes" : "no";
+	for (const char *p = json_object_get_string(value); p && *p && n + 1 < size; p++)
+		text[n++] = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+	text[n] = '\0';
+	return text;
+}
+
+static bool is_table(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_array);
+}
+
+#define COLUMNS_MAX 16
+
+static void widen(size_t *width, const char *text)
+{
+	if (strlen(text) > *width)
+		*width = strlen(text);
+}
+
+static void measure(struct json_object *table, size_t width[COLUMNS_MAX])
+{
+	char text[256];
+	size_t column;
+
+	for (size_t i = 0; i < json_object_array_length(table); i++) {
+		column = 0;
+		json_object_object_foreach(json_object_array_get_idx(table, i), key, value)
+		{
+			if (column == COLUMNS_MAX)
+				break;
+			widen(&width[column], key);
+			widen(&width[column++], printable(value, text, sizeof(text)));
+		}
+	}
+}
+
+static void print_cell(const char *text, size_t width, bool last)
+{
+	if (last)
+		printf("%s\n", text);
+	else
+		printf("%-*s  ", (int)width, text);
+}
+
+/* The keys of the rows are the columns; every row has the same ones. */
+static void print_table(struct json_object *table)
+{
+	size_t width[COLUMNS_MAX] = { 0 };
+	size_t rows = json_object_array_length(table);
+	size_t column, columns;
+	char text[256];
+
+	if (!rows)
+		return;
+	measure(table, width);
+	columns = (size_t)json_object_object_length(json_object_array_get_idx(table, 0));
+	column = 0;
+	json_object_object_foreach(json_object_array_get_idx(table, 0), heading, unused)
+	{
+		(void)unused;
+		print_cell(heading, width[column % COLUMNS_MAX], column + 1 == columns);
+		column++;
+	}
+	for (size_t i = 0; i < rows; i++) {
+		column = 0;
+		json_object_object_foreach(json_object_array_get_idx(table, i), key, value)
+		{
+			(void)key;
+			print_cell(printable(value, text, sizeof(text)),
+				   width[column % COLUMNS_MAX], column + 1 == columns);
+			column++;
+		}
+	}
+}
+
+static void print_text(struct json_object *object)
+{
+	bool lines = false;
+	char text[256];
+
+	json_object_object_foreach(object, key, value)
+	{
+		if (is_table(value))
+			continue;
+		printf("%-22s %s\n", key, printable(value, text, sizeof(text)));
+		lines = true;
+	}
+	json_object_object_foreach(object, name, table)
+	{
+		(void)name;
+		if (!is_table(table))
+			continue;
+		if (lines && json_object_array_length(table))
+			printf("\n");
+		print_table(table);
+	}
+}
+
+static void print_json(struct json_object *object)
+{
+	printf("%s\n", json_object_to_json_string_ext(
+			       object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					       JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+int output(struct ctl *ctl)
+{
+	if (ctl->json)
+		print_json(ctl->result);
+	else
+		print_text(ctl->result);
+	if (!fflush(stdout) && !ferror(stdout))
+		return CTL_OK;
+	fprintf(stderr, "hsmctl: cannot write the result: %s\n", strerror(errno));
+	return CTL_DEVICE;
+}
+
+/* ---- errors ---- */
+
+/* For scripts the error is a member of the result as well. */
+static int report(struct ctl *ctl, enum ctl_exit code, const char *layer, const char *name,
+		  const char *text)
+{
+	struct json_object *error;
+
+	fprintf(stderr, "hsmctl: %s%s%s%s%s\n", layer, *layer ? ": " : "", name, *name ? ": " : "",
+		text);
+	if (!ctl->json || !ctl->result)
+		return code;
+	error = json_object_new_object();
+	put_string(error, "layer", *layer ? layer : "hsmctl");
+	if (*name)
+		put_string(error, "code", name);
+	put_string(error, "text", text);
+	json_object_object_add(ctl->result, "error", error);
+	return code;
+}
+
+int fail(struct ctl *ctl, enum ctl_exit code, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return report(ctl, code, "", "", text);
+}
+
+static enum ctl_exit exit_of_layer(unsigned int layer)
+{
+	switch (layer) {
+	case HSM_LAYER_CONFIG:
+		return CTL_USAGE;
+	case HSM_LAYER_CHANNEL:
+		return CTL_CHANNEL;
+	case HSM_LAYER_COMMAND:
+		return CTL_REFUSED;
+	default:
+		return CTL_DEVICE;
+	}
+}
+
+int fail_hsm(struct ctl *ctl, const struct hsm_error *error)
+{
+	const char *text = *error->text ? error->text : strerror(-error->error);
+
+	return report(ctl, exit_of_layer(error->layer), hsm_layer_name(error->layer), "", text);
+}
+
+struct refusal {
+	uint64_t rv;
+	const char *name;
+	const char *text;
+};
+
+/* The answers that an administrator can do something about */
+static const struct refusal refusals[] = {
+	{ CKR_PIN_INCORRECT, "CKR_PIN_INCORRECT",
+	  "wrong PIN; after too many wrong ones in a row it is locked" },
+	{ CKR_PIN_LOCKED, "CKR_PIN_LOCKED",
+	  "locked after too many wrong PINs; the SO unlocks a user's with hsmctl pin init" },
+	{ CKR_PIN_LEN_RANGE, "CKR_PIN_LEN_RANGE",
+	  "the PIN is too short or too long; hsmctl info tells the limits" },
+	{ CKR_PIN_INVALID, "CKR_PIN_INVALID", "the PIN holds characters that are not allowed" },
+	{ CKR_PIN_EXPIRED, "CKR_PIN_EXPIRED", "the PIN has to be changed first: hsmctl pin set" },
+	{ CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED",
+	  "no such PIN has been set; hsmctl partition init or hsmctl pin init sets it" },
+	{ CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN",
+	  "not allowed in this role; on a board that others own, claim it or log in as its officer" },
+	{ CKR_USER_TYPE_INVALID, "CKR_USER_TYPE_INVALID", "the partition has no such role" },
+	{ CKR_SESSION_EXISTS, "CKR_SESSION_EXISTS",
+	  "programs have sessions with this token; end them first" },
+	{ CKR_TOKEN_NOT_RECOGNIZED, "CKR_TOKEN_NOT_RECOGNIZED",
+	  "the partition's stored state does not verify; the board's log says what is wrong" },
+	{ CKR_TOKEN_NOT_PRESENT, "CKR_TOKEN_NOT_PRESENT", "there is no such partition" },
+	{ CKR_TOKEN_WRITE_PROTECTED, "CKR_TOKEN_WRITE_PROTECTED",
+	  "the token cannot be changed now" },
+	{ CKR_DEVICE_MEMORY, "CKR_DEVICE_MEMORY",
+	  "no room: the disk is full or a quota is used up; nothing was changed" },
+	{ CKR_DEVICE_ERROR, "CKR_DEVICE_ERROR",
+	  "the device failed inside, its storage may be unusable; the board's log says more" },
+	{ CKR_ACTION_PROHIBITED, "CKR_ACTION_PROHIBITED", "the device's policy forbids it" },
+	{ CKR_ARGUMENTS_BAD, "CKR_ARGUMENTS_BAD",
+	  "the device does not accept a value that was given" },
+	{ CKR_FUNCTION_NOT_SUPPORTED, "CKR_FUNCTION_NOT_SUPPORTED",
+	  "the device's firmware cannot do that" },
+	{ CKR_OPERATION_NOT_INITIALIZED, "CKR_OPERATION_NOT_INITIALIZED",
+	  "the device is not in the state for that" },
+};
+
+int fail_rv(struct ctl *ctl, uint64_t rv)
+{
+	char number[32];
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (refusals[i].rv == rv)
+			return report(ctl, CTL_REFUSED, "device", refusals[i].name,
+				      refusals[i].text);
+	snprintf(number, sizeof(number), "CKR 0x%08" PRIx64, rv);
+	return report(ctl, CTL_REFUSED, "device", number, "the device refused the command");
+}

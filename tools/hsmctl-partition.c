@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * hsmctl's verbs of a device officer about partitions: create, list, show, assign, destroy.
+ */
+#include <errno.h>
+#include <string.h>
+#include <hsm/pkcs11.h>
+#include "hsmctl.h"
+
+/* One record with its numbers in the machine's byte order and its name ended */
+struct record {
+	struct hsm_partition_status status;
+	char name[sizeof(((struct hsm_partition_status *)0)->name) + 1];
+};
+
+static void read_record(struct record *record, const uint8_t *data)
+{
+	struct hsm_partition_status *status = &record->status;
+
+	memcpy(status, data, sizeof(*status));
+	status->function = le32toh(status->function);
+	status->slot = le32toh(status->slot);
+	status->profile = le32toh(status->profile);
+	status->max_objects = le32toh(status->max_objects);
+	status->max_sessions = le32toh(status->max_sessions);
+	status->max_bytes = le32toh(status->max_bytes);
+	memcpy(record->name, status->name, sizeof(status->name));
+	record->name[sizeof(status->name)] = '\0';
+}
+
+static void put_record(struct json_object *object, const struct record *record)
+{
+	const struct hsm_partition_status *status = &record->status;
+
+	put_number(object, "slot", status->slot);
+	put_string(object, "partition", record->name);
+	put_number(object, "function", status->function);
+	put_string(object, "profile", status->profile ? "strict" : "compatible");
+	put_number(object, "max_objects", status->max_objects);
+	put_number(object, "max_sessions", status->max_sessions);
+	put_number(object, "max_bytes", status->max_bytes);
+	put_id(object, "id", status->id);
+}
+
+static struct json_object *record_row(const struct record *record)
+{
+	struct json_object *row = json_object_new_object();
+
+	put_record(row, record);
+	return row;
+}
+
+/* ---- the list, and one of it ---- */
+
+/* Return: the request, whose fields hold the records, or NULL with @code set */
+static struct hsm_request *fetch_records(struct ctl *ctl, struct link *link, int *code)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_LIST);
+
+	*code = request ? link_call(ctl, request) : CTL_DEVICE;
+	if (!*code)
+		return request;
+	hsm_request_free(request);
+	return NULL;
+}
+
+static const uint8_t *records_of(const struct hsm_request *request, size_t *count)
+{
+	const uint8_t *data =
+		hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_RECORDS, count);
+
+	*count /= sizeof(struct hsm_partition_status);
+	return data;
+}
+
+static bool record_is(const struct record *record, const char *which)
+{
+	uint8_t id[HSM_PARTITION_ID_SIZE];
+	uint32_t slot;
+
+	if (!parse_u32(which, &slot) && record->status.slot == slot)
+		return true;
+	return !parse_id(which, id) && !memcmp(record->status.id, id, sizeof(id));
+}
+
+/* A name that fits goes before a slot number or id that looks the same. */
+static int search(struct ctl *ctl, const struct hsm_request *request, const char *which,
+		  struct record *found)
+{
+	size_t count, hits = 0;
+	const uint8_t *data = records_of(request, &count);
+	struct record record;
+
+	for (size_t i = 0; i < count; i++) {
+		read_record(&record, data + i * sizeof(record.status));
+		if (!strcmp(record.name, which)) {
+			*found = record;
+			hits++;
+		}
+	}
+	for (size_t i = 0; !hits && i < count; i++) {
+		read_record(found, data + i * sizeof(record.status));
+		hits = record_is(found, which);
+	}
+	if (!hits)
+		return fail(ctl, CTL_REFUSED,
+			    "the device has no partition '%s'; hsmctl partition list shows all",
+			    which);
+	if (hits > 1)
+		return fail(ctl, CTL_USAGE, "%zu partitions are named '%s'; use the slot number",
+			    hits, which);
+	return CTL_OK;
+}
+
+/* Open the way to the officer's partition and find the record of @which. */
+static int find_record(struct ctl *ctl, struct link *link, const char *which, struct record *found)
+{
+	struct hsm_request *request;
+	int code = link_officer(ctl, link);
+
+	if (code)
+		return code;
+	request = fetch_records(ctl, link, &code);
+	if (!request)
+		return code;
+	code = search(ctl, request, which, found);
+	hsm_request_free(request);
+	return code;
+}
+
+static void list_records(struct ctl *ctl, const struct hsm_request *request)
+{
+	struct json_object *rows = json_object_new_array();
+	struct record record;
+	size_t count;
+	const uint8_t *data = records_of(request, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		read_record(&record, data + i * sizeof(record.status));
+		json_object_array_add(rows, record_row(&record));
+	}
+	json_object_object_add(ctl->result, "partitions", rows);
+}
+
+int verb_partition_list(struct ctl *ctl, char **args)
+{
+	struct hsm_request *request;
+	struct link link = { 0 };
+	int code = link_officer(ctl, &link);
+
+	(void)args;
+	if (!code) {
+		request = fetch_records(ctl, &link, &code);
+		if (request)
+			list_records(ctl, request);
+		hsm_request_free(request);
+	}
+	link_close(&link);
+	return code;
+}
+
+int verb_partition_show(struct ctl *ctl, char **args)
+{
+	struct record record;
+	struct link link = { 0 };
+	int code = find_record(ctl, &link, args[0], &record);
+
+	if (!code)
+		put_record(ctl->result, &record);
+	link_close(&link);
+	return code;
+}
+
+/* ---- create ---- */
+
+/* The optional numbers of a new partition */
+struct quota {
+	const char *name;
+	const char *text;
+	enum hsm_field_tag tag;
+};
+
+static int put_quotas(struct ctl *ctl, struct hsm_writer *writer)
+{
+	const struct quota quotas[] = {
+		{ "function", ctl->function, HSM_FIELD_FUNCTION },
+		{ "max-objects", ctl->max_objects, HSM_FIELD_MAX_OBJECTS },
+		{ "max-sessions", ctl->max_sessions, HSM_FIELD_MAX_SESSIONS },
+		{ "max-bytes", ctl->max_bytes, HSM_FIELD_MAX_BYTES },
+	};
+	uint32_t value;
+
+	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
+		if (!quotas[i].text)
+			continue;
+		if (parse_u32(quotas[i].text, &value))
+			return fail(ctl, CTL_USAGE, "--%s: '%s' is no number", quotas[i].name,
+				    quotas[i].text);
+		if (quotas[i].tag == HSM_FIELD_MAX_SESSIONS)
+			hsm_put_u64(writer, quotas[i].tag, value);
+		else
+			hsm_put_u32(writer, quotas[i].tag, value);
+	}
+	return CTL_OK;
+}
+
+static int put_profile(struct ctl *ctl, struct hsm_writer *writer)
+{
+	if (!ctl->profile)
+		return CTL_OK;
+	if (strcmp(ctl->profile, "strict") && strcmp(ctl->profile, "compatible"))
+		return fail(ctl, CTL_USAGE, "--profile: '%s' is neither strict nor compatible",
+			    ctl->profile);
+	hsm_put_u32(writer, HSM_FIELD_PROFILE, !strcmp(ctl->profile, "strict"));
+	return CTL_OK;
+}
+
+static int send_create(struct ctl *ctl, struct hsm_request *request, const char *name)
+{
+	struct hsm_writer *writer = hsm_request_writer(request);
+	const struct hsm_fields *fields;
+	const uint8_t *id;
+	size_t length;
+	int code;
+
+	hsm_put_bytes(writer, HSM_FIELD_NAME, name, strlen(name));
+	code = put_quotas(ctl, writer) ?: put_profile(ctl, writer) ?: link_call(ctl, request);
+	if (code)
+		return code;
+	fields = hsm_request_fields(request);
+	id = hsm_fields_bytes(fields, HSM_FIELD_PARTITION, &length);
+	put_string(ctl->result, "partition", name);
+	put_number(ctl->result, "slot", hsm_fields_u64(fields, HSM_FIELD_SLOT, 0));
+	if (length == HSM_PARTITION_ID_SIZE)
+		put_id(ctl->result, "id", id);
+	return CTL_OK;
+}
+
+int verb_partition_create(struct ctl *ctl, char **args)
+{
+	struct hsm_request *request;
+	struct link link = { 0 };
+	int code;
+
+	if (!*args[0] || strlen(args[0]) >= sizeof(((struct hsm_partition_status *)0)->name))
+		return fail(ctl, CTL_USAGE, "a partition's name has 1 to 63 bytes");
+	code = link_officer(ctl, &link);
+	if (!code) {
+		request = link_request(ctl, &link, HSM_OP_PARTITION_CREATE);
+		code = request ? send_create(ctl, request, args[0]) : CTL_DEVICE;
+		hsm_request_free(request);
+	}
+	link_close(&link);
+	return code;
+}
+
+/* ---- assign and destroy ---- */
+
+static int send_assign(struct ctl *ctl, struct link *link, const struct record *record,
+		       uint32_t function)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_ASSIGN);
+	struct hsm_writer *writer;
+	int code;
+
+	if (!request)
+		return CTL_DEVICE;
+	writer = hsm_request_writer(request);
+	hsm_put_bytes(writer, HSM_FIELD_PARTITION, record->status.id, HSM_PARTITION_ID_SIZE);
+	hsm_put_u32(writer, HSM_FIELD_FUNCTION, function);
+	code = link_call(ctl, request);
+	hsm_request_free(request);
+	return code;
+}
+
+int verb_partition_assign(struct ctl *ctl, char **args)
+{
+	struct record record;
+	struct link link = { 0 };
+	uint32_t function;
+	int code;
+
+	if (parse_u32(args[1], &function))
+		return fail(ctl, CTL_USAGE,
+			    "'%s' is no function number; 0 takes the partition from its function",
+			    args[1]);
+	code = find_record(ctl, &link, args[0], &record);
+	if (!code)
+		code = send_assign(ctl, &link, &record, function);
+	if (!code) {
+		record.status.function = function;
+		put_record(ctl->result, &record);
+	}
+	link_close(&link);
+	return code;
+}
+
+static int send_destroy(struct ctl *ctl, struct link *link, const struct record *record)
+{
+	const struct field fields[] = {
+		{ HSM_FIELD_PARTITION, record->status.id, HSM_PARTITION_ID_SIZE },
+		{ 0 },
+	};
+
+	return link_send(ctl, link, HSM_OP_PARTITION_DESTROY, fields);
+}
+
+int verb_partition_destroy(struct ctl *ctl, char **args)
+{
+	struct record record;
+	struct link link = { 0 };
+	int code = find_record(ctl, &link, args[0], &record);
+
+	if (!code)
+		code = confirm(ctl,
+			       "Partition %s (slot %u) and all its keys will be gone for good.",
+			       record.name, record.status.slot);
+	if (!code)
+		code = send_destroy(ctl, &link, &record);
+	link_close(&link);
+	return code;
+}

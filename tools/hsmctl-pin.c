@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * hsmctl's verbs about a partition's token and its PINs: partition init, pin set, pin init.
+ */
+#include <string.h>
+#include <hsm/pkcs11.h>
+#include "hsmctl.h"
+
+#define LABEL_SIZE 32 /* CK_TOKEN_INFO */
+
+/* ---- partition init ---- */
+
+static int token_flags(struct ctl *ctl, struct link *link, uint64_t *flags)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_TOKEN_INFO);
+	int code = request ? link_call(ctl, request) : CTL_DEVICE;
+
+	if (!code)
+		*flags = hsm_fields_u64(hsm_request_fields(request), HSM_FIELD_FLAGS, 0);
+	hsm_request_free(request);
+	return code;
+}
+
+static int token_init(struct ctl *ctl, struct link *link, const char *label,
+		      const struct secret *so_pin)
+{
+	char padded[LABEL_SIZE];
+	const struct field fields[] = {
+		SECRET_FIELD(HSM_FIELD_PIN, so_pin),
+		{ HSM_FIELD_LABEL, padded, sizeof(padded) },
+		{ 0 },
+	};
+
+	memset(padded, ' ', sizeof(padded));
+	memcpy(padded, label, strnlen(label, sizeof(padded)));
+	return link_send(ctl, link, HSM_OP_TOKEN_INIT, fields);
+}
+
+/* In a session where the SO is logged in */
+static int user_pin_init(struct ctl *ctl, struct link *link, const struct secret *pin)
+{
+	const struct field fields[] = { SECRET_FIELD(HSM_FIELD_NEW_PIN, pin), { 0 } };
+
+	return link_send(ctl, link, HSM_OP_PIN_INIT, fields);
+}
+
+static int so_sets_user_pin(struct ctl *ctl, struct link *link, const struct secret *so_pin,
+			    const struct secret *pin)
+{
+	return link_session(ctl, link) ?: link_login(ctl, link, CKU_SO, so_pin) ?: user_pin_init(ctl, link, pin);
+}
+
+/* The token may hold keys already; its SO PIN is then the one that was set before. */
+static int init_ask(struct ctl *ctl, struct link *link, struct secret *so_pin, struct secret *pin)
+{
+	uint64_t flags = 0;
+	int code = token_flags(ctl, link, &flags);
+
+	ctl->pin.prompt = flags & CKF_TOKEN_INITIALIZED ? "SO PIN" : "New SO PIN";
+	ctl->pin.confirm = !(flags & CKF_TOKEN_INITIALIZED);
+	ctl->new_pin.prompt = "New user PIN";
+	if (!code && (flags & CKF_TOKEN_INITIALIZED))
+		code = confirm(ctl,
+			       "All objects of the token in partition %s will be gone for good.",
+			       link->partition.name);
+	return code ?: secret_read(ctl, &ctl->pin, so_pin) ?: secret_read(ctl, &ctl->new_pin, pin);
+}
+
+int verb_partition_init(struct ctl *ctl, char **args)
+{
+	struct secret so_pin = { 0 }, pin = { 0 };
+	struct link link = { 0 };
+	int code;
+
+	if (ctl->label && strlen(ctl->label) > LABEL_SIZE)
+		return fail(ctl, CTL_USAGE, "--label: at most %d bytes", LABEL_SIZE);
+	code = link_partition(ctl, args[0], &link) ?: init_ask(ctl, &link, &so_pin, &pin);
+	if (!code)
+		code = token_init(ctl, &link, ctl->label ?: link.partition.name, &so_pin);
+	if (!code)
+		code = so_sets_user_pin(ctl, &link, &so_pin, &pin);
+	if (!code) {
+		put_string(ctl->result, "partition", link.partition.name);
+		put_number(ctl->result, "slot", link.partition.slot);
+		put_string(ctl->result, "label", ctl->label ?: link.partition.name);
+	}
+	link_close(&link);
+	secret_clear(&so_pin);
+	secret_clear(&pin);
+	return code;
+}
+
+/* ---- pin init ---- */
+
+int verb_pin_init(struct ctl *ctl, char **args)
+{
+	struct secret so_pin = { 0 }, pin = { 0 };
+	struct link link = { 0 };
+	int code = link_partition(ctl, ctl->partition, &link);
+
+	(void)args;
+	ctl->pin.prompt = "SO PIN";
+	ctl->new_pin.prompt = "New user PIN";
+	code = code ?: secret_read(ctl, &ctl->pin, &so_pin) ?: secret_read(ctl, &ctl->new_pin, &pin);
+	if (!code)
+		code = so_sets_user_pin(ctl, &link, &so_pin, &pin);
+	link_close(&link);
+	secret_clear(&so_pin);
+	secret_clear(&pin);
+	return code;
+}
+
+/* ---- pin set ---- */
+
+/**
+ * struct role - whose PIN is changed
+ * @operation: takes PIN and NEW_PIN
+ * @login: CKU_ number to log in with first
+ */
+struct role {
+	const char *name;
+	const char *prompt;
+	const char *new_prompt;
+	enum hsm_operation operation;
+	uint64_t login;
+};
+
+static const struct role roles[] = {
+	{ "user", "User PIN", "New user PIN", HSM_OP_PIN_SET, CKU_USER },
+	{ "so", "SO PIN", "New SO PIN", HSM_OP_PIN_SET, CKU_SO },
+	{ "officer", "Officer PIN", "New officer PIN", HSM_OP_OFFICER_PIN, 0 },
+};
+
+static const struct role *find_role(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (!strcmp(roles[i].name, name))
+			return &roles[i];
+	return NULL;
+}
+
+static int change_pin(struct ctl *ctl, struct link *link, const struct role *role,
+		      const struct secret *pin, const struct secret *new_pin)
+{
+	const struct field fields[] = {
+		SECRET_FIELD(HSM_FIELD_PIN, pin),
+		SECRET_FIELD(HSM_FIELD_NEW_PIN, new_pin),
+		{ 0 },
+	};
+
+	return link_send(ctl, link, role->operation, fields);
+}
+
+static int role_link(struct ctl *ctl, const struct role *role, struct link *link)
+{
+	if (role->operation == HSM_OP_OFFICER_PIN)
+		return link_admin(ctl, link);
+	return link_partition(ctl, ctl->partition, link);
+}
+
+static int role_login(struct ctl *ctl, const struct role *role, struct link *link,
+		      const struct secret *pin)
+{
+	if (role->operation == HSM_OP_OFFICER_PIN)
+		return link_officer_login(ctl, link, pin);
+	return link_session(ctl, link) ?: link_login(ctl, link, role->login, pin);
+}
+
+int verb_pin_set(struct ctl *ctl, char **args)
+{
+	const struct role *role = find_role(ctl->role ?: "user");
+	struct secret pin = { 0 }, new_pin = { 0 };
+	struct link link = { 0 };
+	int code;
+
+	(void)args;
+	if (!role)
+		return fail(ctl, CTL_USAGE, "--role: '%s' is none of user, so, officer", ctl->role);
+	ctl->pin.prompt = role->prompt;
+	ctl->new_pin.prompt = role->new_prompt;
+	code = role_link(ctl, role, &link);
+	code = code ?: secret_read(ctl, &ctl->pin, &pin) ?: secret_read(ctl, &ctl->new_pin, &new_pin);
+	code = code ?: role_login(ctl, role, &link, &pin) ?: change_pin(ctl, &link, role, &pin, &new_pin);
+	link_close(&link);
+	secret_clear(&pin);
+	secret_clear(&new_pin);
+	return code;
+}

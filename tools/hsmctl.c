@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * hsmctl administers integrated HSMs: the table of verbs, the options, and help, which is
+ * made from both. Manual: hsmctl(1).
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "hsmctl.h"
+
+/* One bit for each option that belongs to some verbs only */
+enum {
+	OPT_PARTITION = 1 << 0,
+	OPT_ROLE = 1 << 1,
+	OPT_LABEL = 1 << 2,
+	OPT_FUNCTION = 1 << 3,
+	OPT_PROFILE = 1 << 4,
+	OPT_QUOTA = 1 << 5,
+	OPT_PIN = 1 << 6,
+	OPT_NEW_PIN = 1 << 7,
+	OPT_CODE = 1 << 8,
+	OPT_YES = 1 << 9,
+};
+
+/**
+ * struct verb - one row of the table
+ * @words: one or two words
+ * @args: what follows, for help; words in brackets may be left out
+ * @least: number of arguments that must be there
+ * @most: number that may be there
+ * @options: OPT_ bits
+ */
+struct verb {
+	const char *words;
+	const char *args;
+	int least, most;
+	unsigned int options;
+	int (*run)(struct ctl *ctl, char **args);
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ "list", "", 0, 0, 0, verb_list, "list devices and their partitions" },
+	{ "info", "", 0, 0, 0, verb_info, "identity of the device, and its partitions' tokens" },
+	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
+	{ "claim", "", 0, 0, OPT_CODE | OPT_NEW_PIN, verb_claim, "become the first officer" },
+	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_QUOTA | OPT_PIN,
+	  verb_partition_create, "create a partition (officer)" },
+	{ "partition list", "", 0, 0, OPT_PIN, verb_partition_list,
+	  "list all partitions (officer)" },
+	{ "partition show", "PARTITION", 1, 1, OPT_PIN, verb_partition_show,
+	  "show one partition (officer)" },
+	{ "partition assign", "PARTITION FUNCTION", 2, 2, OPT_PIN, verb_partition_assign,
+	  "give a partition to a function (officer)" },
+	{ "partition destroy", "PARTITION", 1, 1, OPT_PIN | OPT_YES, verb_partition_destroy,
+	  "destroy a partition and all its keys (officer)" },
+	{ "partition init", "[PARTITION]", 0, 1, OPT_LABEL | OPT_PIN | OPT_NEW_PIN | OPT_YES,
+	  verb_partition_init, "set label, SO PIN (--pin-...) and user PIN (--new-pin-...)" },
+	{ "pin set", "", 0, 0, OPT_PARTITION | OPT_ROLE | OPT_PIN | OPT_NEW_PIN, verb_pin_set,
+	  "change the PIN of the user, the SO or the officer" },
+	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
+	  "the SO gives the user a new PIN; unlocks a locked one" },
+};
+
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+/* Long options, in the order of their help. Values from 256 on have no letter. */
+enum {
+	O_YES = 256,
+	O_JSON,
+	O_PARTITION,
+	O_ROLE,
+	O_LABEL,
+	O_FUNCTION,
+	O_PROFILE,
+	O_MAX_OBJECTS,
+	O_MAX_SESSIONS,
+	O_MAX_BYTES,
+	O_PIN_FILE,
+	O_PIN_FD,
+	O_PIN_CREDENTIAL,
+	O_NEW_PIN_FILE,
+	O_NEW_PIN_FD,
+	O_NEW_PIN_CREDENTIAL,
+	O_CODE_FILE,
+	O_CODE_FD,
+	O_CODE_CREDENTIAL,
+};
+
+struct option_row {
+	const char *name;
+	int value;
+	unsigned int needs; /* OPT_ bit, 0: every verb takes it */
+	const char *arg;	 /* NULL: none */
+	const char *help;
+};
+
+static const struct option_row options[] = {
+	{ "device", 'd', 0, "NAME",
+	  "device: vhsm:DIR, vhsm:DIR,function=N, vfio-user:SOCKET, /dev/ihsmN" },
+	{ "json", O_JSON, 0, NULL, "print JSON" },
+	{ "help", 'h', 0, NULL, "print help, for a verb when one is given" },
+	{ "version", 'V', 0, NULL, "print the version" },
+	{ "yes", O_YES, OPT_YES, NULL, "do not ask before something is destroyed" },
+	{ "partition", O_PARTITION, OPT_PARTITION, "NAME",
+	  "name, slot number or id of the partition" },
+	{ "role", O_ROLE, OPT_ROLE, "ROLE", "user (default), so, or officer" },
+	{ "label", O_LABEL, OPT_LABEL, "TEXT", "label of the token, at most 32 bytes" },
+	{ "function", O_FUNCTION, OPT_FUNCTION, "N", "function that gets the partition" },
+	{ "profile", O_PROFILE, OPT_PROFILE, "P", "strict (default) or compatible" },
+	{ "max-objects", O_MAX_OBJECTS, OPT_QUOTA, "N", "most token objects" },
+	{ "max-sessions", O_MAX_SESSIONS, OPT_QUOTA, "N", "most sessions" },
+	{ "max-bytes", O_MAX_BYTES, OPT_QUOTA, "N", "most bytes in storage" },
+	{ "pin-file", O_PIN_FILE, OPT_PIN, "FILE", "the PIN is the file's first line" },
+	{ "pin-fd", O_PIN_FD, OPT_PIN, "N", "... the next line from an open descriptor" },
+	{ "pin-credential", O_PIN_CREDENTIAL, OPT_PIN, "NAME", "... in a systemd credential" },
+	{ "new-pin-file", O_NEW_PIN_FILE, OPT_NEW_PIN, "FILE", "the new PIN, likewise" },
+	{ "new-pin-fd", O_NEW_PIN_FD, OPT_NEW_PIN, "N", NULL },
+	{ "new-pin-credential", O_NEW_PIN_CREDENTIAL, OPT_NEW_PIN, "NAME", NULL },
+	{ "code-file", O_CODE_FILE, OPT_CODE, "FILE", "the claim code, likewise" },
+	{ "code-fd", O_CODE_FD, OPT_CODE, "N", NULL },
+	{ "code-credential", O_CODE_CREDENTIAL, OPT_CODE, "NAME", NULL },
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static void print_option(const struct option_row *row)
+{
+	char left[64];
+	char letter[8] = "    ";
+
+	if (row->value < 256)
+		snprintf(letter, sizeof(letter), "-%c, ", row->value);
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
+		 row->arg ? row->arg : "");
+	printf("  %-30s%s%s\n", left, row->help ? " " : "", row->help ? row->help : "");
+}
+
+static void print_options(unsigned int mask, bool common)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].needs ? options[i].needs & mask : common)
+			print_option(&options[i]);
+}
+
+static void help_all(void)
+{
+	char left[64];
+
+	printf("usage: hsmctl [OPTION]... VERB [ARGUMENT]...\n\n");
+	for (size_t i = 0; i < N_VERBS; i++) {
+		snprintf(left, sizeof(left), "%s %s", verbs[i].words, verbs[i].args);
+		printf("  %-36s %s\n", left, verbs[i].help);
+	}
+	printf("\n");
+	print_options(0, true);
+	printf("\nhsmctl VERB --help tells a verb's own options. Without -d the first device of HSM_DEVICE\n"
+	       "or hsm.conf is used. PINs come from a prompt, a file, a descriptor or a systemd credential.\n");
+}
+
+static void help_verb(const struct verb *verb)
+{
+	printf("usage: hsmctl [OPTION]... %s%s%s\n%s\n\n", verb->words, *verb->args ? " " : "",
+	       verb->args, verb->help);
+	print_options(verb->options, true);
+}
+
+/* Does the row's first, or first two, words stand at the head of @words? Return: how many, 0: no */
+static int verb_match(const struct verb *verb, int count, char **words)
+{
+	const char *space = strchr(verb->words, ' ');
+	size_t first = space ? (size_t)(space - verb->words) : strlen(verb->words);
+
+	if (count < 1 || strlen(words[0]) != first || strncmp(words[0], verb->words, first))
+		return 0;
+	if (!space)
+		return 1;
+	return count >= 2 && !strcmp(words[1], space + 1) ? 2 : 0;
+}
+
+static const struct verb *find_verb(int count, char **words, int *used)
+{
+	for (size_t i = 0; i < N_VERBS; i++) {
+		*used = verb_match(&verbs[i], count, words);
+		if (*used)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* Where the argument of an option goes; NULL for one without argument */
+static const char **option_target(struct ctl *ctl, int value)
+{
+	switch (value) {
+	case 'd':
+		return &ctl->device;
+	case O_PARTITION:
+		return &ctl->partition;
+	case O_ROLE:
+		return &ctl->role;
+	case O_LABEL:
+		return &ctl->label;
+	case O_FUNCTION:
+		return &ctl->function;
+	case O_PROFILE:
+		return &ctl->profile;
+	case O_MAX_OBJECTS:
+		return &ctl->max_objects;
+	case O_MAX_SESSIONS:
+		return &ctl->max_sessions;
+	case O_MAX_BYTES:
+		return &ctl->max_bytes;
+	case O_PIN_FILE:
+		return &ctl->pin.file;
+	case O_PIN_FD:
+		return &ctl->pin.fd;
+	case O_PIN_CREDENTIAL:
+		return &ctl->pin.credential;
+	case O_NEW_PIN_FILE:
+		return &ctl->new_pin.file;
+	case O_NEW_PIN_FD:
+		return &ctl->new_pin.fd;
+	case O_NEW_PIN_CREDENTIAL:
+		return &ctl->new_pin.credential;
+	case O_CODE_FILE:
+		return &ctl->code.file;
+	case O_CODE_FD:
+		return &ctl->code.fd;
+	case O_CODE_CREDENTIAL:
+		return &ctl->code.credential;
+	default:
+		return NULL;
+	}
+}
+
+struct parsed {
+	unsigned int needs; /* OPT_ bits of the options that were given */
+	bool help;
+	bool version;
+};
+
+static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
+{
+	const char **target = option_target(ctl, value);
+
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].value == value)
+			parsed->needs |= options[i].needs;
+	if (target)
+		*target = optarg;
+	ctl->json |= value == O_JSON;
+	ctl->yes |= value == O_YES;
+	parsed->help |= value == 'h';
+	parsed->version |= value == 'V';
+}
+
+/* Return: CTL_OK, or CTL_USAGE when getopt has said what is wrong */
+static int parse_options(struct ctl *ctl, struct parsed *parsed, int argc, char **argv)
+{
+	struct option table[N_OPTIONS + 1] = { 0 };
+	int value;
+
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		table[i].name = options[i].name;
+		table[i].has_arg = options[i].arg ? required_argument : no_argument;
+		table[i].val = options[i].value;
+	}
+	while ((value = getopt_long(argc, argv, "d:hV", table, NULL)) != -1) {
+		if (value == '?')
+			return CTL_USAGE;
+		take_option(ctl, parsed, value);
+	}
+	return CTL_OK;
+}
+
+/* Two sources for one secret would leave open which counts. */
+static bool one_source(const struct secret_source *source)
+{
+	return !!source->file + !!source->fd + !!source->credential <= 1;
+}
+
+static int check_usage(struct ctl *ctl, const struct verb *verb, const struct parsed *parsed,
+		       int count)
+{
+	const struct secret_source *sources[] = { &ctl->pin, &ctl->new_pin, &ctl->code };
+
+	if (count < verb->least || count > verb->most)
+		return fail(ctl, CTL_USAGE, "usage: hsmctl %s%s%s", verb->words,
+			    *verb->args ? " " : "", verb->args);
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].needs & parsed->needs & ~verb->options)
+			return fail(ctl, CTL_USAGE, "%s takes no option like --%s", verb->words,
+				    options[i].name);
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (!one_source(sources[i]))
+			return fail(ctl, CTL_USAGE,
+				    "give only one of --%s-file, --%s-fd and --%s-credential",
+				    sources[i]->option, sources[i]->option, sources[i]->option);
+	return CTL_OK;
+}
+
+static int run_verb(struct ctl *ctl, const struct verb *verb, char **args)
+{
+	int code;
+
+	ctl->result = json_object_new_object();
+	if (!ctl->result)
+		return fail(ctl, CTL_DEVICE, "out of memory");
+	code = verb->run(ctl, args);
+	if (code == CTL_OK || json_object_object_length(ctl->result))
+		code = output(ctl) ?: code;
+	json_object_put(ctl->result);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = {
+		.pin = { .prompt = "PIN", .option = "pin" },
+		.new_pin = { .prompt = "New PIN", .option = "new-pin", .confirm = true },
+		.code = { .prompt = "Claim code", .option = "code" },
+	};
+	struct parsed parsed = { 0 };
+	const struct verb *verb;
+	int used;
+	int code;
+
+	/* A PIN must not end in a core file. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
+	code = parse_options(&ctl, &parsed, argc, argv);
+	if (code)
+		return code;
+	if (parsed.version) {
+		printf("hsmctl %s\n", HSM_VERSION);
+		return CTL_OK;
+	}
+	verb = find_verb(argc - optind, argv + optind, &used);
+	if (parsed.help || optind == argc) {
+		if (verb)
+			help_verb(verb);
+		else
+			help_all();
+		return parsed.help ? CTL_OK : CTL_USAGE;
+	}
+	if (!verb)
+		return fail(&ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them",
+			    argv[optind]);
+	code = check_usage(&ctl, verb, &parsed, argc - optind - used);
+	if (code)
+		return code;
+	return run_verb(&ctl, verb, argv + optind + used);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
+ * hsmctl-partition.c and hsmctl-pin.c the verbs, hsmctl-link.c opens devices, channels and
+ * sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
+ *
+ * A verb builds one JSON object in struct ctl.result. hsmctl-output.c prints it as it is with
+ * --json, else as a table; there is no second place that knows what a verb tells.
+ */
+#ifndef HSMCTL_H
+#define HSMCTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <json-c/json.h>
+#include <hsm/hsm.h>
+
+/* Exit codes, documented in hsmctl(1) */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_REFUSED = 1, /* the device executed the command and refused it */
+	CTL_USAGE = 2,  /* arguments, configuration, PIN input */
+	CTL_DEVICE = 3,	/* no device, or the way to it is broken */
+	CTL_CHANNEL = 4, /* identity or channel */
+};
+
+#define SECRET_MAX 255 /* longest PIN that a command can carry */
+
+/* struct secret - a PIN or claim code; wiped by secret_clear() */
+struct secret {
+	size_t length;
+	char text[SECRET_MAX + 1];
+};
+
+/**
+ * struct secret_source - where a secret comes from; nothing set: the terminal
+ * @prompt: what to ask for, also the name in messages
+ * @option: first word of its options, for messages
+ * @confirm: a new secret: asked twice
+ */
+struct secret_source {
+	const char *prompt;
+	const char *option;
+	const char *file;
+	const char *fd;
+	const char *credential;
+	bool confirm;
+};
+
+/* What was said on the command line. A verb is only run when every option given is one of its own. */
+struct ctl {
+	const char *device;
+	const char *partition;
+	const char *role;
+	const char *label;
+	const char *function;
+	const char *profile;
+	const char *max_objects;
+	const char *max_sessions;
+	const char *max_bytes;
+	struct secret_source pin;
+	struct secret_source new_pin;
+	struct secret_source code;
+	bool json;
+	bool yes;
+	struct json_object *result;
+};
+
+/* struct link - an open way to one partition; zero it first, link_close() takes any state */
+struct link {
+	struct hsm_device *device;
+	struct hsm_channel *channel;
+	struct hsm_partition_info partition;
+	uint32_t session;
+};
+
+/* ---- hsmctl-link.c: each returns enum ctl_exit, having reported what went wrong ---- */
+
+/* link_open - open the device of -d, or the first of the configuration; @flags: HSM_OPEN_* */
+int link_open(struct ctl *ctl, unsigned int flags, struct link *link);
+
+/* link_partition - open the device and a channel to the partition named @which; NULL: the only one there is */
+int link_partition(struct ctl *ctl, const char *which, struct link *link);
+
+/* link_admin - open function 0 and a channel to the device partition, without login */
+int link_admin(struct ctl *ctl, struct link *link);
+
+/* link_officer - as link_admin(), then log in as officer unless the channel is one already */
+int link_officer(struct ctl *ctl, struct link *link);
+
+/* link_session - open a read-write session in the channel */
+int link_session(struct ctl *ctl, struct link *link);
+
+/* link_login - log in: @user is a CKU_ number */
+int link_login(struct ctl *ctl, struct link *link, uint64_t user, const struct secret *pin);
+
+/* link_officer_login - log in on the channel to the device partition */
+int link_officer_login(struct ctl *ctl, struct link *link, const struct secret *pin);
+
+void link_close(struct link *link);
+
+/* link_call - send a request; the answer must be CKR_OK. The caller frees the request in any case. */
+int link_call(struct ctl *ctl, struct hsm_request *request);
+
+/* struct field - one field of bytes for link_send(); a list ends with tag 0 */
+struct field {
+	enum hsm_field_tag tag;
+	const void *data;
+	size_t length;
+};
+
+#define SECRET_FIELD(tag, secret) { tag, (secret)->text, (secret)->length }
+
+/* link_send - send a command of byte fields, whose answer holds nothing but its return value */
+int link_send(struct ctl *ctl, struct link *link, enum hsm_operation operation,
+	      const struct field *fields);
+
+/* link_request - a request on the link's channel and session, NULL (reported) when out of memory */
+struct hsm_request *link_request(struct ctl *ctl, struct link *link, enum hsm_operation operation);
+
+/* ---- hsmctl-secret.c ---- */
+
+/* secret_read - read a secret from its source. Return: enum ctl_exit; secret_clear() is due in any case. */
+int secret_read(struct ctl *ctl, const struct secret_source *source, struct secret *secret);
+void secret_clear(struct secret *secret);
+
+/* confirm - ask on the terminal before something is destroyed. Return: CTL_OK when the answer, or --yes, is yes. */
+int confirm(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- hsmctl-output.c ---- */
+
+/* fail - report an error of hsmctl's own. Return: @code */
+int fail(struct ctl *ctl, enum ctl_exit code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* fail_hsm - report an error of libhsm. Return: the exit code that suits its layer */
+int fail_hsm(struct ctl *ctl, const struct hsm_error *error);
+
+/* fail_rv - report that the device refused a command. Return: CTL_REFUSED */
+int fail_rv(struct ctl *ctl, uint64_t rv);
+
+/* output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written */
+int output(struct ctl *ctl);
+
+/* Members of a result */
+void put_string(struct json_object *object, const char *key, const char *value);
+void put_number(struct json_object *object, const char *key, uint64_t value);
+void put_bool(struct json_object *object, const char *key, bool value);
+void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length);
+void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE]);
+
+/* ---- arguments ---- */
+
+/* parse_u32 - a decimal number within 32 bits. Return: 0 or -EINVAL */
+int parse_u32(const char *text, uint32_t *value);
+
+/* parse_id - a UUID with or without hyphens. Return: 0 or -EINVAL */
+int parse_id(const char *text, uint8_t id[HSM_PARTITION_ID_SIZE]);
+
+/* ---- verbs: @args holds the words after the verb, as many as its row asks for, NULL after the last ---- */
+
+int verb_list(struct ctl *ctl, char **args);
+int verb_info(struct ctl *ctl, char **args);
+int verb_status(struct ctl *ctl, char **args);
+int verb_claim(struct ctl *ctl, char **args);
+int verb_partition_create(struct ctl *ctl, char **args);
+int verb_partition_list(struct ctl *ctl, char **args);
+int verb_partition_show(struct ctl *ctl, char **args);
+int verb_partition_assign(struct ctl *ctl, char **args);
+int verb_partition_destroy(struct ctl *ctl, char **args);
+int verb_partition_init(struct ctl *ctl, char **args);
+int verb_pin_set(struct ctl *ctl, char **args);
+int verb_pin_init(struct ctl *ctl, char **args);
+
+#endif /* HSMCTL_H */
