@@ -8,11 +8,14 @@ version := $(shell cat VERSION)
 system := $(shell . /etc/os-release && echo $${ID}-$${VERSION_ID:-unstable})
 O := build/$(system)$(if $(FUZZ),-fuzz,$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE))))
 
-ifeq ($(origin CC),undefined)
+# make's own values, which are there or not depending on who called it, do not count.
+ifneq ($(filter default undefined,$(origin CC)),)
 CC := gcc
 endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR := ar
+endif
 CLANG ?= clang
-AR ?= ar
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 
