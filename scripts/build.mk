@@ -21,12 +21,13 @@ $(O)/$(1).a: $$($(1)_obj) $$($(1)_more)
 	$$(q_ar)rm -f $$@ && $$(AR) rcs $$@ $$($(1)_obj) $$($(1)_more)
 endef
 
-# $(call program,NAME,OBJECTS,COMPONENTS,PACKAGES): $(O)/NAME, linked from objects and component
-# archives; PACKAGES are those of the program beyond its components'.
+# $(call program,NAME,OBJECTS,COMPONENTS,PACKAGES,LIBRARIES): $(O)/NAME, linked from objects, component
+# archives and our own shared libraries; PACKAGES are those of the program beyond its components'.
 define program
 programs += $(O)/$(1)
-$(O)/$(1): $(2) $$(foreach c,$(3),$(O)/$$(c).a) $(O)/.flags-ld
+$(O)/$(1): $(2) $$(foreach c,$(3),$(O)/$$(c).a) $(5) $(O)/.flags-ld
 	$$(q_ld)$$(CC) $$(pie_ldflags) $$(ldflags) -o $$@ $(2) $$(foreach c,$(3),$(O)/$$(c).a) \
+		$(if $(5),$(5) -Wl$$(comma)-rpath$$(comma)'$$$$ORIGIN:$$$$ORIGIN/../lib') \
 		$$(call pkg_libs,$$(foreach c,$(3),$$($$(c)_pkgs)) $(4)) -lpthread -ldl -lm
 endef
 

@@ -50,8 +50,11 @@ endif
 
 .PHONY: unit-programs pkcs11-programs fuzz-programs
 unit-programs: $(unit_programs)
+	@:
 pkcs11-programs: $(pkcs11_programs)
+	@:
 fuzz-programs: $(fuzz_programs)
+	@:
 
 # --- variants, each built by a make of its own ---
 
