@@ -5,7 +5,7 @@
 
 ifneq ($(and $(wildcard tools/hsmctl*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)
 $(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1))
-$(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c,$(O)/libhsm.so.0))
+$(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c libcrypto,$(O)/libhsm.so.0))
 endif
 
 ifneq ($(wildcard tools/hsm-bench*.c),)
