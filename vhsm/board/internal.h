@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The board's own parts, from the lowest to the highest: error texts, fuses, keys, non-volatile
+ * memory, the state made of these three, storage requests, the firmware bundle and the functions
+ * that run it. Documentation/board.rst explains what each protects.
+ */
+#ifndef BOARD_INTERNAL_H
+#define BOARD_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <hsm/board.h>
+
+#define BOARD_ERROR_MAX		512
+#define BOARD_MAX_FUNCTIONS	64
+#define BOARD_MAX_PARTITIONS	256
+#define BOARD_SECRET_SIZE	32
+#define BOARD_HASH_SIZE		48	/* SHA-384 */
+#define BOARD_SERIAL_SIZE	32
+
+/* Quotas of a partition that was created without any */
+#define BOARD_DEFAULT_OBJECTS	16384
+#define BOARD_DEFAULT_SESSIONS	4096
+#define BOARD_DEFAULT_BYTES	(64U << 20)
+
+/* ---- text.c: one-line messages ---- */
+
+/**
+ * struct error - why something failed: which part, what, what to do; one line without its end
+ */
+struct error {
+	char text[BOARD_ERROR_MAX];
+};
+
+/* error_set - format @error (may be NULL) and return @code, so that failing is one statement */
+int error_set(struct error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* board_log - one line with the time to standard error; never a secret */
+void board_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * log_open - make the file standard error, appended to and private
+ * Return: 0 or a negative errno.
+ */
+int log_open(const char *path, struct error *error);
+
+/* log_bound - when the log has grown above its limit, keep it as FILE.1 and begin anew */
+void log_bound(const char *path);
+
+/* ---- fuses.c: the board's one-time and monotonic values ---- */
+
+enum fuse_flag {
+	FUSE_INITIALIZED	= 1U << 0,	/* the database belongs to these fuses */
+	FUSE_CLAIMED		= 1U << 1,
+	FUSE_NEXT_ROOT		= 1U << 2,	/* a rotation of the storage root is under way */
+	FUSE_EMBEDDED		= 1U << 3,	/* made as a user's own directory */
+};
+
+enum fuse_lifecycle {
+	LIFECYCLE_PRODUCTION	= 1,
+};
+
+/**
+ * struct fuse_values - what the fuses hold
+ * @counter: monotonic; what the root record is compared with
+ * @flags: enum fuse_flag
+ * @lifecycle: enum fuse_lifecycle; with @debug an input of the platform key
+ * @debug: debug state, 0: closed
+ * @minimum_version: older firmware is refused
+ * @claim_failures: wrong claim codes since the code was drawn
+ * @root: storage root: the root record is sealed under it
+ * @next_root: its successor while FUSE_NEXT_ROOT is set
+ */
+struct fuse_values {
+	uint64_t counter;
+	uint32_t flags;
+	uint32_t lifecycle;
+	uint32_t debug;
+	uint32_t minimum_version;
+	uint32_t claim_failures;
+	uint8_t board_id[BOARD_ID_SIZE];
+	char serial[BOARD_SERIAL_SIZE];
+	uint8_t vendor_hash[BOARD_HASH_SIZE];
+	uint8_t secret[BOARD_SECRET_SIZE];
+	uint8_t root[BOARD_SECRET_SIZE];
+	uint8_t next_root[BOARD_SECRET_SIZE];
+};
+
+struct fuses;
+
+/**
+ * fuses_create - make a new fuses file, complete or not at all
+ * @path: must not exist
+ *
+ * Return: 0, -EEXIST or another negative errno.
+ */
+int fuses_create(const char *path, const struct fuse_values *values, struct error *error);
+
+/**
+ * fuses_open - open and check a fuses file
+ * @fuses: set to the open fuses; fuses_close() frees them
+ *
+ * Return: 0, -ENOENT, -EBADMSG when no slot verifies, -EPROTONOSUPPORT for an unknown version,
+ * or another negative errno.
+ */
+int fuses_open(const char *path, struct fuses **fuses, struct error *error);
+void fuses_close(struct fuses *fuses);
+
+/* fuses_values - the values in force, valid until the next fuses_store() */
+const struct fuse_values *fuses_values(const struct fuses *fuses);
+
+/**
+ * fuses_store - put new values in force
+ * @both: also overwrite the former values, because a secret in them has to go
+ *
+ * Return: 0: durable; or a negative errno: the former values are in force, here and most likely on
+ * the disk.
+ */
+int fuses_store(struct fuses *fuses, const struct fuse_values *values, bool both);
+
+/* ---- keys.c: derivation and sealing ---- */
+
+#define SEAL_OVERHEAD		28	/* nonce and tag */
+#define LADDER_TOP		255	/* highest security version that there will ever be */
+
+struct keys;
+
+/**
+ * keys_new - an own libcrypto context without configuration
+ * Return: 0 or a negative errno.
+ */
+int keys_new(struct keys **keys);
+void keys_free(struct keys *keys);
+
+int keys_random(struct keys *keys, void *bytes, size_t length);
+
+/* keys_hash - SHA-384 */
+int keys_hash(struct keys *keys, const void *bytes, size_t length, uint8_t hash[BOARD_HASH_SIZE]);
+
+/* keys_platform - KDF(device secret, vendor key hash, lifecycle, debug state) */
+int keys_platform(struct keys *keys, const struct fuse_values *values,
+		  uint8_t key[BOARD_KEY_SIZE]);
+
+/* keys_ladder - the platform key's derivate for firmware of @version: 1 .. LADDER_TOP */
+int keys_ladder(struct keys *keys, const uint8_t platform[BOARD_KEY_SIZE], uint32_t version,
+		uint8_t key[BOARD_KEY_SIZE]);
+
+/* keys_ladder_down - from the key of @version to the key of the version below it */
+int keys_ladder_down(struct keys *keys, uint32_t version, uint8_t key[BOARD_KEY_SIZE]);
+
+/* keys_root - the key that seals the root record */
+int keys_root(struct keys *keys, const uint8_t platform[BOARD_KEY_SIZE],
+	      const uint8_t root[BOARD_SECRET_SIZE], uint8_t key[BOARD_KEY_SIZE]);
+
+/* keys_partition - what BOARD_OPEN hands out */
+int keys_partition(struct keys *keys, const uint8_t ladder[BOARD_KEY_SIZE],
+		   const uint8_t wrapping[BOARD_SECRET_SIZE], const uint8_t id[PARTITION_ID_SIZE],
+		   uint64_t generation, uint8_t key[BOARD_KEY_SIZE]);
+
+/**
+ * keys_seal - AES-256-GCM under a random nonce
+ * @out: @length + SEAL_OVERHEAD bytes
+ */
+int keys_seal(struct keys *keys, const uint8_t key[BOARD_KEY_SIZE], const void *bound,
+	      size_t bound_length, const void *plain, size_t length, uint8_t *out);
+
+/**
+ * keys_unseal - undo keys_seal()
+ * @plain: @length - SEAL_OVERHEAD bytes; wiped when the tag is wrong
+ *
+ * Return: 0, -EBADMSG when it does not verify, or another negative errno.
+ */
+int keys_unseal(struct keys *keys, const uint8_t key[BOARD_KEY_SIZE], const void *bound,
+		size_t bound_length, const uint8_t *sealed, size_t length, void *plain);
+
+/* ---- nvm.c: the database; the caller serializes ---- */
+
+struct nvm;
+
+/**
+ * nvm_open - open the database, or create it
+ * @create: remove what is there and make an empty one
+ *
+ * Return: 0, -ENOENT, -EPROTONOSUPPORT for an unknown format version, -EBADMSG when it is damaged
+ * or not ours, or another negative errno.
+ */
+int nvm_open(const char *path, bool create, struct nvm **nvm, struct error *error);
+void nvm_close(struct nvm *nvm);
+
+/* nvm_remove - unlink the database and what SQLite keeps beside it */
+void nvm_remove(const char *path);
+
+/* All writes happen between nvm_begin() and nvm_commit(). Errors: -ENOSPC, -EBADMSG (damaged), -EIO. */
+int nvm_begin(struct nvm *nvm);
+int nvm_commit(struct nvm *nvm);
+void nvm_rollback(struct nvm *nvm);
+
+/* nvm_root_get, nvm_header_get - *length is 0 when there is none; -EMSGSIZE when @capacity is too small */
+int nvm_root_get(struct nvm *nvm, void *blob, size_t capacity, size_t *length);
+int nvm_root_set(struct nvm *nvm, const void *blob, size_t length);
+int nvm_header_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *blob,
+		   size_t capacity, size_t *length);
+int nvm_header_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const void *blob,
+		   size_t length);
+
+/* nvm_row_set - @length 0 deletes. *old is set to the bytes that the row had. */
+int nvm_row_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t row,
+		const void *blob, size_t length, bool *existed, size_t *old);
+
+/* nvm_rows - rows above @after in ascending order, struct board_row + blob each, as many as fit */
+int nvm_rows(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t after, void *buffer,
+	     size_t capacity, size_t *length);
+
+/* nvm_usage - rows of a partition and the bytes in them */
+int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *rows,
+	      uint64_t *bytes);
+int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE]);
+
+/* nvm_checkpoint - empty the write-ahead log, so that no former page is left in it */
+int nvm_checkpoint(struct nvm *nvm);
+
+/* ---- root.c: the root record ---- */
+
+/**
+ * struct root_entry - one partition in the root record
+ * @wrapping: random; without it the partition's rows are noise
+ * @generation: of @wrapping
+ * @counter: of the partition's header
+ * @security_version: rung of the ladder that its key comes from
+ * @measured: @rows and @bytes are valid (memory only, not in the record)
+ */
+struct root_entry {
+	struct board_partition partition;
+	uint8_t wrapping[BOARD_SECRET_SIZE];
+	uint64_t generation;
+	uint64_t counter;
+	uint32_t security_version;
+	bool measured;
+	uint32_t rows;
+	uint64_t bytes;
+};
+
+struct root_record {
+	uint64_t counter;
+	uint32_t next_slot;
+	uint32_t count;
+	struct root_entry entries[BOARD_MAX_PARTITIONS];
+};
+
+#define ROOT_BLOB_MAX		(64 * 1024)
+
+struct root_entry *root_find(struct root_record *record, const uint8_t id[PARTITION_ID_SIZE]);
+
+/* root_encode, root_decode - the record's plaintext; -EBADMSG when it cannot be one of ours */
+size_t root_encode(const struct root_record *record, uint8_t *bytes);
+int root_decode(const uint8_t *bytes, size_t length, struct root_record *record);
+
+/* ---- state.c: fuses, keys and database as one thing that can be trusted ---- */
+
+/* Instants between two durable steps, for tests that fail there */
+enum state_step {
+	STEP_COMMIT_STORED,	/* the database has it, the fuses not yet */
+	STEP_ROTATE_DRAWN,	/* the fuses hold both storage roots */
+	STEP_ROTATE_STORED,	/* the database is under the new root */
+	STEP_ROTATE_DONE,	/* the fuses hold the new one alone */
+	STEP_CREATE_FUSES,	/* fuses written, no database yet */
+	STEP_CREATE_DATABASE,	/* both there, FUSE_INITIALIZED not set */
+	STEP_COUNT,
+};
+
+/**
+ * struct state_config - where the state is and how it is made when there is none
+ * @directory: of the database
+ * @fuses: path of the fuses
+ * @embedded: a user's own: claimed, with a first partition on function 1
+ * @step: called at each enum state_step; a negative return stops the operation there as a crash would
+ */
+struct state_config {
+	const char *directory;
+	const char *fuses;
+	bool embedded;
+	int (*step)(void *data, enum state_step step);
+	void *step_data;
+};
+
+/**
+ * struct state - all that survives the board
+ * @lock: held by the functions below, which any thread may call
+ * @failed: the fuses could not follow the database: nothing is served until a restart
+ */
+struct state {
+	pthread_mutex_t lock;
+	struct state_config config;
+	struct keys *keys;
+	struct fuses *fuses;
+	struct nvm *nvm;
+	uint8_t platform[BOARD_KEY_SIZE];
+	uint32_t security_version;
+	struct root_record *record;
+	struct root_record *draft;
+	uint8_t *scratch;
+	int failed;
+};
+
+/**
+ * state_open - open the state, or make it when neither fuses nor database are there
+ * @security_version: of the firmware that will run
+ *
+ * Finishes what a crash interrupted. Return: 0; -ESTALE when an old copy was put back, -EBADMSG when
+ * something does not verify, -EPROTONOSUPPORT for an unknown version, or another negative errno.
+ */
+int state_open(const struct state_config *config, uint32_t security_version, struct state **state,
+	       struct error *error);
+void state_close(struct state *state);
+
+/* state_zeroize - new secrets in the fuses, then the database goes. Works on any state of the two. */
+int state_zeroize(const struct state_config *config, struct error *error);
+
+/* All return 0 or a negative errno. @function authorizes: see enum board_request. */
+int state_list(struct state *state, uint32_t function, struct board_partition *list,
+	       size_t capacity, size_t *count);
+int state_partition_open(struct state *state, uint32_t function,
+			 const uint8_t id[PARTITION_ID_SIZE], struct board_open *opened,
+			 void *header, size_t capacity);
+int state_rows(struct state *state, uint32_t function, const struct board_rows *request,
+	       void *buffer, size_t capacity, size_t *length);
+int state_commit(struct state *state, uint32_t function, const uint8_t *request, size_t length,
+		 struct board_committed *committed);
+int state_partition_create(struct state *state, struct board_partition *partition);
+
+/* state_partition_assign, state_partition_destroy - *former is set to the function that had it */
+int state_partition_assign(struct state *state, const struct board_partition *partition,
+			   uint32_t *former);
+int state_partition_update(struct state *state, const struct board_partition *partition);
+int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
+			    uint32_t *former);
+int state_counter(struct state *state, uint64_t *counter);
+
+/* state_identity - board id, serial and flags of struct board_hello that the state decides */
+void state_identity(struct state *state, struct board_hello *hello);
+
+/* ---- between state.c and those who change the root record (commit.c, partition.c, claim.c) ---- */
+
+/* state_enter - take the lock; 0, or what made the state unusable, and then the lock is not held */
+int state_enter(struct state *state);
+void state_leave(struct state *state);
+
+/* state_draft - copy the record, to be changed and given to state_apply() or state_rotate() */
+struct root_record *state_draft(struct state *state);
+
+/* A change of the database that goes into the root record's transaction */
+typedef int (*state_write)(struct nvm *nvm, void *data);
+
+/**
+ * state_apply - make the draft the record
+ * @write: may be NULL
+ *
+ * One transaction stores what @write writes and the draft, sealed, with the counter moved on; then the
+ * fuses follow. Return: 0: durable, or a negative errno: not done.
+ */
+int state_apply(struct state *state, state_write write, void *data);
+
+/* state_rotate - likewise, under a new storage root; the former one is gone when it returns 0 */
+int state_rotate(struct state *state, state_write write, void *data);
+
+/* state_step - a place where a test may stop */
+int state_step(struct state *state, enum state_step step);
+
+/* state_fuses - put values in force; when that fails nothing is served any more */
+int state_fuses(struct state *state, const struct fuse_values *values, bool both);
+
+/* ---- claim.c: who becomes the first officer ---- */
+
+#define CLAIM_MAX_FAILURES	10
+
+/* claim_prepare - for an unclaimed board: a code in a private file beside the fuses; draws one if needed */
+int claim_prepare(struct state *state, struct error *error);
+
+/**
+ * claim_try - compare a code with the one in the file
+ *
+ * Return: 0: the board is claimed and the file gone; -EACCES: wrong; -EALREADY: claimed before;
+ * -EPERM: too many failures, the next start of the board draws another code.
+ */
+int claim_try(struct state *state, const uint8_t *code, size_t length);
+
+/* ---- directory.c: directories, the lock, sockets ---- */
+
+/* directory_prepare - make @path when missing; @private: it must be the caller's and 0700 */
+int directory_prepare(const char *path, bool private, struct error *error);
+
+/**
+ * directory_lock - only one board runs on a directory
+ * Return: a descriptor that holds the lock, -EBUSY when another board has it (@error names its pid).
+ */
+int directory_lock(const char *path, struct error *error);
+
+/**
+ * directory_listen - a function's socket
+ * @run: directory of the sockets
+ * @gid: group of the socket, or (gid_t)-1
+ *
+ * A path too long for a socket address is reached through a descriptor of the directory.
+ * Return: the listening descriptor, non-blocking, or a negative errno.
+ */
+int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t gid,
+		     struct error *error);
+void directory_unlisten(const char *run, unsigned int function);
+
+/* ---- bundle.c: the firmware's verified bytes ---- */
+
+#define BUNDLE_MAX_FILES	32
+
+struct bundle_file {
+	char role[12];
+	char name[64];
+	uint8_t hash[BOARD_HASH_SIZE];
+	int memfd;
+};
+
+/**
+ * struct bundle - the firmware, its loader and its libraries, each in a sealed memfd
+ * @measurement: SHA-384 over the manifest
+ */
+struct bundle {
+	unsigned int count;
+	uint32_t security_version;
+	uint8_t measurement[BOARD_HASH_SIZE];
+	struct bundle_file files[BUNDLE_MAX_FILES];
+};
+
+/**
+ * bundle_parse - read a manifest's text
+ *
+ * Lines `role sha384 name`; roles firmware and loader once each, library any number of times; a line
+ * `security-version N` at most once, else it is 1. Return: 0 or -EBADMSG.
+ */
+int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct error *error);
+
+/**
+ * bundle_load - find, verify and seal the firmware
+ * @directory: of the manifest, or NULL: beside the executable, else the installed one
+ *
+ * Return: 0 or a negative errno, -EBADMSG when a file does not match the manifest.
+ */
+int bundle_load(struct keys *keys, const char *directory, struct bundle *bundle,
+		struct error *error);
+void bundle_close(struct bundle *bundle);
+
+/* ---- launch.c: a firmware process ---- */
+
+/**
+ * struct process - a running firmware
+ * @control, @storage: the board's ends, @control non-blocking; @log: read end of its standard error
+ */
+struct process {
+	pid_t pid;
+	int pidfd;
+	int control;
+	int storage;
+	int log;
+};
+
+/* launch - start the firmware; 0 or a negative errno */
+int launch(const struct bundle *bundle, struct process *process);
+
+/* ---- storage.c: storage requests of one function ---- */
+
+struct board;
+
+/**
+ * storage_handle - answer one request
+ * @request: a whole message
+ * @reply: room for BOARD_MESSAGE_MAX bytes
+ *
+ * Return: bytes of the reply, or -EPROTO: the request is not even a message, its sender is broken.
+ */
+ssize_t storage_handle(struct board *board, uint32_t function, const uint8_t *request,
+		       size_t length, uint8_t *reply);
+
+/* storage_serve - answer requests on @fd until its other end has gone */
+void storage_serve(struct board *board, uint32_t function, int fd);
+
+/* ---- board.c, function.c, connection.c: the running board ---- */
+
+struct function;
+
+/**
+ * struct board_options - the command line
+ */
+struct board_options {
+	const char *state;
+	const char *fuses;
+	const char *run;
+	const char *firmware;
+	const char *log;
+	const char *group;
+	unsigned int functions;
+	unsigned int dma_bits;
+	unsigned int queues;
+	unsigned int spin_us;
+	long idle_exit;		/* seconds, 0: never */
+	int ready_fd;
+	mode_t mode;
+	bool embedded;
+	bool zeroize;
+};
+
+/* Exit statuses, documented in vhsm(1) */
+enum board_exit {
+	EXIT_BOARD_OK		= 0,
+	EXIT_BOARD_FAILED	= 1,
+	EXIT_BOARD_USAGE	= 2,
+	EXIT_BOARD_BUSY		= 3,	/* another board runs on the directory */
+	EXIT_BOARD_RECOVERY	= 4,	/* state or firmware does not verify */
+};
+
+/* options_parse - 0, EXIT_BOARD_USAGE after a line on standard error, or -1: help or version was printed */
+int options_parse(int argc, char **argv, struct board_options *options);
+
+/**
+ * struct watch - what an epoll event is about
+ * @ready: called with the events
+ */
+struct watch {
+	void (*ready)(struct watch *watch, uint32_t events);
+	struct board *board;
+	int fd;
+};
+
+/**
+ * struct board - all that runs
+ * @owner: uid that the state directory belongs to
+ * @spare_fd: given up for a moment to turn a peer away when descriptors have run out
+ * @connections: open now, on all functions
+ * @changed: partitions that functions have to be told about; @changed_lock guards it
+ */
+struct board {
+	const struct board_options *options;
+	struct state *state;
+	uid_t owner;
+	struct bundle bundle;
+	int epoll;
+	struct watch signals;
+	struct watch idle;
+	struct watch changes;
+	int spare_fd;
+	uint32_t next_connection;
+	unsigned int connections;
+	bool stopping;
+	struct function *functions;
+	pthread_mutex_t changed_lock;
+	struct notice *changed;
+};
+
+/* board_partition_changed - any thread: tell function @function about partition @id */
+void board_partition_changed(struct board *board, uint32_t function,
+			     const uint8_t id[PARTITION_ID_SIZE]);
+
+/* board_starts - how often the function's firmware has been started */
+uint32_t board_starts(const struct board *board, uint32_t function);
+
+/* board_watch - add @watch to the loop; board_unwatch - remove it */
+int board_watch(struct board *board, struct watch *watch, uint32_t events);
+void board_unwatch(struct board *board, struct watch *watch);
+void board_rewatch(struct board *board, struct watch *watch, uint32_t events);
+
+/* board_count_connections - @change is +1 or -1; arms or disarms the idle timer */
+void board_count_connections(struct board *board, int change);
+
+/* board_open - the loop and what it watches, sockets included; board_close - undo it */
+int board_open(struct board *board, gid_t gid, struct error *error);
+void board_close(struct board *board);
+
+/* board_run - serve until told to stop or idle for long enough; 0 or a negative errno */
+int board_run(struct board *board);
+
+/* functions_open - listen; functions_close - end the firmware, close what is open, remove the sockets */
+int functions_open(struct board *board, gid_t gid, struct error *error);
+void functions_close(struct board *board);
+void function_notify(struct board *board, uint32_t function, const uint8_t id[PARTITION_ID_SIZE]);
+
+#endif /* BOARD_INTERNAL_H */

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Administration of partitions, asked for by function 0 alone (storage.c sees to that): create,
+ * assign, change, destroy. Each moves the root record and the fuse counter on.
+ */
+#include <errno.h>
+#include <string.h>
+#include <openssl/crypto.h>
+#include "internal.h"
+
+static bool is_device(const uint8_t id[PARTITION_ID_SIZE])
+{
+	static const uint8_t device[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
+
+	return memcmp(id, device, PARTITION_ID_SIZE) == 0;
+}
+
+static void fill_quotas(struct board_partition *partition)
+{
+	if (!partition->max_objects)
+		partition->max_objects = BOARD_DEFAULT_OBJECTS;
+	if (!partition->max_sessions)
+		partition->max_sessions = BOARD_DEFAULT_SESSIONS;
+	if (!partition->max_bytes)
+		partition->max_bytes = BOARD_DEFAULT_BYTES;
+}
+
+static int create_locked(struct state *state, struct board_partition *partition)
+{
+	struct root_record *draft;
+	struct root_entry *entry;
+	int ret;
+
+	if (state->record->count == BOARD_MAX_PARTITIONS)
+		return -ENOSPC;
+	if (is_device(partition->id)) {
+		ret = keys_random(state->keys, partition->id, sizeof(partition->id));
+		if (ret)
+			return ret;
+	}
+	if (root_find(state->record, partition->id))
+		return -EEXIST;
+	draft = state_draft(state);
+	if (draft->next_slot == UINT32_MAX)
+		return -ENOSPC;
+	partition->slot = draft->next_slot++;
+	entry = &draft->entries[draft->count++];
+	memset(entry, 0, sizeof(*entry));
+	entry->partition = *partition;
+	entry->generation = 1;
+	entry->security_version = state->security_version;
+	ret = keys_random(state->keys, entry->wrapping, sizeof(entry->wrapping));
+	return ret ? ret : state_apply(state, NULL, NULL);
+}
+
+int state_partition_create(struct state *state, struct board_partition *partition)
+{
+	int ret;
+
+	if (partition->flags & ~BOARD_PARTITION_STRICT)
+		return -EINVAL;
+	partition->name[sizeof(partition->name) - 1] = '\0';
+	fill_quotas(partition);
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	ret = create_locked(state, partition);
+	state_leave(state);
+	return ret;
+}
+
+int state_partition_assign(struct state *state, const struct board_partition *partition,
+			   uint32_t *former)
+{
+	struct root_entry *entry;
+	int ret;
+
+	if (is_device(partition->id))
+		return -EINVAL;
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	entry = root_find(state_draft(state), partition->id);
+	if (!entry) {
+		ret = -ENOENT;
+	} else {
+		*former = entry->partition.function;
+		entry->partition.function = partition->function;
+		if (*former != partition->function)
+			ret = state_apply(state, NULL, NULL);
+	}
+	state_leave(state);
+	return ret;
+}
+
+int state_partition_update(struct state *state, const struct board_partition *partition)
+{
+	struct board_partition *target;
+	struct root_entry *entry;
+	int ret;
+
+	if (is_device(partition->id) || (partition->flags & ~BOARD_PARTITION_STRICT))
+		return -EINVAL;
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	entry = root_find(state_draft(state), partition->id);
+	if (!entry) {
+		ret = -ENOENT;
+	} else {
+		target = &entry->partition;
+		memcpy(target->name, partition->name, sizeof(target->name));
+		target->name[sizeof(target->name) - 1] = '\0';
+		target->flags = partition->flags;
+		target->max_objects = partition->max_objects;
+		target->max_sessions = partition->max_sessions;
+		target->max_bytes = partition->max_bytes;
+		fill_quotas(target);
+		ret = state_apply(state, NULL, NULL);
+	}
+	state_leave(state);
+	return ret;
+}
+
+static int delete_rows(struct nvm *nvm, void *data)
+{
+	return nvm_partition_delete(nvm, data);
+}
+
+static void remove_entry(struct root_record *record, struct root_entry *entry)
+{
+	struct root_entry *last = &record->entries[record->count - 1];
+
+	/* Order carries no meaning: slots do. */
+	if (entry != last)
+		*entry = *last;
+	OPENSSL_cleanse(last, sizeof(*last));
+	record->count--;
+}
+
+/*
+ * The crypto-erase: without the wrapping secret the rows are noise, and the former root record, of
+ * which a copy may be anywhere, is noise without the former storage root.
+ */
+int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
+			    uint32_t *former)
+{
+	uint8_t copy[PARTITION_ID_SIZE];
+	struct root_record *draft;
+	struct root_entry *entry;
+	int ret;
+
+	if (is_device(id))
+		return -EINVAL;
+	memcpy(copy, id, sizeof(copy));
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	draft = state_draft(state);
+	entry = root_find(draft, copy);
+	if (!entry) {
+		ret = -ENOENT;
+	} else {
+		*former = entry->partition.function;
+		remove_entry(draft, entry);
+		ret = state_rotate(state, delete_rows, copy);
+	}
+	state_leave(state);
+	return ret;
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The storage socket: a table of the requests in <hsm/board.h>, and a thread per running function
+ * that answers them one at a time. The descriptor that a request came on is its authorization.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <openssl/crypto.h>
+#include "internal.h"
+
+/**
+ * struct storage_call - a request being answered
+ * @body, @length: of the request
+ * @reply, @capacity: room for the reply's body
+ * @reply_length: set by the handler
+ */
+struct storage_call {
+	struct board *board;
+	struct state *state;
+	uint32_t function;
+	const uint8_t *body;
+	size_t length;
+	uint8_t *reply;
+	size_t capacity;
+	size_t reply_length;
+};
+
+static int handle_hello(struct storage_call *call)
+{
+	const struct board_options *options = call->board->options;
+	struct board_hello hello = {
+		.function = call->function,
+		.functions = options->functions,
+		.dma_bits = options->dma_bits,
+		.max_queues = options->queues,
+		.spin_us = options->spin_us,
+		.incarnation = board_starts(call->board, call->function),
+	};
+
+	state_identity(call->state, &hello);
+	memcpy(hello.measurement, call->board->bundle.measurement, sizeof(hello.measurement));
+	memcpy(call->reply, &hello, sizeof(hello));
+	call->reply_length = sizeof(hello);
+	return 0;
+}
+
+static int handle_list(struct storage_call *call)
+{
+	struct board_partition *list;
+	size_t count;
+	int ret;
+
+	list = calloc(BOARD_MAX_PARTITIONS, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	ret = state_list(call->state, call->function, list, call->capacity / sizeof(*list), &count);
+	if (!ret) {
+		call->reply_length = count * sizeof(*list);
+		memcpy(call->reply, list, call->reply_length);
+	}
+	free(list);
+	return ret;
+}
+
+static int handle_open(struct storage_call *call)
+{
+	struct board_open opened;
+	int ret;
+
+	ret = state_partition_open(call->state, call->function, call->body, &opened,
+				   call->reply + sizeof(opened), call->capacity - sizeof(opened));
+	if (!ret) {
+		memcpy(call->reply, &opened, sizeof(opened));
+		call->reply_length = sizeof(opened) + opened.header_length;
+	}
+	OPENSSL_cleanse(&opened, sizeof(opened));
+	return ret;
+}
+
+static int handle_rows(struct storage_call *call)
+{
+	struct board_rows request;
+
+	memcpy(&request, call->body, sizeof(request));
+	return state_rows(call->state, call->function, &request, call->reply, call->capacity,
+			  &call->reply_length);
+}
+
+static int handle_commit(struct storage_call *call)
+{
+	struct board_committed committed = { 0 };
+	int ret;
+
+	ret = state_commit(call->state, call->function, call->body, call->length, &committed);
+	if (!ret) {
+		memcpy(call->reply, &committed, sizeof(committed));
+		call->reply_length = sizeof(committed);
+	}
+	return ret;
+}
+
+static void get_partition(const struct storage_call *call, struct board_partition *partition)
+{
+	memcpy(partition, call->body, sizeof(*partition));
+}
+
+static int handle_create(struct storage_call *call)
+{
+	struct board_partition partition;
+	int ret;
+
+	get_partition(call, &partition);
+	if (partition.function >= call->board->options->functions)
+		return -EINVAL;
+	ret = state_partition_create(call->state, &partition);
+	if (ret)
+		return ret;
+	memcpy(call->reply, &partition, sizeof(partition));
+	call->reply_length = sizeof(partition);
+	board_partition_changed(call->board, partition.function, partition.id);
+	return 0;
+}
+
+static int handle_assign(struct storage_call *call)
+{
+	struct board_partition partition;
+	uint32_t former = 0;
+	int ret;
+
+	get_partition(call, &partition);
+	if (partition.function >= call->board->options->functions)
+		return -EINVAL;
+	ret = state_partition_assign(call->state, &partition, &former);
+	if (ret || former == partition.function)
+		return ret;
+	board_partition_changed(call->board, former, partition.id);
+	board_partition_changed(call->board, partition.function, partition.id);
+	return 0;
+}
+
+static int handle_update(struct storage_call *call)
+{
+	struct board_partition partition;
+
+	get_partition(call, &partition);
+	return state_partition_update(call->state, &partition);
+}
+
+static int handle_destroy(struct storage_call *call)
+{
+	uint32_t former = 0;
+	int ret;
+
+	ret = state_partition_destroy(call->state, call->body, &former);
+	if (!ret)
+		board_partition_changed(call->board, former, call->body);
+	return ret;
+}
+
+static int handle_claim(struct storage_call *call)
+{
+	return claim_try(call->state, call->body, call->length);
+}
+
+static int handle_counter(struct storage_call *call)
+{
+	uint64_t counter;
+	int ret;
+
+	ret = state_counter(call->state, &counter);
+	if (!ret) {
+		memcpy(call->reply, &counter, sizeof(counter));
+		call->reply_length = sizeof(counter);
+	}
+	return ret;
+}
+
+#define ANY_LENGTH	SIZE_MAX
+
+/**
+ * struct storage_request - a row of the table
+ * @length: of the body, or ANY_LENGTH
+ * @admin: for function 0 alone
+ */
+static const struct storage_request {
+	enum board_request type;
+	const char *name;
+	size_t length;
+	bool admin;
+	int (*handle)(struct storage_call *call);
+} requests[] = {
+	{ BOARD_HELLO,	 "hello",  0,				  false, handle_hello },
+	{ BOARD_LIST,	 "list",   0,				  false, handle_list },
+	{ BOARD_OPEN,	 "open",   PARTITION_ID_SIZE,		  false, handle_open },
+	{ BOARD_ROWS,	 "rows",   sizeof(struct board_rows),	  false, handle_rows },
+	{ BOARD_COMMIT,	 "commit", ANY_LENGTH,			  false, handle_commit },
+	{ BOARD_PARTITION_CREATE,  "create",  sizeof(struct board_partition), true, handle_create },
+	{ BOARD_PARTITION_ASSIGN,  "assign",  sizeof(struct board_partition), true, handle_assign },
+	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE,	  true, handle_destroy },
+	{ BOARD_CLAIM,	 "claim",  ANY_LENGTH,			  true, handle_claim },
+	{ BOARD_COUNTER, "counter", 0,				  true, handle_counter },
+	{ BOARD_PARTITION_UPDATE,  "update",  sizeof(struct board_partition), true, handle_update },
+};
+
+static const struct storage_request *find_request(uint32_t type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (requests[i].type == type)
+			return &requests[i];
+	return NULL;
+}
+
+/* Faults of the store are the operator's business as well; the rest is between the two programs. */
+static void log_fault(const struct storage_call *call, const struct storage_request *request,
+		      int status)
+{
+	const char *advice = "";
+
+	switch (status) {
+	case -ENOSPC:
+		advice = "; make room, nothing was lost";
+		break;
+	case -EBADMSG:
+		advice = "; the database is damaged there, restore the newest copy of the state or "
+			 "destroy the partition";
+		break;
+	case -EIO:
+	case -EROFS:
+	case -ENOMEM:
+		break;
+	default:
+		return;
+	}
+	board_log("function %u: storage request %s failed: %s%s", call->function, request->name,
+		  strerror(-status), advice);
+}
+
+static int dispatch(struct storage_call *call, uint32_t type)
+{
+	const struct storage_request *request = find_request(type);
+	int ret;
+
+	if (!request)
+		return -EOPNOTSUPP;
+	if (request->admin && call->function != 0)
+		return -EACCES;
+	if (request->length != ANY_LENGTH && request->length != call->length)
+		return -EINVAL;
+	ret = request->handle(call);
+	if (ret)
+		log_fault(call, request, ret);
+	return ret;
+}
+
+ssize_t storage_handle(struct board *board, uint32_t function, const uint8_t *request,
+		       size_t length, uint8_t *reply)
+{
+	struct board_message head;
+	struct storage_call call = {
+		.board = board,
+		.state = board->state,
+		.function = function,
+		.body = request + sizeof(head),
+		.reply = reply + sizeof(head),
+		.capacity = BOARD_MESSAGE_MAX - sizeof(head),
+	};
+
+	if (length < sizeof(head))
+		return -EPROTO;
+	memcpy(&head, request, sizeof(head));
+	call.length = length - sizeof(head);
+	if (head.length != call.length)
+		return -EPROTO;
+	head.status = dispatch(&call, head.type);
+	if (head.status)
+		call.reply_length = 0;
+	head.length = (uint32_t)call.reply_length;
+	memcpy(reply, &head, sizeof(head));
+	return (ssize_t)(sizeof(head) + call.reply_length);
+}
+
+void storage_serve(struct board *board, uint32_t function, int fd)
+{
+	uint8_t *request, *reply;
+	ssize_t n;
+
+	request = malloc(BOARD_MESSAGE_MAX + 1);
+	reply = malloc(BOARD_MESSAGE_MAX);
+	while (request && reply) {
+		/* One byte more than allowed shows a message that is too long. */
+		n = recv(fd, request, BOARD_MESSAGE_MAX + 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		n = n > BOARD_MESSAGE_MAX ? -EPROTO :
+		    storage_handle(board, function, request, (size_t)n, reply);
+		if (n < 0) {
+			board_log("function %u: malformed storage request", function);
+			break;
+		}
+		if (send(fd, reply, (size_t)n, MSG_NOSIGNAL) != n)
+			break;
+		/* BOARD_OPEN's reply holds a key. */
+		OPENSSL_cleanse(reply, (size_t)n);
+	}
+	/* A firmware that talks nonsense, or waits for an answer that will not come, sees the end. */
+	shutdown(fd, SHUT_RDWR);
+	free(reply);
+	free(request);
+}
