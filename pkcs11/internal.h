@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The PKCS#11 module: what its files share. The module translates calls into commands of libhsm and
+ * answers back; it holds no key, no policy and nothing of the token's state.
+ *
+ *   module.c	life of the module: initialize, finalize, fork
+ *   interface.c	function lists and interfaces
+ *   device.c	devices, slots and channels
+ *   slot.c	slot and token calls
+ *   session.c	session table and session calls, PINs and login
+ *   call.c	one command: request, response, errors
+ *   template.c	attribute templates <-> fields
+ *   parameter.c	mechanism parameters -> fields
+ *   object.c	objects and searches
+ *   cipher.c	encryption and decryption
+ *   sign.c	digests, signatures and verification
+ *   stream.c	data too long for one command, in overlapping parts
+ *   key.c	key generation, wrapping, derivation, encapsulation, random
+ *   absent.c	functions that answer CKR_FUNCTION_NOT_SUPPORTED
+ *
+ * Locking: device.c's refresh lock is taken before the module lock. No lock is held while a command runs, but for
+ * the one under which a slot's channel is opened. Sessions and slots live while somebody counts on them.
+ */
+#ifndef PKCS11_INTERNAL_H
+#define PKCS11_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <hsm/hsm.h>
+#include <hsm/mechanisms.h>
+#include <hsm/pkcs11.h>
+
+#define MODULE_API __attribute__((visibility("default")))
+
+struct slot;
+
+#define PIN_FIELD_MAX	255	/* of the fields PIN and NEW_PIN */
+
+/* ---- module.c ---- */
+
+/* module_running - initialized by this very process? A look at one word, for every call. */
+bool module_running(void);
+
+/**
+ * module_enter - begin a call that is not under a session's count
+ * Return: CKR_OK, then module_leave() follows; CKR_CRYPTOKI_NOT_INITIALIZED.
+ */
+CK_RV module_enter(void);
+void module_leave(void);
+
+/* module_lock - guards the list of slots and the free list of sessions; never held over a command */
+void module_lock(void);
+void module_unlock(void);
+
+/* module_left - tell C_Finalize that a session or a call has ended */
+void module_left(void);
+
+/* pad_text - as PKCS#11 wants its strings: blanks to the end, no NUL */
+void pad_text(unsigned char *to, size_t size, const char *text);
+
+/* ---- device.c ---- */
+
+/**
+ * slot_find - the slot with this id
+ * @slot: set on success; give it back with slot_put()
+ *
+ * Return: CKR_OK, CKR_SLOT_ID_INVALID.
+ */
+CK_RV slot_find(CK_SLOT_ID id, struct slot **slot);
+
+/**
+ * slot_get - the slot with this id, its channel open
+ * @slot: set on success; give it back with slot_put()
+ *
+ * Return: CKR_OK, CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_PRESENT, CKR_DEVICE_ERROR, ...
+ */
+CK_RV slot_get(CK_SLOT_ID id, struct slot **slot);
+void slot_put(struct slot *slot);
+
+/* slot_known - is there such a slot? No command is sent. */
+bool slot_known(CK_SLOT_ID id);
+
+CK_SLOT_ID slot_id(const struct slot *slot);
+struct hsm_channel *slot_channel(const struct slot *slot);
+
+/* slot_lost - the slot's device is gone: whoever asks for the slot next opens it anew */
+void slot_lost(struct slot *slot);
+bool slot_is_lost(const struct slot *slot);
+
+/* slots_refresh - look for devices and partitions that came or went */
+void slots_refresh(void);
+
+/* slots_list - ids of the slots, at most @room of them into @ids. Return: their number. */
+CK_ULONG slots_list(CK_SLOT_ID *ids, CK_ULONG room);
+
+const struct hsm_device_info *slot_device(const struct slot *slot);
+const struct hsm_partition_info *slot_partition(const struct slot *slot);
+
+/**
+ * slots_free - close channels and devices; no session is open and no call under way
+ * @child: after fork: locks may be in any state and nothing is sent
+ */
+void slots_free(bool child);
+
+/* ---- session.c ---- */
+
+/* The operations of a session for which stream.c wants to know how they treat lengths */
+enum stream_use {
+	STREAM_ENCRYPT, STREAM_DECRYPT, STREAM_SIGN, STREAM_VERIFY, STREAM_USES,
+};
+
+/**
+ * struct session - an open session
+ * @word: handle generation << 32 | SESSION_OPEN | count of those who use it
+ * @index: in the table
+ * @slot: counted
+ * @device_session: the device's number of it
+ * @generation: of the channel when it was opened; another now means that the device has forgotten the session
+ * @stream: enum stream_use -> STREAM_* of stream.c for the mechanism that was last begun. A hint: what the device has
+ *	begun is the device's to know, and a wrong hint ends in its error
+ * @next: free list
+ *
+ * Nothing but @word and @stream changes while the session is open.
+ */
+struct session {
+	_Atomic uint64_t word;
+	uint32_t index;
+	uint32_t device_session;
+	unsigned int generation;
+	struct slot *slot;
+	_Atomic uint32_t stream[STREAM_USES];
+	struct session *next;
+};
+
+/**
+ * session_get - the session of a handle
+ * Return: CKR_OK, then session_put() follows; CKR_CRYPTOKI_NOT_INITIALIZED, CKR_SESSION_HANDLE_INVALID.
+ */
+CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session);
+void session_put(struct session *session);
+
+/**
+ * sessions_close - close all sessions of a slot or, with NULL, of all slots
+ *
+ * A session in use closes when its last user is done with it.
+ */
+void sessions_close(const struct slot *slot);
+
+/* sessions_open - number of sessions that are open or still in use */
+unsigned int sessions_open(void);
+
+/* sessions_forget - after fork: drop all without a word to the device */
+void sessions_forget(void);
+
+/* ---- call.c ---- */
+
+/**
+ * struct call - one command
+ * @session: whose command it is, NULL for those of a slot
+ * @slot: where it goes
+ * @request: libhsm's request
+ * @writer: its fields
+ */
+struct call {
+	struct session *session;
+	struct slot *slot;
+	struct hsm_request *request;
+	struct hsm_writer *writer;
+};
+
+/**
+ * call_begin - begin a command of a session
+ * Return: CKR_OK, then call_end() follows; otherwise the code to answer with.
+ */
+CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle, enum hsm_operation operation);
+
+/* call_begin_slot - begin a command of a slot: opens its channel. Must be inside module_enter(). */
+CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id, enum hsm_operation operation);
+
+/* call_begin_in - begin a command in a session that the caller holds and keeps */
+CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation);
+
+/* call_run - send the command and wait. Return: the device's CKR_ number, or what a lost command is answered with. */
+CK_RV call_run(struct call *call);
+
+/* call_submit, call_wait - the same in two steps */
+CK_RV call_submit(struct call *call);
+CK_RV call_wait(struct call *call);
+
+/* call_end - wipe and give back; a no-op on a call that was not begun (all zeros) */
+void call_end(struct call *call);
+
+/* call_finish - call_run() and call_end() for commands without an answer */
+CK_RV call_finish(struct call *call);
+
+/**
+ * call_output - bytes of the response to the caller, by the conventions of PKCS#11 5.2
+ * @rv: of call_run()
+ * @tag: of the field
+ * @out: buffer or NULL: only the length is wanted
+ * @length: in: its size; out: bytes written, or needed
+ *
+ * Return: @rv, or what becomes of it.
+ */
+CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length);
+
+/* call_room - value of OUT_MAX for a buffer of the caller */
+uint64_t call_room(const CK_BYTE *out, CK_ULONG length);
+
+/* call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there is none. */
+CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle);
+
+/* error_rv - CKR_ number for an error of libhsm, which is shown when HSM_DEBUG is set */
+CK_RV error_rv(const struct hsm_error *error, int result);
+
+/* ---- template.c ---- */
+
+#define TEMPLATE_MAX	1024	/* attributes in one template */
+
+/**
+ * template_put - a template as a field
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID; lack of room sticks in the writer.
+ */
+CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag, const CK_ATTRIBUTE *attributes, CK_ULONG count);
+
+/**
+ * template_fill - values of a response into the caller's template (C_GetAttributeValue)
+ * @rv: of the command, returned unless a buffer is too small
+ * @data: checked list of attributes
+ */
+CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count);
+
+/* ---- parameter.c ---- */
+
+/**
+ * mechanism_put - a mechanism and its parameter as fields
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID.
+ */
+CK_RV mechanism_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism);
+
+/* ---- stream.c ---- */
+
+/* stream_hint - what STREAM_* to keep in the session for a mechanism that mechanism_put() accepted */
+uint32_t stream_hint(const CK_MECHANISM *mechanism);
+
+/**
+ * struct stream - a one-shot operation and its multi-part twin
+ * @single: the command for all in one
+ * @update: for a part
+ * @final: for the end
+ * @output: field of the result: DATA, SIGNATURE; 0 with verification, where the signature goes along with @final
+ * @parts_output: do the parts have output (encryption, decryption)?
+ */
+struct stream {
+	enum hsm_operation single;
+	enum hsm_operation update;
+	enum hsm_operation final;
+	enum hsm_field_tag output;
+	bool parts_output;
+};
+
+/**
+ * stream_wanted - should this one-shot call run in parts?
+ * @hint: of the session's operation
+ */
+bool stream_wanted(const struct stream *stream, uint32_t hint, CK_ULONG length);
+
+/* stream_bound - an upper bound of the output of a one-shot cipher call */
+CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length);
+
+/**
+ * stream_run - run a one-shot call as parts, several of them under way at a time
+ * @session: held by the caller
+ * @in: input
+ * @out: room for stream_bound() bytes (ciphers), for the signature or digest; the signature itself with verification
+ * @out_length: in: size; out: bytes written
+ */
+CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
+		 CK_ULONG *out_length);
+
+/**
+ * stream_parts - a part that is longer than one command takes, one command after the other
+ * @out: NULL for operations whose parts have no output
+ */
+CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
+		   CK_ULONG *out_length);
+
+#endif /* PKCS11_INTERNAL_H */

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Digests, signatures and MACs, and their verification.
+ */
+#include "internal.h"
+
+static const struct stream digest = {
+	.single = HSM_OP_DIGEST, .update = HSM_OP_DIGEST_UPDATE, .final = HSM_OP_DIGEST_FINAL, .output = HSM_FIELD_DATA,
+};
+
+static const struct stream sign = {
+	.single = HSM_OP_SIGN, .update = HSM_OP_SIGN_UPDATE, .final = HSM_OP_SIGN_FINAL, .output = HSM_FIELD_SIGNATURE,
+};
+
+static const struct stream verify = {
+	.single = HSM_OP_VERIFY, .update = HSM_OP_VERIFY_UPDATE, .final = HSM_OP_VERIFY_FINAL,
+};
+
+/* The hint that stream.c takes for the digest itself: any digest can be had in parts. */
+static uint32_t digest_hint(void)
+{
+	static const CK_MECHANISM sha256 = { CKM_SHA256, NULL, 0 };
+
+	return stream_hint(&sha256);
+}
+
+static CK_RV begin(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum stream_use use,
+		   const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
+	rv = mechanism_put(call.writer, mechanism);
+	if (rv == CKR_OK)
+		rv = call_run(&call);
+	if (rv == CKR_OK)
+		atomic_store_explicit(&call.session->stream[use], stream_hint(mechanism), memory_order_relaxed);
+	call_end(&call);
+	return rv;
+}
+
+static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length,
+			    CK_BYTE *out, CK_ULONG *out_length)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (length > HSM_DATA_MAX)
+		return CKR_DATA_LEN_RANGE;
+	rv = call_begin_in(&call, session, stream->single);
+	if (rv != CKR_OK)
+		return rv;
+	if (length)
+		hsm_put_bytes(call.writer, HSM_FIELD_DATA, in, length);
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	rv = call_output(&call, call_run(&call), stream->output, out, out_length);
+	call_end(&call);
+	return rv;
+}
+
+/* The length of a digest or signature does not depend on the data, so it is asked for without. */
+static CK_RV in_parts(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length,
+		      CK_BYTE *out, CK_ULONG *out_length)
+{
+	CK_ULONG needed = 0;
+	CK_RV rv = in_one_command(session, stream, NULL, 0, NULL, &needed);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (*out_length < needed) {
+		*out_length = needed;
+		return CKR_BUFFER_TOO_SMALL;
+	}
+	return stream_run(session, stream, in, length, out, out_length);
+}
+
+static CK_RV single(struct session *session, const struct stream *stream, uint32_t hint, const CK_BYTE *in,
+		    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+{
+	if ((!in && length) || !out_length)
+		return CKR_ARGUMENTS_BAD;
+	if (!out)
+		return in_one_command(session, stream, NULL, 0, NULL, out_length);
+	if (stream_wanted(stream, hint, length))
+		return in_parts(session, stream, in, length, out, out_length);
+	return in_one_command(session, stream, in, length, out, out_length);
+}
+
+static CK_RV update(CK_SESSION_HANDLE handle, const struct stream *stream, const CK_BYTE *part, CK_ULONG length)
+{
+	struct session *session;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!part && length)
+		rv = CKR_ARGUMENTS_BAD;
+	else
+		rv = stream_parts(session, stream, part, length, NULL, NULL);
+	session_put(session);
+	return rv;
+}
+
+static CK_RV final(CK_SESSION_HANDLE handle, const struct stream *stream, CK_BYTE *out, CK_ULONG *out_length)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, stream->final);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!out_length) {
+		call_end(&call);
+		return CKR_ARGUMENTS_BAD;
+	}
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	rv = call_output(&call, call_run(&call), stream->output, out, out_length);
+	call_end(&call);
+	return rv;
+}
+
+MODULE_API CK_RV C_DigestInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (!mechanism)
+		return C_SessionCancel(handle, CKF_DIGEST);
+	rv = call_begin(&call, handle, HSM_OP_DIGEST_INIT);
+	if (rv != CKR_OK)
+		return rv;
+	rv = mechanism_put(call.writer, mechanism);
+	if (rv == CKR_OK)
+		rv = call_run(&call);
+	call_end(&call);
+	return rv;
+}
+
+MODULE_API CK_RV C_Digest(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+{
+	struct session *session;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = single(session, &digest, digest_hint(), data, length, out, out_length);
+	session_put(session);
+	return rv;
+}
+
+MODULE_API CK_RV C_DigestUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part, CK_ULONG length)
+{
+	return update(handle, &digest, part, length);
+}
+
+MODULE_API CK_RV C_DigestKey(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE key)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, HSM_OP_DIGEST_KEY);
+
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
+	return call_finish(&call);
+}
+
+MODULE_API CK_RV C_DigestFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *out_length)
+{
+	return final(handle, &digest, out, out_length);
+}
+
+MODULE_API CK_RV C_SignInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	if (!mechanism)
+		return C_SessionCancel(handle, CKF_SIGN);
+	return begin(handle, HSM_OP_SIGN_INIT, STREAM_SIGN, mechanism, key);
+}
+
+MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+{
+	struct session *session;
+	uint32_t hint;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
+	rv = single(session, &sign, hint, data, length, out, out_length);
+	session_put(session);
+	return rv;
+}
+
+MODULE_API CK_RV C_SignUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part, CK_ULONG length)
+{
+	return update(handle, &sign, part, length);
+}
+
+MODULE_API CK_RV C_SignFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *out_length)
+{
+	return final(handle, &sign, out, out_length);
+}
+
+MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	if (!mechanism)
+		return C_SessionCancel(handle, CKF_VERIFY);
+	return begin(handle, HSM_OP_VERIFY_INIT, STREAM_VERIFY, mechanism, key);
+}
+
+static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data, CK_ULONG length, const CK_BYTE *signature,
+				   CK_ULONG signature_length)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (length > HSM_DATA_MAX)
+		return CKR_DATA_LEN_RANGE;
+	rv = call_begin_in(&call, session, HSM_OP_VERIFY);
+	if (rv != CKR_OK)
+		return rv;
+	if (length)
+		hsm_put_bytes(call.writer, HSM_FIELD_DATA, data, length);
+	hsm_put_bytes(call.writer, HSM_FIELD_SIGNATURE, signature, signature_length);
+	return call_finish(&call);
+}
+
+/* Data and signature share a command. */
+#define SIGNATURE_MAX	(16U * 1024)
+
+MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *signature,
+			  CK_ULONG signature_length)
+{
+	struct session *session;
+	uint32_t hint;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	hint = atomic_load_explicit(&session->stream[STREAM_VERIFY], memory_order_relaxed);
+	if ((!data && length) || !signature)
+		rv = CKR_ARGUMENTS_BAD;
+	else if (signature_length > SIGNATURE_MAX)
+		rv = CKR_SIGNATURE_LEN_RANGE;
+	else if (stream_wanted(&verify, hint, length))
+		rv = stream_run(session, &verify, data, length, signature, &signature_length);
+	else
+		rv = verify_in_one_command(session, data, length, signature, signature_length);
+	session_put(session);
+	return rv;
+}
+
+MODULE_API CK_RV C_VerifyUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part, CK_ULONG length)
+{
+	return update(handle, &verify, part, length);
+}
+
+MODULE_API CK_RV C_VerifyFinal(CK_SESSION_HANDLE handle, CK_BYTE *signature, CK_ULONG length)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, HSM_OP_VERIFY_FINAL);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!signature || length > SIGNATURE_MAX) {
+		call_end(&call);
+		return signature ? CKR_SIGNATURE_LEN_RANGE : CKR_ARGUMENTS_BAD;
+	}
+	hsm_put_bytes(call.writer, HSM_FIELD_SIGNATURE, signature, length);
+	return call_finish(&call);
+}
