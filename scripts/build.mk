@@ -59,7 +59,7 @@ $(O)/gen/hsm-paths.h: FORCE
 
 # --- directories ---
 
-include $(wildcard $(patsubst %,%/build.mk,common libhsm pkcs11 vhsm/board vhsm/firmware tools))
+include $(wildcard $(patsubst %,%/build.mk,common libhsm pkcs11 vhsm/board vhsm/firmware tools Documentation))
 include $(wildcard tests/build.mk)
 
 .PHONY: all

@@ -63,8 +63,10 @@ ifdef V
 q_cc :=
 q_ld :=
 q_ar :=
+q_man :=
 else
 q_cc = @echo "  CC    $@";
 q_ld = @echo "  LD    $@";
 q_ar = @echo "  AR    $@";
+q_man = @echo "  MAN   $@";
 endif

@@ -13,7 +13,7 @@ P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 install_bin = $(filter $(O)/hsmctl $(O)/hsm-bench $(O)/vhsm,$(programs))
 # libhsm's header and what it includes.
 install_headers = $(wildcard $(addprefix include/hsm/,hsm.h operations.h wire.h mechanisms.h pkcs11.h))
-install_man = $(wildcard tools/*.[1-8])
+install_man = $(filter $(man_pages),$(products))
 
 .PHONY: install
 install: all
