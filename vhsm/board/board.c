@@ -129,6 +129,16 @@ void board_partition_changed(struct board *board, uint32_t function,
 		board_log("function %u: a notice was lost", function);
 }
 
+void board_drop_changes(struct board *board)
+{
+	struct notice *notice;
+
+	while ((notice = board->changed)) {
+		board->changed = notice->next;
+		free(notice);
+	}
+}
+
 static void changes_ready(struct watch *watch, uint32_t events)
 {
 	struct board *board = watch->board;
@@ -183,13 +193,8 @@ int board_open(struct board *board, gid_t gid, struct error *error)
 
 void board_close(struct board *board)
 {
-	struct notice *notice;
-
 	functions_close(board);
-	while ((notice = board->changed)) {
-		board->changed = notice->next;
-		free(notice);
-	}
+	board_drop_changes(board);
 	close(board->changes.fd);
 	close(board->idle.fd);
 	close(board->signals.fd);

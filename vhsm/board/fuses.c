@@ -193,7 +193,8 @@ static int fuses_load(struct fuses *fuses, const char *path, struct error *error
 	}
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	OPENSSL_cleanse(&values, sizeof(values));
-	if (worst == -EPROTONOSUPPORT)
+	/* A flipped version byte of one slot is damage; in both it is another format. */
+	if (!good && worst == -EPROTONOSUPPORT)
 		return error_set(error, worst, "fuses %s: unknown format version; this vhsm knows "
 				 "version %u, use the one that made them", path, FUSES_VERSION);
 	if (!good)

@@ -561,6 +561,9 @@ struct board {
 void board_partition_changed(struct board *board, uint32_t function,
 			     const uint8_t id[PARTITION_ID_SIZE]);
 
+/* board_drop_changes - forget those that nobody was told of; no storage thread runs any more */
+void board_drop_changes(struct board *board);
+
 /* board_starts - how often the function's firmware has been started */
 uint32_t board_starts(const struct board *board, uint32_t function);
 
