@@ -8,7 +8,7 @@ $(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-
 $(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c libcrypto,$(O)/libhsm.so.0))
 endif
 
-ifneq ($(wildcard tools/hsm-bench*.c),)
-$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libcrypto json-c))
-$(eval $(call program,hsm-bench,$(hsm-bench_obj),,libcrypto json-c))
+ifneq ($(and $(wildcard tools/hsm-bench*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)
+$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libcrypto json-c p11-kit-1))
+$(eval $(call program,hsm-bench,$(hsm-bench_obj),common,libcrypto json-c,$(O)/libhsm.so.0))
 endif
