@@ -7,6 +7,7 @@
 #ifndef FIRMWARE_MECH_H
 #define FIRMWARE_MECH_H
 
+#include <stdbool.h>
 #include <openssl/evp.h>
 #include <hsm/mechanisms.h>
 #include "attributes.h"
@@ -48,6 +49,9 @@ OSSL_LIB_CTX *mech_libctx(void);
 
 /* mech_available - does libcrypto here have the mechanism? */
 bool mech_available(const struct hsm_mechanism_info *info);
+
+/* mech_flags - CKF_ flags of what can be done with the mechanism here; 0 when it is not available */
+uint64_t mech_flags(const struct hsm_mechanism_info *info);
 
 /* ---- operations in a session ---- */
 

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the mechanisms: what mech.c, which runs operations, and mech_*.c, one family of algorithms each, share.
+ */
+#ifndef FIRMWARE_MECH_PRIVATE_H
+#define FIRMWARE_MECH_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include "attributes.h"
+#include "firmware.h"
+#include "mech.h"
+
+#define MECH_HELD_MAX		(16 * 1024 * 1024)	/* input held back until an operation's end */
+#define MECH_SIGNATURE_MAX	8192			/* the longest signature, of ML-DSA-87, is 4627 bytes */
+#define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
+#define MECH_AES_BLOCK		16
+
+/* ---- what libcrypto has, fetched once (mech.c) ---- */
+
+/**
+ * struct mech_hash - one hash function under all the numbers that PKCS#11 has for it; 0 where it has none
+ * @mechanism: CKM_
+ * @mgf: CKG_MGF1_
+ * @kdf: CKD_ of X9.63
+ * @sp800: CKD_ of SP 800-56A
+ * @hmac_key: CKK_ of keys for its HMAC alone
+ * @name: libcrypto's
+ * @oid: last arc of 2.16.840.1.101.3.4.2, which HashML-DSA signs with the hash
+ */
+struct mech_hash {
+	uint64_t mechanism;
+	uint64_t mgf;
+	uint64_t kdf;
+	uint64_t sp800;
+	uint64_t hmac_key;
+	const char *name;
+	uint8_t oid;
+};
+
+/* Each looks for a hash by one of its numbers. NULL: there is none, or libcrypto does not have it. */
+const struct mech_hash *mech_hash_find(uint64_t mechanism);
+const struct mech_hash *mech_hash_by_mgf(uint64_t mgf);
+const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800);
+
+/* mech_hash_of_row - hash that the row names, NULL when it names none */
+const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info);
+
+/* mech_hash_md - the fetched digest */
+const EVP_MD *mech_hash_md(const struct mech_hash *hash);
+
+/* mech_cipher - AES in the row's mode with a key of so many bytes; NULL when that is no AES key's length */
+const EVP_CIPHER *mech_cipher(const struct hsm_mechanism_info *info, size_t key_length);
+const EVP_CIPHER *mech_cipher_ecb(size_t key_length);
+
+EVP_MAC *mech_mac_hmac(void);
+EVP_MAC *mech_mac_cmac(void);
+
+/* mech_kdf - a fetched key derivation: "HKDF", "X963KDF", "SSKDF"; NULL otherwise */
+EVP_KDF *mech_kdf(const char *name);
+
+/* mech_implicit_rejection - does libcrypto answer bad PKCS#1 v1.5 padding with a made-up plaintext? */
+bool mech_implicit_rejection(void);
+
+/* ---- keys (mech_key.c) ---- */
+
+#define KEY_PARKED	4	/* prepared operations that a key keeps for each use */
+
+/**
+ * struct key - see mech.h
+ * @references: the last one frees
+ * @attributes: own copy
+ * @class: CKO_
+ * @type: CKK_
+ * @size: in the unit of the table's sizes
+ * @value: CKA_VALUE of a secret key, NULL of others
+ * @lock: taken while @pkey is made
+ * @pkey: made on first use
+ * @parked: finished operations with their contexts, to begin the next one faster; taken and put back by exchange alone
+ */
+struct key {
+	atomic_uint references;
+	struct attributes attributes;
+	uint64_t class;
+	uint64_t type;
+	size_t size;
+	const struct attribute *value;
+	pthread_mutex_t lock;
+	_Atomic(EVP_PKEY *) pkey;
+	_Atomic(struct mech_operation *) parked[MECH_VERIFY + 1][KEY_PARKED];
+};
+
+/* key_pkey - libcrypto's form of a public or private key, made on first use; the key owns it. NULL: bad material. */
+EVP_PKEY *key_pkey(struct key *key);
+
+/* key_drop_parked - free the operations parked at a key that nobody has any more (mech.c) */
+void key_drop_parked(struct key *key);
+
+/* mech_pkey_from - a new EVP_PKEY from the attributes of a public or private key; NULL when they make no key */
+EVP_PKEY *mech_pkey_from(const struct attributes *attributes);
+
+/* mech_pkey_fill - set the attributes of key material from @pkey; @class says which half */
+CK_RV mech_pkey_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class, uint64_t type);
+
+/* mech_secret_fill - set CKA_VALUE, CKA_VALUE_LEN where the key type has it, and CKA_CHECK_VALUE */
+CK_RV mech_secret_fill(struct attributes *attributes, const uint8_t *value, size_t length);
+
+/* mech_secret_length - length that a template asks for, or that its key type has; 0: left open */
+CK_RV mech_secret_length(const struct attributes *attributes, size_t *length);
+
+/**
+ * mech_secret_derived - make a derived secret the value of the key in @attributes
+ * @secret: what the mechanism gives; longer than asked for: bytes are removed from its leading end, as PKCS#11 says
+ */
+CK_RV mech_secret_derived(struct attributes *attributes, const uint8_t *secret, size_t length);
+
+/* ---- curves (mech_curve.c) ---- */
+
+/**
+ * struct mech_curve - an elliptic curve
+ * @name: libcrypto's group or key type
+ * @curve_name: PKCS#11's printable name, NULL where it has none
+ * @type: CKK_
+ * @bits: size of the field, which is the key's size
+ * @size: bytes of a field element, of a private key and of half a signature
+ * @oid: DER of the object identifier
+ */
+struct mech_curve {
+	const char *name;
+	const char *curve_name;
+	uint64_t type;
+	uint16_t bits;
+	uint8_t size;
+	uint8_t oid_length;
+	uint8_t oid[10];
+};
+
+/* mech_curve_find - curve of a CKA_EC_PARAMS for keys of @type, or NULL */
+const struct mech_curve *mech_curve_find(uint64_t type, const uint8_t *params, size_t length);
+const struct mech_curve *mech_curve_of(const struct attributes *attributes);
+const struct mech_curve *mech_curve_of_pkey(EVP_PKEY *pkey);
+
+/* mech_curve_point - public value inside a CKA_EC_POINT or ECDH parameter, raw or in a DER OCTET STRING; NULL: neither */
+const uint8_t *mech_curve_point(const struct mech_curve *curve, const uint8_t *data, size_t length, size_t *point_length);
+
+/* ---- parameter sets of ML-DSA and ML-KEM (mech_lattice.c) ---- */
+
+/* mech_lattice_name - libcrypto's name of CKA_PARAMETER_SET for a key type, or NULL */
+const char *mech_lattice_name(uint64_t type, uint64_t set);
+/* mech_lattice_set - the other way round; *type is set too. 0: neither ML-DSA nor ML-KEM */
+uint64_t mech_lattice_set(const EVP_PKEY *pkey, uint64_t *type);
+/* mech_lattice_size - bytes of a public key */
+size_t mech_lattice_size(uint64_t type, uint64_t set);
+
+/* ---- operations (mech.c) ---- */
+
+/* Input that is held back until the end */
+struct mech_held {
+	uint8_t *data;
+	size_t length;
+	size_t room;
+};
+
+/* Parameters in libcrypto's terms; which are used depends on the family */
+struct mech_params {
+	const struct mech_hash *hash;
+	const struct mech_hash *mgf;
+	uint32_t length;	/* salt, tag or MAC, in bytes */
+	uint32_t iv_length;
+	uint8_t iv[256];
+};
+
+/**
+ * struct mech_operation - an operation, and the libcrypto contexts that stay when it is parked for the next one
+ * @ops: the family's functions
+ * @hash: of a signature over the hash of its input; NULL: none
+ * @md_ctx: runs @hash
+ * @params: parsed; the family compares them with what its contexts were set up with
+ * @prepared: the contexts are set up for @params.hash, @params.mgf and @params.length
+ * @started: some input has come in parts
+ * @broken: something failed, not to be used again
+ * @held: input held back
+ * @count: bytes that have gone through
+ * @limit: how many may
+ * @tail: last ciphertext block of a decryption with padding
+ */
+struct mech_operation {
+	const struct mech_ops *ops;
+	const struct hsm_mechanism_info *info;
+	struct key *key;
+	enum mech_use use;
+	bool prepared;
+	bool started;
+	bool broken;
+	const struct mech_hash *hash;
+	EVP_MD_CTX *md_ctx;
+	EVP_PKEY_CTX *pkey_ctx;
+	EVP_MD_CTX *sign_ctx;
+	EVP_CIPHER_CTX *cipher_ctx;
+	EVP_MAC_CTX *mac_ctx;
+	struct mech_params params;
+	struct mech_held held;
+	struct mech_held extra;		/* AAD, context string or label */
+	uint64_t count;
+	uint64_t limit;
+	uint8_t tail[MECH_AES_BLOCK];
+	uint8_t tail_length;
+};
+
+/**
+ * struct mech_ops - a family of mechanisms
+ * @begin: read the parameters and set up the contexts, or set back those of a parked operation
+ * @update: a part; NULL: the parts are gathered and @finish sees them as one
+ * @finish: the rest, or with a single part all of the input (the digest of it where the row names a hash)
+ * @verify: the same for signatures
+ * @size: bytes that @finish writes for so much input; NULL: none
+ * @exact: @size is the very number, so that room is checked before anything happens. Otherwise @finish does that.
+ * @digest: the row's hash is applied to the input first
+ */
+struct mech_ops {
+	CK_RV (*begin)(struct mech_operation *operation, const struct mechanism *mechanism);
+	CK_RV (*update)(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
+			size_t *out_length);
+	CK_RV (*finish)(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
+			size_t *out_length);
+	CK_RV (*verify)(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
+			size_t length);
+	size_t (*size)(const struct mech_operation *operation, size_t in_length);
+	bool exact;
+	bool digest;
+};
+
+extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
+	mech_ml_dsa_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
+
+/* mech_begin_any - mech_begin() without the question whether the table allows this use, for wrap and unwrap */
+CK_RV mech_begin_any(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism,
+		     struct key *key);
+
+/* mech_check_parameters - are the parameter fields of the command those of the row's form, and no others? */
+CK_RV mech_check_parameters(const struct mechanism *mechanism);
+
+/* mech_check_key - type and size of the key against the row */
+CK_RV mech_check_key(const struct hsm_mechanism_info *info, const struct key *key);
+
+/* mech_hold - append to held input. Return: CKR_OK, CKR_DATA_LEN_RANGE above the quota, CKR_HOST_MEMORY. */
+CK_RV mech_hold(struct mech_held *held, const uint8_t *in, size_t length);
+void mech_held_free(struct mech_held *held);
+
+/* mech_rehearse - run operations once, so that what libcrypto sets up on first use is there before the sandbox closes */
+int mech_rehearse(void);
+
+/* mech_failed - clear libcrypto's error queue and return @rv */
+CK_RV mech_failed(CK_RV rv);
+
+/* mech_is_private_use - does the use need the private half of a pair? */
+static inline bool mech_is_private_use(enum mech_use use)
+{
+	return use == MECH_SIGN || use == MECH_DECRYPT;
+}
+
+/* ---- generation, by family ---- */
+
+CK_RV mech_rsa_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
+CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
+CK_RV mech_lattice_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
+
+/* mech_generate_run - run a generation that is set up, stopping when the task is cancelled; frees @ctx */
+CK_RV mech_generate_run(const struct mechanism *mechanism, EVP_PKEY_CTX *ctx, EVP_PKEY **pkey);
+
+#endif /* FIRMWARE_MECH_PRIVATE_H */
