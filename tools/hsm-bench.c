@@ -130,10 +130,11 @@ static int parse_seconds(const char *text, double *value)
 
 static int add_operation(struct bench *bench, const char *word)
 {
-	if (bench->operation_count == RUNS_MAX)
+	if (bench->operation_count == RUNS_MAX ||
+	    operation_parse(word, &bench->operations[bench->operation_count]))
 		return -EINVAL;
-	return operation_parse(word, &bench->operations[bench->operation_count])
-		       ?: (bench->operation_count++, 0);
+	bench->operation_count++;
+	return 0;
 }
 
 static int add_threads(struct bench *bench, const char *word)
@@ -153,11 +154,8 @@ static int for_each_word(struct bench *bench, char *list, int (*add)(struct benc
 	int ret = 0;
 
 	for (char *word = strtok_r(list, ",", &rest); word && !ret;
-	     word = strtok_r(NULL, ",", &rest)) {
+	     word = strtok_r(NULL, ",", &rest))
 		ret = add(bench, word);
-		if (ret)
-			complain("'%s' is not understood; --help tells what is", word);
-	}
 	return ret;
 }
 
@@ -226,7 +224,7 @@ static int parse_options(struct bench *bench, int argc, char **argv)
 		if (option == '?')
 			return -EINVAL;
 		if (take_option(bench, option)) {
-			complain("wrong value of an option: '%s'", optarg);
+			complain("'%s' is not understood; --help tells what is", optarg);
 			return -EINVAL;
 		}
 	}

@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# hsm-bench measures what it is told to, says what it cannot do, and takes a PIN from a file and from a
+# descriptor. Whether a figure is good is not asked here.
+
+set -eu
+
+bench=${HSM_BUILD:?run this by make check}/hsm-bench
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+count=0
+
+# point NAME CMD...: one line of TAP
+point() {
+	name=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $count - $name"
+	else
+		sed 's/^/# /' "$work/log"
+		echo "not ok $count - $name"
+	fi
+}
+
+# status N CMD...: CMD ends with this status
+status() {
+	wanted=$1
+	shift
+	got=0
+	"$@" || got=$?
+	[ "$got" -eq "$wanted" ] || { echo "status $got"; return 1; }
+}
+
+short() {
+	"$bench" "$@" --seconds 0.01 --warmup 0
+}
+
+# Every figure is there and they are in order.
+sound_json() {
+	python3 - "$1" "$2" <<-'END'
+	import json, sys
+	report = json.load(open(sys.argv[1]))
+	results = report["results"]
+	assert len(results) == int(sys.argv[2]), len(results)
+	for r in results:
+	    assert r["samples"] >= 1 and r["per_second"] > 0, r
+	    assert r["min_ns"] <= r["p50_ns"] <= r["p90_ns"] <= r["p99_ns"] <= r["max_ns"], r
+	    assert r["min_ns"] <= r["mean_ns"] <= r["max_ns"], r
+	END
+}
+
+raw_json() {
+	(cd "$work" && short --raw --json --threads 1,3 \
+		--op aes-gcm:16,p256-sign,rsa2048-sign,digest,random,p256-keygen,fdatasync) >"$work/raw.json"
+	sound_json "$work/raw.json" 14
+}
+
+pause_counts_not() {
+	short --raw --json --op digest:0 --pause-us 2000 >"$work/pause.json"
+	sound_json "$work/pause.json" 1
+}
+
+no_nop() {
+	status 1 short --raw --op nop 2>"$work/nop.err" && grep -q "libcrypto has no nop" "$work/nop.err"
+}
+
+softhsm() {
+	short --module "$module" --token-label bench --json "$@" --threads 1,2 \
+		--op aes-gcm,p256-sign,rsa2048-sign,digest,random,p256-keygen,find:3 >"$work/soft.json"
+	sound_json "$work/soft.json" 14
+}
+
+from_descriptor() {
+	softhsm --pin-fd 3 3<"$work/pin"
+}
+
+# Token objects that a run made are gone after it.
+leaves_nothing() {
+	[ -z "$(pkcs11-tool --module "$module" --token-label bench --pin env:PIN -O 2>/dev/null)" ]
+}
+
+point "figures of libcrypto" raw_json
+point "with a pause" pause_counts_not
+point "an operation that a target lacks is named" no_nop
+point "help" "$bench" --help
+point "no target" status 2 "$bench" --op random
+point "two targets" status 2 short --raw --libhsm vhsm:/nonexistent --op nop
+point "no such operation" status 2 short --raw --op randon
+point "a size that is none" status 2 short --raw --op random:x
+point "no thread" status 2 short --raw --op random --threads 0
+point "no module" status 3 short --module /nonexistent.so --op random
+point "no device" status 3 short --libhsm vfio-user:/nonexistent.sock --op nop
+point "no PIN file" status 2 short --module /nonexistent.so --pin-file /nonexistent --op random
+
+module=/usr/lib/softhsm/libsofthsm2.so
+if [ -e "$module" ]; then
+	PIN=12345678
+	SOFTHSM2_CONF=$work/softhsm2.conf
+	export PIN SOFTHSM2_CONF
+	mkdir "$work/tokens"
+	printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$work/tokens" >"$SOFTHSM2_CONF"
+	echo "$PIN" >"$work/pin"
+	echo 87654321 >"$work/wrong"
+	pkcs11-tool --module "$module" --init-token --label bench --so-pin env:PIN >"$work/log" 2>&1
+	pkcs11-tool --module "$module" --token-label bench --login --login-type so --so-pin env:PIN \
+		--init-pin --new-pin env:PIN >"$work/log" 2>&1
+	point "figures of a module" softhsm --pin-file "$work/pin"
+	point "PIN from a descriptor" from_descriptor
+	point "nothing is left in the token" leaves_nothing
+	point "wrong PIN" status 3 short --module "$module" --token-label bench \
+		--pin-file "$work/wrong" --op random
+	point "no such token" status 3 short --module "$module" --token-label other --op random
+	point "no login: no private key" status 1 short --module "$module" --token-label bench --op aes-gcm
+else
+	count=$((count + 1))
+	echo "ok $count # SKIP softhsm2 is not installed"
+fi
+echo "1..$count"
