@@ -171,6 +171,9 @@ struct hsm_operation_info {
 	uint16_t response[HSM_OPERATION_FIELDS];
 };
 
+/* Exported by libhsm, see hsm/hsm.h */
+#pragma GCC visibility push(default)
+
 /* hsm_operation_find - row of an operation code, or NULL */
 const struct hsm_operation_info *hsm_operation_find(unsigned int code);
 
@@ -182,5 +185,7 @@ const struct hsm_operation_info *hsm_operation_at(size_t index);
  * Return: 0, or -EBADMSG when a required field is missing or one came that is not allowed.
  */
 int hsm_operation_check(const struct hsm_operation_info *info, const struct hsm_fields *fields);
+
+#pragma GCC visibility pop
 
 #endif /* HSM_OPERATIONS_H */

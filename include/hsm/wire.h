@@ -92,7 +92,9 @@ struct hsm_attribute_header {
 };
 #define HSM_ATTRIBUTE_UNAVAILABLE	0xffffffffU
 
-/* One partition in the answer to discovery */
+#define HSM_PARTITION_FAILED	(1U << 0)	/* its storage does not verify; commands answer CKR_DEVICE_ERROR */
+
+/* One partition in the answer to discovery; flags HSM_PARTITION_* */
 struct hsm_partition_record {
 	uint8_t id[HSM_PARTITION_ID_SIZE];
 	uint32_t slot;		/* stable PKCS#11 slot number */
@@ -206,6 +208,9 @@ struct hsm_partition_status {
 	uint32_t max_bytes;
 };
 _Static_assert(sizeof(struct hsm_partition_status) == 104, "hsm_partition_status");
+
+/* Exported by libhsm, see hsm/hsm.h */
+#pragma GCC visibility push(default)
 
 /* ---- reader ---- */
 
@@ -330,5 +335,7 @@ size_t hsm_put_begin(struct hsm_writer *writer, enum hsm_field_tag tag);
 void hsm_put_end(struct hsm_writer *writer, size_t mark);
 /* hsm_put_attribute - inside begin and end of an ATTRIBUTES field; @value NULL: unavailable, with @status */
 void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value, size_t length);
+
+#pragma GCC visibility pop
 
 #endif /* HSM_WIRE_H */

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The check of a device's identity. libssl proves that the peer has the certificate's key; here it is decided
+ * whether this is the key of the partition that was asked for. Rules: Documentation/libhsm.rst, "Trust".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <openssl/provider.h>
+#include <openssl/x509v3.h>
+#include <hsm/seal.h>
+#include "trust.h"
+
+#define GROUPS_NEW	"X25519MLKEM768:X25519:P-384"
+#define GROUPS_OLD	"X25519:P-384"
+#define KEY_TEXT_SIZE	(UUID_TEXT_SIZE + 1 + 2 * 16 + 1)
+
+/* ---- what the certificate says ---- */
+
+static bool names_partition(X509 *cert, const uint8_t *partition)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	char want[16 + UUID_TEXT_SIZE] = "urn:uuid:";
+	bool found = false;
+
+	uuid_format(partition, want + strlen(want));
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type != GEN_URI)
+			continue;
+		found = ASN1_STRING_length(name->d.uniformResourceIdentifier) == (int)strlen(want) &&
+			memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), want, strlen(want)) == 0;
+	}
+	GENERAL_NAMES_free(names);
+	return found;
+}
+
+static int hash_key(struct trust *trust, X509 *cert, uint8_t hash[IDENTITY_HASH_SIZE])
+{
+	EVP_MD *sha256 = EVP_MD_fetch(trust->libctx, "SHA256", NULL);
+	unsigned char *der = NULL;
+	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	int ok = sha256 && length > 0 && EVP_Digest(der, (size_t)length, hash, NULL, sha256, NULL) == 1;
+
+	OPENSSL_free(der);
+	EVP_MD_free(sha256);
+	return ok ? 0 : -EIO;
+}
+
+/* ---- whom hsm.conf believes ---- */
+
+static int find_pin(const struct conf_section *section, const uint8_t *partition, const uint8_t *hash)
+{
+	int answer = PIN_UNKNOWN;
+
+	for (const struct conf_pin *pin = section ? section->pins : NULL; pin; pin = pin->next) {
+		if (memcmp(pin->partition, partition, HSM_PARTITION_ID_SIZE))
+			continue;
+		if (CRYPTO_memcmp(pin->hash, hash, CONF_PIN_SIZE) == 0)
+			return PIN_MATCH;
+		answer = PIN_MISMATCH;
+	}
+	return answer;
+}
+
+/* The device's own section comes before the one for all. */
+static int configured_pin(struct trust *trust, const uint8_t *partition, const uint8_t *hash)
+{
+	int answer = find_pin(trust->section, partition, hash);
+
+	return answer != PIN_UNKNOWN ? answer : find_pin(conf_find(&trust->conf, NULL), partition, hash);
+}
+
+static bool chain_verifies(struct trust *trust, X509 *cert, STACK_OF(X509) *chain)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(trust->libctx, NULL);
+	bool good;
+
+	good = ctx && X509_STORE_CTX_init(ctx, trust->roots, cert, chain) == 1 && X509_verify_cert(ctx) == 1;
+	X509_STORE_CTX_free(ctx);
+	return good;
+}
+
+/* ---- whom the user saw before ---- */
+
+static void pin_key(const struct identity_check *check, char key[KEY_TEXT_SIZE])
+{
+	static const uint8_t device_partition[HSM_PARTITION_ID_SIZE];
+
+	uuid_format(check->partition, key);
+	if (memcmp(check->partition, device_partition, sizeof(device_partition)))
+		return;
+	/* The device partition has the same id on every board. */
+	strcat(key, "@");
+	hex_format(check->board_id, 16, key + strlen(key));
+}
+
+static int first_use(struct identity_check *check, const uint8_t *hash)
+{
+	char path[NAME_PATH_MAX + 64];
+	char key[KEY_TEXT_SIZE];
+	int answer;
+
+	pin_key(check, key);
+	if (!check->may_pin)
+		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			    "nothing says who partition %s is, and its socket is not yours: put 'roots' or 'pin' into hsm.conf",
+			    key);
+	if (pins_path(path, sizeof(path)))
+		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			    "no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
+	answer = pins_check(path, key, hash, true);
+	if (answer == PIN_MATCH || answer == PIN_UNKNOWN)
+		return 0;
+	if (answer == PIN_MISMATCH)
+		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			    "partition %s has another identity than before; if that is right, remove its line from %.120s", key,
+			    path);
+	return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL, "cannot remember the identity in %.120s: %s", path,
+		    strerrordesc_np(-answer));
+}
+
+/* ---- the decision ---- */
+
+static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) *chain)
+{
+	struct trust *trust = check->trust;
+	uint8_t hash[IDENTITY_HASH_SIZE];
+	char id[UUID_TEXT_SIZE];
+	int pin;
+
+	uuid_format(check->partition, id);
+	if (!cert || !names_partition(cert, check->partition))
+		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			    "the device's certificate is not that of partition %s", id);
+	if (hash_key(trust, cert, hash))
+		return fail(check->error, -EIO, HSM_LAYER_CHANNEL, "the device's certificate cannot be read");
+	pin = configured_pin(trust, check->partition, hash);
+	if (pin == PIN_MATCH)
+		return 0;
+	if (pin == PIN_MISMATCH)
+		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			    "partition %s has another identity than %.120s says", id, trust->conf.path);
+	if (!trust->roots)
+		return first_use(check, hash);
+	if (chain_verifies(trust, cert, chain))
+		return 0;
+	return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		    "the certificate of partition %s does not come from the roots in %.120s", id, trust->conf.path);
+}
+
+int trust_verify(X509_STORE_CTX *store, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct identity_check *check = ssl ? SSL_get_app_data(ssl) : NULL;
+
+	(void)arg;
+	if (!check)
+		return 0;
+	check->failed = decide(check, X509_STORE_CTX_get0_cert(store), X509_STORE_CTX_get0_untrusted(store));
+	X509_STORE_CTX_set_error(store, check->failed ? X509_V_ERR_APPLICATION_VERIFICATION : X509_V_OK);
+	return check->failed ? 0 : 1;
+}
+
+int trust_attach(SSL *ssl, struct identity_check *check)
+{
+	return SSL_set_app_data(ssl, check) == 1 ? 0 : -ENOMEM;
+}
+
+/* ---- making it ---- */
+
+static const char *roots_path(const struct trust *trust)
+{
+	const struct conf_section *all = conf_find(&trust->conf, NULL);
+
+	if (trust->section && trust->section->roots)
+		return trust->section->roots;
+	return all ? all->roots : NULL;
+}
+
+static int load_roots(struct trust *trust, struct hsm_error *error)
+{
+	const char *path = roots_path(trust);
+
+	if (!path)
+		return 0;
+	trust->roots = X509_STORE_new();
+	if (!trust->roots)
+		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+	/* A certificate listed here is believed itself, also when it is not a self-signed root. */
+	X509_STORE_set_flags(trust->roots, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+	if (X509_STORE_load_file_ex(trust->roots, path, trust->libctx, NULL) != 1)
+		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "cannot read certificates from %.150s (roots in %.60s)", path,
+			    trust->conf.path);
+	return 0;
+}
+
+static bool set_groups(SSL_CTX *tls)
+{
+	return SSL_CTX_set1_groups_list(tls, GROUPS_NEW) == 1 || SSL_CTX_set1_groups_list(tls, GROUPS_OLD) == 1;
+}
+
+/* Every setting that matters is set here: libssl may have applied the system's defaults to a new context. */
+static bool set_policy(SSL_CTX *tls)
+{
+	SSL_CTX_set_cert_verify_callback(tls, trust_verify, NULL);
+	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_security_level(tls, 2);
+	SSL_CTX_set_options(tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+	return SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_max_proto_version(tls, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_ciphersuites(tls, HSM_TLS_CIPHERS) == 1 && set_groups(tls);
+}
+
+static int make_contexts(struct trust *trust, struct hsm_error *error)
+{
+	trust->libctx = OSSL_LIB_CTX_new();
+	if (trust->libctx && OSSL_PROVIDER_load(trust->libctx, "default"))
+		trust->tls = SSL_CTX_new_ex(trust->libctx, NULL, TLS_client_method());
+	if (trust->tls && set_policy(trust->tls))
+		return 0;
+	return fail(error, -EIO, HSM_LAYER_SYSTEM, "libssl cannot be used: its default provider or TLS 1.3 is missing");
+}
+
+int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
+{
+	struct trust *new = calloc(1, sizeof(*new));
+	int err;
+
+	if (!new)
+		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+	err = conf_load(&new->conf, error);
+	if (!err) {
+		new->section = conf_find(&new->conf, device);
+		err = make_contexts(new, error);
+	}
+	if (!err)
+		err = load_roots(new, error);
+	if (err) {
+		trust_free(new, false);
+		return err;
+	}
+	*trust = new;
+	return 0;
+}
+
+/* At the end of a process libcrypto may have cleaned up before we are called: then nothing of it is touched. */
+static bool library_gone(void)
+{
+	return OPENSSL_init_crypto(0, NULL) != 1;
+}
+
+void trust_free(struct trust *trust, bool forked)
+{
+	if (!trust)
+		return;
+	if (!forked && !library_gone()) {
+		X509_STORE_free(trust->roots);
+		SSL_CTX_free(trust->tls);
+		OSSL_LIB_CTX_free(trust->libctx);
+	}
+	conf_free(&trust->conf);
+	free(trust);
+}
