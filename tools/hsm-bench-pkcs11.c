@@ -32,11 +32,14 @@ struct target {
 	char description[128];
 };
 
+struct worker;
+typedef CK_RV (*run_function)(struct worker *worker);
+
 struct worker {
 	struct target *target;
 	CK_FUNCTION_LIST *p11;
 	CK_SESSION_HANDLE session;
-	CK_RV (*run)(struct worker *worker);
+	run_function run;
 	unsigned char *in, *out;
 	CK_ULONG room;
 	unsigned char iv[IV_SIZE];
@@ -431,7 +434,7 @@ static CK_RV run_find(struct worker *worker)
 
 /* ---- one thread ---- */
 
-static CK_RV (*function_of(enum bench_kind kind))(struct worker *worker)
+static run_function function_of(enum bench_kind kind)
 {
 	switch (kind) {
 	case BENCH_AES_GCM:
