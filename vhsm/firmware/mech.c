@@ -405,7 +405,8 @@ static CK_RV finish(struct mech_operation *operation, const uint8_t *in, size_t 
 	size_t held = operation->held.length;
 	CK_RV rv;
 
-	if (operation->ops->exact) {
+	/* Nothing may have happened when the room is too small: a digest is finished only once. */
+	if (operation->ops->exact || operation->hash) {
 		size_t need = mech_output_size(operation, in_length);
 
 		if (*out_length < need) {

@@ -416,6 +416,7 @@ static void test_every_row(void **state)
 			assert_int_equal(flags, 0);
 			continue;
 		}
+		print_message("# %s\n", info->name);
 		if (flags & CKF_SIGN)
 			try_sign(info);
 		if (flags & CKF_ENCRYPT)
