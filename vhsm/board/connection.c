@@ -95,7 +95,7 @@ int connection_accept(struct function *function, struct connection **connection)
 	fd = accept4(function->listen.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 		turn_away(function);
-		return -EMFILE;
+		return 1;
 	}
 	if (fd < 0)
 		return -errno;
@@ -106,9 +106,10 @@ int connection_accept(struct function *function, struct connection **connection)
 	} else {
 		ret = connection_new(function, fd, connection);
 	}
-	if (ret)
-		close(fd);
-	return ret;
+	if (!ret)
+		return 0;
+	close(fd);
+	return 1;
 }
 
 struct connection *connection_find(struct function *function, uint32_t id)

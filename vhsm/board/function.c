@@ -278,13 +278,11 @@ static void listen_ready(struct watch *watch, uint32_t events)
 	int ret;
 
 	(void)events;
-	for (;;) {
+	do {
 		ret = connection_accept(function, &connection);
-		if (ret == -EAGAIN || ret == -EMFILE)
-			return;
 		if (!ret)
 			admit(function, connection);
-	}
+	} while (ret >= 0);
 }
 
 void function_notify(struct board *board, uint32_t number, const uint8_t id[PARTITION_ID_SIZE])

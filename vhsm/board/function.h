@@ -87,7 +87,7 @@ struct function {
 
 /* ---- connection.c ---- */
 
-/* connection_accept - take one peer off the listening socket; 0, -EAGAIN: none left, or another errno */
+/* connection_accept - take one peer off the listening socket; 1: turned away, -EAGAIN: none left, or another errno */
 int connection_accept(struct function *function, struct connection **connection);
 struct connection *connection_find(struct function *function, uint32_t id);
 

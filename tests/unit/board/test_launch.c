@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A whole board with a firmware that is this very program: started from memfds, handed connections,
+ * killed, succeeded. What the firmware finds in its process it reports on the connection.
+ */
+#include <dirent.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include "fixture.h"
+
+/* Only a sanitizer's options are ever in the firmware's environment. */
+static bool is_clean(char *const *environment)
+{
+#ifdef HSM_SANITIZED
+	return !environment || !environment[0] || !environment[1];
+#else
+	return !environment || !environment[0];
+#endif
+}
+
+/* ---- the firmware's side ---- */
+
+struct told {
+	struct board_message head;
+	uint8_t body[64];
+	int fds[2];
+	int fd_count;
+};
+
+static struct {
+	int socket;
+	uint32_t connection;
+	bool adopted;
+	bool served;
+	unsigned int kept;
+	bool changed;
+} firmware;
+
+static bool listen_to_board(struct told *told)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control;
+	struct iovec parts[] = { { &told->head, sizeof(told->head) }, { told->body, 64 } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	memset(told, 0, sizeof(*told));
+	if (recvmsg(BOARD_CONTROL_FD, &message, 0) <= 0)
+		return false;
+	c = CMSG_FIRSTHDR(&message);
+	if (c) {
+		told->fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(told->fds, CMSG_DATA(c), (size_t)told->fd_count * sizeof(int));
+	}
+	return true;
+}
+
+static void tell_board(uint32_t type, const struct board_keep *keep, int fd)
+{
+	struct board_message head = { .type = type, .connection = firmware.connection,
+				      .length = keep ? sizeof(*keep) : 0 };
+	struct iovec parts[] = { { &head, sizeof(head) }, { (void *)keep, head.length } };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	sendmsg(BOARD_CONTROL_FD, &message, MSG_NOSIGNAL);
+}
+
+static int32_t ask_board(uint32_t type, const void *body, size_t length, void *reply, size_t capacity)
+{
+	struct board_message head = { .type = type, .length = (uint32_t)length };
+	struct iovec out[] = { { &head, sizeof(head) }, { (void *)body, length } };
+	struct iovec in[] = { { &head, sizeof(head) }, { reply, capacity } };
+	struct msghdr message = { .msg_iov = out, .msg_iovlen = 2 };
+
+	sendmsg(BOARD_STORAGE_FD, &message, MSG_NOSIGNAL);
+	message.msg_iov = in;
+	if (recvmsg(BOARD_STORAGE_FD, &message, 0) < (ssize_t)sizeof(head))
+		return -EPIPE;
+	return head.status;
+}
+
+static bool is_mapped_well(const char *line)
+{
+	const char *name = strpbrk(line, "/[");
+
+	return !name || name[0] == '[' || strncmp(name, "/memfd:", 7) == 0;
+}
+
+/* Mappings of files that are no memfd */
+static unsigned int foreign_mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	char line[4096];
+	unsigned int n = 0;
+
+	if (!file)
+		return 999;
+	while (fgets(line, sizeof(line), file))
+		n += !is_mapped_well(line);
+	fclose(file);
+	return n;
+}
+
+/* Descriptors that are neither in <hsm/board.h> nor memfds nor this connection's */
+static unsigned int foreign_descriptors(void)
+{
+	char path[300], target[300];
+	unsigned int n = 0;
+	ssize_t length;
+	int fd;
+
+	for (fd = BOARD_FIRST_FREE_FD; fd < 200; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target) - 1);
+		if (length < 0 || fd == firmware.socket)
+			continue;
+		target[length] = '\0';
+		n += strncmp(target, "/memfd:", 7) != 0;
+	}
+	return n;
+}
+
+static void report(void)
+{
+	struct board_hello hello = { 0 };
+	char text[256];
+	int n;
+
+	ask_board(BOARD_HELLO, NULL, 0, &hello, sizeof(hello));
+	n = snprintf(text, sizeof(text),
+		     "function %u incarnation %u adopted %d served %d kept %u changed %d "
+		     "mappings %u descriptors %u environment %d",
+		     hello.function, hello.incarnation, firmware.adopted, firmware.served,
+		     firmware.kept, firmware.changed, foreign_mappings(), foreign_descriptors(),
+		     !is_clean(environ));
+	send(firmware.socket, text, (size_t)n, MSG_NOSIGNAL);
+}
+
+static void keep_something(void)
+{
+	struct board_keep keep = { .kind = BOARD_KEEP_IRQ, .key = 3 };
+	struct told told;
+	int fd = eventfd(7, EFD_NONBLOCK);	/* the first who reads finds the 7 */
+
+	tell_board(BOARD_KEEP, &keep, fd);
+	close(fd);
+	if (listen_to_board(&told) && told.head.type == BOARD_KEPT && told.head.status == 0)
+		send(firmware.socket, "kept", 4, MSG_NOSIGNAL);
+}
+
+static void move_partition(void)
+{
+	struct board_partition partition = { .name = "moved", .function = 2 };
+
+	if (ask_board(BOARD_PARTITION_CREATE, &partition, sizeof(partition), &partition,
+		      sizeof(partition)) == 0)
+		send(firmware.socket, "moved", 5, MSG_NOSIGNAL);
+}
+
+/* One letter is one order. Return: false when the connection is at its end. */
+static bool obey(char order)
+{
+	struct told told;
+
+	switch (order) {
+	case 'r':
+		report();
+		return true;
+	case 'k':
+		keep_something();
+		return true;
+	case 'm':
+		move_partition();
+		return true;
+	case 'w':
+		firmware.changed = listen_to_board(&told) &&
+				   told.head.type == BOARD_PARTITION_CHANGED;
+		report();
+		return true;
+	case 'n':
+		tell_board(1234, NULL, -1);
+		pause();
+		return true;
+	case 's':
+		send(BOARD_STORAGE_FD, "x", 1, MSG_NOSIGNAL);
+		pause();
+		return true;
+	case 'x':
+		_exit(9);
+	default:
+		return false;
+	}
+}
+
+/* Wait for an order; the board's word to stop, or its end, ends the wait as well. */
+static bool next_order(char *order)
+{
+	struct pollfd fds[] = {
+		{ .fd = firmware.socket, .events = POLLIN },
+		{ .fd = BOARD_CONTROL_FD, .events = POLLIN },
+	};
+
+	if (poll(fds, 2, -1) < 0 || !fds[0].revents)
+		return false;
+	return recv(firmware.socket, order, 1, 0) == 1;
+}
+
+static void serve_connection(void)
+{
+	char order;
+
+	while (next_order(&order) && obey(order))
+		;
+	close(firmware.socket);
+	firmware.socket = -1;
+	tell_board(BOARD_CLOSED, NULL, -1);
+}
+
+static int act_as_firmware(void)
+{
+	struct told told;
+	uint64_t value;
+
+	firmware.socket = -1;
+	tell_board(BOARD_READY, NULL, -1);
+	while (listen_to_board(&told)) {
+		switch (told.head.type) {
+		case BOARD_CONNECTION:
+			firmware.socket = told.fds[0];
+			firmware.connection = told.head.connection;
+			firmware.adopted = told.body[0] & BOARD_CONNECTION_ADOPTED;
+			close(told.fds[1]);
+			if (!firmware.adopted)
+				serve_connection();
+			break;
+		case BOARD_ADOPT:
+			firmware.kept += told.fd_count == 1 &&
+					 read(told.fds[0], &value, 8) == 8 && value == 7;
+			close(told.fds[0]);
+			break;
+		case BOARD_SERVE:
+			firmware.served = true;
+			serve_connection();
+			break;
+		case BOARD_PARTITION_CHANGED:
+			firmware.changed = true;
+			break;
+		case BOARD_STOP:
+			return 0;
+		default:
+			return 3;
+		}
+	}
+	return 4;
+}
+
+/* ---- the board's side ---- */
+
+struct bench {
+	struct fixture *f;
+	struct board_options options;
+	struct board board;
+	char run[FIXTURE_PATH];
+	pid_t pid;
+};
+
+static int add_file(struct bundle *bundle, const char *role, const char *path)
+{
+	struct bundle_file *file = &bundle->files[bundle->count++];
+	char bytes[65536];
+	ssize_t n;
+	int in;
+
+	snprintf(file->role, sizeof(file->role), "%s", role);
+	snprintf(file->name, sizeof(file->name), "%.60s", strrchr(path, '/') + 1);
+	file->memfd = memfd_create(file->name, MFD_CLOEXEC);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0 || file->memfd < 0)
+		return -1;
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		if (write(file->memfd, bytes, (size_t)n) != n)
+			return -1;
+	close(in);
+	return 0;
+}
+
+/* What this process has mapped is what its double needs. */
+static int add_mapped(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const char *path = info->dlpi_name;
+
+	(void)size;
+	if (!path || path[0] != '/')
+		return 0;
+	return add_file(data, strstr(path, "/ld-linux") ? "loader" : "library", path);
+}
+
+static int make_bundle(struct bundle *bundle)
+{
+	memset(bundle, 0, sizeof(*bundle));
+	return add_file(bundle, "firmware", "/proc/self/exe") ||
+	       dl_iterate_phdr(add_mapped, bundle);
+}
+
+static void run_board(struct bench *b)
+{
+	int ret = 1;
+
+	if (fixture_open(b->f) == 0) {
+		b->board.state = b->f->state;
+		b->board.owner = geteuid();
+		ret = board_open(&b->board, (gid_t)-1, &b->f->error);
+		if (!ret)
+			ret = write(b->options.ready_fd, "r", 1) != 1;
+		if (!ret)
+			ret = board_run(&b->board);
+		board_close(&b->board);
+		fixture_close(b->f);
+	}
+	bundle_close(&b->board.bundle);
+	exit(ret ? 1 : 0);
+}
+
+static int start_board(struct bench *b)
+{
+	int ready[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return -1;
+	b->options.ready_fd = ready[1];
+	b->pid = fork();
+	if (b->pid == 0)
+		run_board(b);
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		return -1;
+	return close(ready[0]);
+}
+
+static int setup(void **test)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	if (!b || fixture_setup((void **)&b->f) || make_bundle(&b->board.bundle))
+		return -1;
+	fixture_path(b->f, "run", "", b->run);
+	if (mkdir(b->run, 0700))
+		return -1;
+	b->options.functions = 3;
+	b->options.run = b->run;
+	b->options.mode = 0600;
+	b->board.options = &b->options;
+	*test = b;
+	return 0;
+}
+
+static int teardown(void **test)
+{
+	struct bench *b = *test;
+	int status = -1, ret;
+
+	if (b->pid > 0) {
+		kill(b->pid, SIGTERM);
+		waitpid(b->pid, &status, 0);
+	}
+	bundle_close(&b->board.bundle);
+	/* The sockets are gone, or the directory would not be empty. */
+	ret = rmdir(b->run);
+	fixture_teardown((void **)&b->f);
+	free(b);
+	return ret || !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
+static int connect_to(struct bench *b, unsigned int function)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/fn%u.sock",
+				 b->run, function), 1, sizeof(address.sun_path) - 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Give an order and assert what comes back; NULL: the end of the connection. */
+static void expect(int fd, const char *order, const char *answer)
+{
+	char text[256];
+	ssize_t n;
+
+	assert_int_equal(send(fd, order, strlen(order), MSG_NOSIGNAL), strlen(order));
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	if (!answer) {
+		assert_true(n <= 0);
+		return;
+	}
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_string_equal(text, answer);
+}
+
+#define CLEAN	"mappings 0 descriptors 0 environment 0"
+
+static void test_start(void **test)
+{
+	struct bench *b = *test;
+	int one, two;
+
+	assert_int_equal(start_board(b), 0);
+	one = connect_to(b, 1);
+	two = connect_to(b, 2);
+	expect(one, "r", "function 1 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	expect(one, "q", NULL);
+	close(one);
+	one = connect_to(b, 1);
+	expect(one, "r", "function 1 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	close(one);
+	close(two);
+}
+
+static void test_successor(void **test)
+{
+	struct bench *b = *test;
+	int fd, i;
+
+	assert_int_equal(start_board(b), 0);
+	fd = connect_to(b, 1);
+	expect(fd, "k", "kept");
+	/* Dead in the middle: the next order is the successor's. */
+	for (i = 0; i < 3; i++)
+		assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+	expect(fd, "r", "function 1 incarnation 4 adopted 1 served 1 kept 0 changed 0 " CLEAN);
+	close(fd);
+	fd = connect_to(b, 2);
+	expect(fd, "k", "kept");
+	expect(fd, "xr", "function 2 incarnation 2 adopted 1 served 1 kept 1 changed 0 " CLEAN);
+	close(fd);
+}
+
+/* Nonsense on either socket ends that process and no other. */
+static void test_nonsense(void **test)
+{
+	struct bench *b = *test;
+	int one, two;
+
+	assert_int_equal(start_board(b), 0);
+	one = connect_to(b, 1);
+	two = connect_to(b, 2);
+	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	expect(one, "nr", "function 1 incarnation 2 adopted 1 served 1 kept 0 changed 0 " CLEAN);
+	expect(one, "sr", "function 1 incarnation 3 adopted 1 served 1 kept 0 changed 0 " CLEAN);
+	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	close(one);
+	close(two);
+}
+
+static void test_notice(void **test)
+{
+	struct bench *b = *test;
+	int zero, two;
+
+	assert_int_equal(start_board(b), 0);
+	two = connect_to(b, 2);
+	zero = connect_to(b, 0);
+	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
+	expect(zero, "m", "moved");
+	expect(two, "w", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 1 " CLEAN);
+	close(zero);
+	close(two);
+}
+
+/* A firmware that never gets ready is given up, and its peers are told by the end of their sockets. */
+static void test_never_ready(void **test)
+{
+	struct bench *b = *test;
+	char byte;
+	int fd;
+
+	assert_int_equal(ftruncate(b->board.bundle.files[0].memfd, 100), 0);
+	assert_int_equal(start_board(b), 0);
+	fd = connect_to(b, 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+	fd = connect_to(b, 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+}
+
+static void test_idle(void **test)
+{
+	struct bench *b = *test;
+	int status;
+
+	b->options.idle_exit = 1;
+	assert_int_equal(start_board(b), 0);
+	assert_int_equal(waitpid(b->pid, &status, 0), b->pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	/* Another one, for the teardown to stop */
+	b->options.idle_exit = 0;
+	assert_int_equal(start_board(b), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_start), TEST(test_successor), TEST(test_nonsense), TEST(test_notice),
+		TEST(test_never_ready), TEST(test_idle),
+	};
+
+	if (!getenv("PATH"))
+		return act_as_firmware();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
