@@ -27,7 +27,7 @@
 #endif
 
 /* Their run times open files and write reports at exit: there the filter only logs. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(HSM_COVERAGE) || \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(HSM_COVERAGE) || defined(HSM_SANITIZED) || \
 	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
 	__has_feature(memory_sanitizer)
 #define SANDBOX_REFUSE	SCMP_ACT_LOG
