@@ -176,11 +176,20 @@ static void move_partition(void)
 		send(firmware.socket, "moved", 5, MSG_NOSIGNAL);
 }
 
-/* One letter is one order. Return: false when the connection is at its end. */
-static bool obey(char order)
+/* A word of the board while a connection is served. Return: false when it is to stop. */
+static bool notice(void)
 {
 	struct told told;
 
+	if (!listen_to_board(&told) || told.head.type != BOARD_PARTITION_CHANGED)
+		return false;
+	firmware.changed = true;
+	return true;
+}
+
+/* One letter is one order. Return: false when the connection is at its end. */
+static bool obey(char order)
+{
 	switch (order) {
 	case 'r':
 		report();
@@ -192,9 +201,8 @@ static bool obey(char order)
 		move_partition();
 		return true;
 	case 'w':
-		firmware.changed = listen_to_board(&told) &&
-				   told.head.type == BOARD_PARTITION_CHANGED;
-		report();
+		if (firmware.changed || notice())
+			report();
 		return true;
 	case 'n':
 		tell_board(1234, NULL, -1);
@@ -219,8 +227,12 @@ static bool next_order(char *order)
 		{ .fd = BOARD_CONTROL_FD, .events = POLLIN },
 	};
 
-	if (poll(fds, 2, -1) < 0 || !fds[0].revents)
-		return false;
+	do {
+		if (poll(fds, 2, -1) < 0)
+			return false;
+		if (fds[1].revents && !notice())
+			return false;
+	} while (!fds[0].revents);
 	return recv(firmware.socket, order, 1, 0) == 1;
 }
 
