@@ -73,7 +73,7 @@ static int command(struct hsm_request *request, struct link *link, struct hsm_er
 		err = request_finish(request, error);
 	if (err)
 		return err;
-	return request->rv ? fail(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the device refused to renew the channel") : 0;
+	return request->rv ? set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the device refused to renew the channel") : 0;
 }
 
 static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t token[TOKEN_SIZE], struct hsm_error *error)
@@ -84,13 +84,13 @@ static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t tok
 	int err;
 
 	if (!request)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = command(request, link, error);
 	data = err ? NULL : hsm_fields_bytes(&request->fields, HSM_FIELD_TOKEN, &length);
 	if (data && length == TOKEN_SIZE)
 		memcpy(token, data, TOKEN_SIZE);
 	else if (!err)
-		err = fail(error, -EPROTO, HSM_LAYER_CHANNEL, "the device refused to renew the channel");
+		err = set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "the device refused to renew the channel");
 	hsm_request_free(request);
 	return err;
 }
@@ -102,7 +102,7 @@ static int give_token(struct hsm_channel *channel, struct link *link, const uint
 	int err;
 
 	if (!request)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	hsm_put_bytes(&request->writer, HSM_FIELD_TOKEN, token, TOKEN_SIZE);
 	err = command(request, link, error);
 	hsm_request_free(request);
@@ -178,7 +178,7 @@ static int check_session(struct hsm_channel *channel, struct hsm_request *reques
 {
 	if (!request->session || request->generation == atomic_load(&channel->generation))
 		return 0;
-	return fail(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the session was lost with its channel; open it and log in again");
+	return set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the session was lost with its channel; open it and log in again");
 }
 
 int channel_enter(struct hsm_channel *channel, struct hsm_request *request, struct link **link,
@@ -260,11 +260,11 @@ int hsm_connect(struct hsm_device *device, const uint8_t partition[HSM_PARTITION
 	clear_error(error);
 	*channel = NULL;
 	if (guard_forked(&device->guard))
-		return fail(error, -ECHILD, HSM_LAYER_SYSTEM,
+		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
 			    "this process is a fork of the one that opened the device; open it anew");
 	new = make_channel(device, partition);
 	if (!new)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = establish(new, &new->link, error);
 	if (err) {
 		free_channel(new, false);

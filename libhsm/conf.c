@@ -25,7 +25,7 @@ struct parser {
 
 static int complain(struct parser *p, const char *what, const char *text)
 {
-	return fail(p->error, -EINVAL, HSM_LAYER_CONFIG, "%s:%u: %s '%.60s'", p->path, p->line, what, text);
+	return set_error(p->error, -EINVAL, HSM_LAYER_CONFIG, "%s:%u: %s '%.60s'", p->path, p->line, what, text);
 }
 
 static char *trim(char *text)
@@ -199,7 +199,7 @@ int conf_parse(struct conf *conf, const char *path, const char *text, struct hsm
 	free(copy);
 	if (err)
 		conf_free(conf);
-	return err == -ENOMEM ? fail(error, err, HSM_LAYER_SYSTEM, "out of memory") : err;
+	return err == -ENOMEM ? set_error(error, err, HSM_LAYER_SYSTEM, "out of memory") : err;
 }
 
 static void free_section(struct conf_section *section)
@@ -278,9 +278,9 @@ static int load_path(struct conf *conf, const char *path, struct hsm_error *erro
 	if (err == -ENOENT)
 		return err;
 	if (err == -ENOMEM)
-		return fail(error, err, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, err, HSM_LAYER_SYSTEM, "out of memory");
 	if (err)
-		return fail(error, err, HSM_LAYER_CONFIG, "cannot read %s: %s", path,
+		return set_error(error, err, HSM_LAYER_CONFIG, "cannot read %s: %s", path,
 			    err == -EFBIG ? "not a file of reasonable size" : strerrordesc_np(-err));
 	err = conf_parse(conf, path, text, error);
 	free(text);
@@ -297,7 +297,7 @@ int conf_load(struct conf *conf, struct hsm_error *error)
 	if (named && *named) {
 		err = load_path(conf, named, error);
 		if (err == -ENOENT)
-			fail(error, err, HSM_LAYER_CONFIG, "HSM_CONF names %s, which does not exist", named);
+			set_error(error, err, HSM_LAYER_CONFIG, "HSM_CONF names %s, which does not exist", named);
 		return err;
 	}
 	if (user_path(path, sizeof(path)) == 0)

@@ -69,16 +69,16 @@ static int wait_status(struct vfio_user *vu, uint32_t mask, uint32_t value, cons
 	do {
 		err = read32(vu, IHSM_REG_STATUS, &status);
 		if (err || status == UINT32_MAX)
-			return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away during its %s", what);
+			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away during its %s", what);
 		if ((status & mask) == value)
 			return 0;
 		if (mask & IHSM_STATUS_READY && value & IHSM_STATUS_READY && status & IHSM_STATUS_FATAL)
-			return fail(error, -EIO, HSM_LAYER_TRANSPORT, "the device reports a fatal error during its %s", what);
+			return set_error(error, -EIO, HSM_LAYER_TRANSPORT, "the device reports a fatal error during its %s", what);
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 5000000)
 			pause.tv_nsec *= 2;
 	} while (clock_ms() - start < limit);
-	return fail(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the device did not end its %s in time (status 0x%x)", what,
+	return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the device did not end its %s in time (status 0x%x)", what,
 		    status);
 }
 
@@ -155,7 +155,7 @@ static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what,
 
 	entry->cid = htole16(cid);
 	if (admin_send(vu, entry))
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device closed the connection", what);
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device closed the connection", what);
 	while (le16toh(found.cid) != cid) {
 		if (admin_take(vu, cid, &found, &event))
 			continue;
@@ -163,12 +163,12 @@ static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what,
 		if (admin_take(vu, cid, &found, &event))
 			continue;
 		if (!controller_alive(vu))
-			return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device went away or needs a reset", what);
+			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device went away or needs a reset", what);
 		if (clock_ms() - start > ADMIN_MS)
-			return fail(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: no answer within %u s", what, ADMIN_MS / 1000);
+			return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: no answer within %u s", what, ADMIN_MS / 1000);
 	}
 	if (le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT != IHSM_SC_SUCCESS)
-		return fail_status(error, le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT, what);
+		return set_status_error(error, le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT, what);
 	if (result)
 		*result = le32toh(found.result);
 	return 0;
@@ -231,7 +231,7 @@ static int check_regions(struct vfio_user *vu, struct hsm_error *error)
 				sizeof(region));
 	if (!err && region.size < IHSM_BAR_REGS_SIZE)
 		err = -EPROTO;
-	return err ? fail(error, err, HSM_LAYER_TRANSPORT, "the device does not describe itself as a PCI function") : 0;
+	return err ? set_error(error, err, HSM_LAYER_TRANSPORT, "the device does not describe itself as a PCI function") : 0;
 }
 
 static int check_identity(struct vfio_user *vu, struct hsm_error *error)
@@ -240,11 +240,11 @@ static int check_identity(struct vfio_user *vu, struct hsm_error *error)
 	int err = wire_read(&vu->socket, VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID, id, sizeof(id));
 
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the device's configuration space cannot be read");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's configuration space cannot be read");
 	id[0] = le16toh(id[0]);
 	id[1] = le16toh(id[1]);
 	if (id[0] != IHSM_PCI_VENDOR_ID || (id[1] != IHSM_PCI_DEVICE_ID_PF && id[1] != IHSM_PCI_DEVICE_ID_VF))
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s is not an HSM: PCI id %04x:%04x", vu->name.path, id[0],
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s is not an HSM: PCI id %04x:%04x", vu->name.path, id[0],
 			    id[1]);
 	return 0;
 }
@@ -302,7 +302,7 @@ static int choose_queues(struct vfio_user *vu, struct hsm_error *error)
 	unsigned int entries = vu->cap & IHSM_CAP_MAX_ENTRIES_MASK;
 
 	if (vectors < 2 || queues < 1 || entries < CQ_LOG2)
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT,
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
 			    "the device has too little to offer: %u queues, %u vectors, rings of 2^%u entries", queues, vectors,
 			    entries);
 	if (queues > vectors - 1)
@@ -314,7 +314,7 @@ static int choose_queues(struct vfio_user *vu, struct hsm_error *error)
 	if (vu->queues == 0)
 		vu->queues = queues;
 	if (queues < vu->queues)
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device has fewer queues than before; open it anew");
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device has fewer queues than before; open it anew");
 	return 0;
 }
 
@@ -327,7 +327,7 @@ static int setup_memory(struct vfio_user *vu, struct hsm_error *error)
 	err = shared_init(&vu->shared, vu->queues);
 	if (err) {
 		errno = -err;
-		return fail_errno(error, HSM_LAYER_SYSTEM, "memory for the rings");
+		return set_errno_error(error, HSM_LAYER_SYSTEM, "memory for the rings");
 	}
 	for (unsigned int i = 0; i < vu->queues; i++)
 		queue_init(vu, i);
@@ -349,9 +349,9 @@ int controller_connect(struct vfio_user *vu, struct hsm_error *error)
 	if (!err)
 		err = read32(vu, IHSM_REG_VERSION, &version);
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be read");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be read");
 	if (version >> 16 != IHSM_VERSION >> 16)
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT,
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
 			    "the device's interface has version %u.%u, this library knows %u", version >> 16, version & 0xffff,
 			    IHSM_VERSION >> 16);
 	err = choose_queues(vu, error);
@@ -363,7 +363,7 @@ int controller_connect(struct vfio_user *vu, struct hsm_error *error)
 	err = map_memory(vu);
 	if (!err)
 		err = wire_interrupts(vu);
-	return err ? fail(error, err, HSM_LAYER_TRANSPORT, "the device refused memory or interrupts") : 0;
+	return err ? set_error(error, err, HSM_LAYER_TRANSPORT, "the device refused memory or interrupts") : 0;
 }
 
 /* ---- bringing it up ---- */
@@ -387,7 +387,7 @@ static int enable(struct vfio_user *vu, struct hsm_error *error)
 	if (!err)
 		err = write32(vu, IHSM_REG_CONFIG, IHSM_CONFIG_ENABLE);
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be written");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be written");
 	return wait_status(vu, IHSM_STATUS_READY, IHSM_STATUS_READY, "start", error);
 }
 
@@ -476,6 +476,6 @@ int controller_reset(struct vfio_user *vu, struct hsm_error *error)
 	int err = write32(vu, IHSM_REG_RESET, IHSM_RESET_MAGIC);
 
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the device cannot be reset");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device cannot be reset");
 	return wait_status(vu, IHSM_STATUS_RESETTING | IHSM_STATUS_READY | IHSM_STATUS_FATAL, 0, "reset", error);
 }

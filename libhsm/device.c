@@ -59,12 +59,12 @@ int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t 
 		return err;
 	transport->ops->wait(transport, &transfer);
 	if (transfer.result || transfer.status == IHSM_SC_ABORTED)
-		return fail(error, transfer.result ? transfer.result : -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: %s", what,
+		return set_error(error, transfer.result ? transfer.result : -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: %s", what,
 			    transfer.timed_out ? "the device did not answer in time" : "the connection to the device was lost");
 	if (transfer.status != IHSM_SC_SUCCESS)
-		return fail_status(error, transfer.status, what);
+		return set_status_error(error, transfer.status, what);
 	if (check_answer(request, response, transfer.out_length))
-		return fail(error, -EPROTO, HSM_LAYER_CHANNEL, "%s: the answer is malformed", what);
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "%s: the answer is malformed", what);
 	return (int)transfer.out_length;
 }
 
@@ -75,7 +75,7 @@ static int open_transport(const struct device_name *name, unsigned int flags, st
 {
 	if (name->kind != NAME_DRIVER)
 		return vfio_user_open(name, !(flags & HSM_OPEN_NO_START), transport, error);
-	return fail(error, -ENODEV, HSM_LAYER_TRANSPORT,
+	return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
 		    "%.100s needs the kernel driver, which this version does not have; use vhsm:DIR or vfio-user:SOCKET",
 		    name->path);
 }
@@ -105,14 +105,14 @@ static int choose_name(const char *name, char out[256], struct hsm_error *error)
 		return count;
 	if (count == 0) {
 		hsm_free_names(names);
-		return fail(error, -ENODEV, HSM_LAYER_CONFIG,
+		return set_error(error, -ENODEV, HSM_LAYER_CONFIG,
 			    "no device: set HSM_DEVICE (for example vhsm:DIR) or write a 'device' line into hsm.conf");
 	}
 	if (!name)
 		name = names[0];
 	count = snprintf(out, 256, "%s", name) < 256 ? 0 : -EINVAL;
 	hsm_free_names(names);
-	return count ? fail(error, count, HSM_LAYER_CONFIG, "the device's name is too long") : 0;
+	return count ? set_error(error, count, HSM_LAYER_CONFIG, "the device's name is too long") : 0;
 }
 
 int hsm_open(const char *name, unsigned int flags, struct hsm_device **device, struct hsm_error *error)
@@ -124,11 +124,11 @@ int hsm_open(const char *name, unsigned int flags, struct hsm_device **device, s
 	*device = NULL;
 	new = calloc(1, sizeof(*new));
 	if (!new)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	pthread_mutex_init(&new->lock, NULL);
 	err = guard_init(&new->guard);
 	if (err)
-		fail(error, err, HSM_LAYER_SYSTEM, "no memory that a fork wipes: %s", strerrordesc_np(-err));
+		set_error(error, err, HSM_LAYER_SYSTEM, "no memory that a fork wipes: %s", strerrordesc_np(-err));
 	if (!err)
 		err = choose_name(name, new->name, error);
 	if (!err)
@@ -174,7 +174,7 @@ static int check_fork(struct hsm_device *device, struct hsm_error *error)
 {
 	if (!guard_forked(&device->guard))
 		return 0;
-	return fail(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that opened the device; open it anew");
+	return set_error(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that opened the device; open it anew");
 }
 
 /* ---- what a device says ---- */
@@ -223,11 +223,11 @@ static int discover(struct hsm_device *device, uint8_t *response, const uint8_t 
 	if (n < 0)
 		return n;
 	if (hsm_fields_parse(&fields, response + sizeof(request), (size_t)n - sizeof(request)))
-		return fail(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
 	*records = hsm_fields_bytes(&fields, HSM_FIELD_PARTITIONS, &length);
 	*count = length / sizeof(struct hsm_partition_record);
 	if (length % sizeof(struct hsm_partition_record))
-		return fail(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
 	return 0;
 }
 
@@ -260,13 +260,13 @@ int hsm_partitions(struct hsm_device *device, struct hsm_partition_info *list, s
 		return err;
 	response = malloc(HSM_MESSAGE_MAX);
 	if (!response)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = discover_again(device, response, &records, count, error);
 	for (size_t i = 0; !err && i < *count && i < room; i++)
 		copy_record(&list[i], records + i * sizeof(struct hsm_partition_record));
 	free(response);
 	if (!err && *count > room)
-		return fail(error, -ENOSPC, HSM_LAYER_CONFIG, "the function has %zu partitions", *count);
+		return set_error(error, -ENOSPC, HSM_LAYER_CONFIG, "the function has %zu partitions", *count);
 	return err;
 }
 

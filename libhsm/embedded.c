@@ -63,14 +63,14 @@ static int find_program(char path[PATH_MAX], struct hsm_error *error)
 			strcpy(path, named);
 			return 0;
 		}
-		return fail(error, -ENOENT, HSM_LAYER_CONFIG, "HSM_VHSM is not the absolute path of a program: %.150s", named);
+		return set_error(error, -ENOENT, HSM_LAYER_CONFIG, "HSM_VHSM is not the absolute path of a program: %.150s", named);
 	}
 	if (beside_library(path))
 		return 0;
 	strcpy(path, HSM_BINDIR "/vhsm");
 	if (is_program(path))
 		return 0;
-	return fail(error, -ENOENT, HSM_LAYER_CONFIG, "the program vhsm is not installed; set HSM_VHSM to its path");
+	return set_error(error, -ENOENT, HSM_LAYER_CONFIG, "the program vhsm is not installed; set HSM_VHSM to its path");
 }
 
 /* ---- starting it ---- */
@@ -235,12 +235,12 @@ static int read_line(int fd, char line[LINE_SIZE])
 static int explain(const struct device_name *name, int err, const char *line, struct hsm_error *error)
 {
 	if (err == -ETIMEDOUT)
-		return fail(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the virtual HSM did not start within %u s; see %.150s/vhsm.log",
+		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the virtual HSM did not start within %u s; see %.150s/vhsm.log",
 			    READY_MS / 1000, name->path);
 	if (err)
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM ended while starting; see %.150s/vhsm.log",
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM ended while starting; see %.150s/vhsm.log",
 			    name->path);
-	return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM cannot start: %s",
+	return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM cannot start: %s",
 		    strncmp(line, "error: ", 7) ? line : line + 7);
 }
 
@@ -258,7 +258,7 @@ static int start_board(const struct device_name *name, struct hsm_error *error)
 	prepare(&launch, name);
 	launch.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (launch.null < 0 || pipe2(pipe_fd, O_CLOEXEC) != 0) {
-		err = fail_errno(error, HSM_LAYER_SYSTEM, "starting the virtual HSM");
+		err = set_errno_error(error, HSM_LAYER_SYSTEM, "starting the virtual HSM");
 		goto out;
 	}
 	launch.ready = pipe_fd[1];
@@ -269,7 +269,7 @@ static int start_board(const struct device_name *name, struct hsm_error *error)
 		err = spawn(&launch);
 	if (err) {
 		errno = -err;
-		fail_errno(error, HSM_LAYER_SYSTEM, "starting the virtual HSM");
+		set_errno_error(error, HSM_LAYER_SYSTEM, "starting the virtual HSM");
 		goto out;
 	}
 	close(launch.ready);
@@ -296,12 +296,12 @@ static int check_directory(const struct device_name *name, struct hsm_error *err
 	if (stat(name->path, &st) != 0) {
 		if (errno == ENOENT)
 			return -ENOENT;
-		return fail(error, -errno, HSM_LAYER_SYSTEM, "%.150s: %s", name->path, strerrordesc_np(errno));
+		return set_error(error, -errno, HSM_LAYER_SYSTEM, "%.150s: %s", name->path, strerrordesc_np(errno));
 	}
 	if (!S_ISDIR(st.st_mode))
-		return fail(error, -ENOTDIR, HSM_LAYER_CONFIG, "%.150s is not a directory", name->path);
+		return set_error(error, -ENOTDIR, HSM_LAYER_CONFIG, "%.150s is not a directory", name->path);
 	if (st.st_uid != geteuid() || (st.st_mode & 077))
-		return fail(error, -EACCES, HSM_LAYER_CONFIG,
+		return set_error(error, -EACCES, HSM_LAYER_CONFIG,
 			    "%.150s must belong to the user and to nobody else (chmod 700), since keys live there", name->path);
 	return 0;
 }
@@ -350,10 +350,10 @@ int embedded_connect(const struct device_name *name, bool start, struct hsm_erro
 	if (fd >= 0)
 		return fd;
 	if (nobody_there(fd) && start)
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT,
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
 			    "the virtual HSM of %.120s runs but has no function %u; see vhsm.log there", name->path, name->function);
 	if (nobody_there(fd))
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "no virtual HSM runs for %.150s", name->path);
-	return fail(error, fd, HSM_LAYER_TRANSPORT, "cannot connect to the virtual HSM of %.120s: %s", name->path,
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "no virtual HSM runs for %.150s", name->path);
+	return set_error(error, fd, HSM_LAYER_TRANSPORT, "cannot connect to the virtual HSM of %.120s: %s", name->path,
 		    strerrordesc_np(-fd));
 }

@@ -16,7 +16,7 @@ static const struct {
 };
 #undef STATUS_NAME
 
-int fail(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
+int set_error(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
 {
 	va_list args;
 
@@ -32,28 +32,28 @@ int fail(struct hsm_error *error, int code, unsigned int layer, const char *form
 	return code;
 }
 
-int fail_status(struct hsm_error *error, unsigned int status, const char *what)
+int set_status_error(struct hsm_error *error, unsigned int status, const char *what)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
 		if (statuses[i].code != status)
 			continue;
-		fail(error, statuses[i].error, HSM_LAYER_DEVICE, "%s: %s", what, statuses[i].text);
+		set_error(error, statuses[i].error, HSM_LAYER_DEVICE, "%s: %s", what, statuses[i].text);
 		if (error)
 			error->device_status = status;
 		return statuses[i].error;
 	}
-	fail(error, -EIO, HSM_LAYER_DEVICE, "%s: the device answered with the unknown status 0x%x", what, status);
+	set_error(error, -EIO, HSM_LAYER_DEVICE, "%s: the device answered with the unknown status 0x%x", what, status);
 	if (error)
 		error->device_status = status;
 	return -EIO;
 }
 
-int fail_errno(struct hsm_error *error, unsigned int layer, const char *what)
+int set_errno_error(struct hsm_error *error, unsigned int layer, const char *what)
 {
 	int code = errno ? errno : EIO;
 	char text[96];
 
-	return fail(error, -code, layer, "%s: %s", what, strerror_r(code, text, sizeof(text)));
+	return set_error(error, -code, layer, "%s: %s", what, strerror_r(code, text, sizeof(text)));
 }
 
 void clear_error(struct hsm_error *error)

@@ -41,7 +41,7 @@ static int setup(struct handshake *hs)
 	if (!hs->buffer || !hs->ssl || !hs->wire_in || !hs->wire_out || trust_attach(hs->ssl, &hs->check)) {
 		BIO_free(hs->wire_in);
 		BIO_free(hs->wire_out);
-		return fail(hs->error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(hs->error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	}
 	SSL_set_bio(hs->ssl, hs->wire_in, hs->wire_out);
 	SSL_set_connect_state(hs->ssl);
@@ -65,7 +65,7 @@ static int step(struct handshake *hs)
 	ERR_clear_error();
 	if (hs->check.failed)
 		return hs->check.failed;
-	return fail(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake failed: %s",
+	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake failed: %s",
 		    code ? ERR_reason_error_string(code) : "no reason given");
 }
 
@@ -98,7 +98,7 @@ static int exchange(struct handshake *hs, bool done)
 	if (done)
 		hsm_put_u32(&writer, HSM_FIELD_DONE, 1);
 	if (writer.error)
-		return fail(hs->error, writer.error, HSM_LAYER_CHANNEL, "the handshake does not fit a message");
+		return set_error(hs->error, writer.error, HSM_LAYER_CHANNEL, "the handshake does not fit a message");
 	message_header(hs->buffer, HSM_MESSAGE_HANDSHAKE, hs->channel, 0, writer.length);
 	n = device_exchange(hs->device, hs->instance, hs->buffer, head + writer.length, response, "opening the channel",
 			    hs->error);
@@ -107,13 +107,24 @@ static int exchange(struct handshake *hs, bool done)
 	channel = hsm_get_le32(response + offsetof(struct hsm_message_header, channel));
 	if (channel == 0 || (hs->channel && channel != hs->channel) ||
 	    hsm_fields_parse(&fields, response + head, (size_t)n - head))
-		return fail(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "opening the channel: the answer is malformed");
+		return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "opening the channel: the answer is malformed");
 	hs->channel = channel;
 	hs->finished = hsm_fields_u64(&fields, HSM_FIELD_DONE, 0) == 1;
 	records = hsm_fields_bytes(&fields, HSM_FIELD_TLS, &length);
 	if (length > 0 && BIO_write(hs->wire_in, records, (int)length) != (int)length)
-		return fail(hs->error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(hs->error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	return 0;
+}
+
+/* libssl has written an alert, with which the device ends its side too. What it answers changes nothing. */
+static void give_up(struct handshake *hs)
+{
+	struct hsm_error *error = hs->error;
+
+	hs->error = NULL;
+	if (hs->channel)
+		exchange(hs, false);
+	hs->error = error;
 }
 
 static int run(struct handshake *hs)
@@ -125,15 +136,17 @@ static int run(struct handshake *hs)
 
 		if (!done)
 			done = step(hs);
-		if (done < 0)
+		if (done < 0) {
+			give_up(hs);
 			return done;
+		}
 		if (done && hs->finished)
 			return 0;
 		err = exchange(hs, done);
 		if (err)
 			return err;
 	}
-	return fail(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake does not come to an end");
+	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake does not come to an end");
 }
 
 static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
@@ -144,7 +157,7 @@ static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
 		new->seal = hsm_seal_new(hs->device->trust->libctx, hs->ssl, hs->partition, epoch);
 	if (!new || !new->seal) {
 		free(new);
-		return fail(hs->error, -ENOMEM, HSM_LAYER_CHANNEL, "the channel's keys cannot be derived");
+		return set_error(hs->error, -ENOMEM, HSM_LAYER_CHANNEL, "the channel's keys cannot be derived");
 	}
 	atomic_store(&new->refs, 1);
 	new->id = hs->channel;

@@ -20,7 +20,7 @@ struct trust;
 /* ---- error.c ---- */
 
 /**
- * fail - fill in an error
+ * set_error - fill in an error
  * @error: may be NULL
  * @code: negative errno
  * @layer: enum hsm_layer
@@ -28,14 +28,14 @@ struct trust;
  *
  * Return: @code, so that callers end with it.
  */
-int fail(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
+int set_error(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* fail_status - the error of a completion's status (enum ihsm_status). Return: its negative errno. */
-int fail_status(struct hsm_error *error, unsigned int status, const char *what);
+/* set_status_error - the error of a completion's status (enum ihsm_status). Return: its negative errno. */
+int set_status_error(struct hsm_error *error, unsigned int status, const char *what);
 
-/* fail_errno - a failed system call: "WHAT: reason". Return: -errno. */
-int fail_errno(struct hsm_error *error, unsigned int layer, const char *what);
+/* set_errno_error - a failed system call: "WHAT: reason". Return: -errno. */
+int set_errno_error(struct hsm_error *error, unsigned int layer, const char *what);
 
 void clear_error(struct hsm_error *error);
 

@@ -71,18 +71,18 @@ int name_parse(const char *text, struct device_name *name, struct hsm_error *err
 		name->kind = NAME_EMBEDDED;
 		name->function = 1;
 	} else {
-		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' is not a device name: " FORMS, text);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' is not a device name: " FORMS, text);
 	}
 	length = strlen(rest);
 	if (name->kind == NAME_EMBEDDED)
 		err = parse_function(rest, &length, &name->function);
 	if (err)
-		return fail(error, err, HSM_LAYER_CONFIG, "'%.100s': the function must be a number from 0 to 255", text);
+		return set_error(error, err, HSM_LAYER_CONFIG, "'%.100s': the function must be a number from 0 to 255", text);
 	if (length == 0)
-		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' names no path: " FORMS, text);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' names no path: " FORMS, text);
 	err = absolute_path(rest, length, name->path);
 	if (err)
-		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': the path is too long or the current directory is gone",
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': the path is too long or the current directory is gone",
 			    text);
 	return 0;
 }
@@ -108,7 +108,7 @@ int name_admin(struct device_name *name, struct hsm_error *error)
 	}
 	if (name->kind == NAME_VFIO_USER && admin_socket(name) == 0)
 		return 0;
-	return fail(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': name the socket of function 0 for administration",
+	return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': name the socket of function 0 for administration",
 		    name->path);
 }
 
@@ -207,5 +207,5 @@ int hsm_default_devices(char ***names, struct hsm_error *error)
 		return (int)count;
 	hsm_free_names(*names);
 	*names = NULL;
-	return err == -ENOMEM ? fail(error, err, HSM_LAYER_SYSTEM, "out of memory") : err;
+	return err == -ENOMEM ? set_error(error, err, HSM_LAYER_SYSTEM, "out of memory") : err;
 }

@@ -509,7 +509,7 @@ int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_err
 	if (!err)
 		err = take_slot(vu, queue, transfer->instance, &slot);
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
 	memcpy(vu->shared.base + slot_offset(queue->index, slot), transfer->in, transfer->in_length);
 	transfer->slot = slot;
 	transfer->started_ms = now_ms();
@@ -527,7 +527,7 @@ int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_err
 	tail = queue->sq_tail;
 	pthread_mutex_unlock(&queue->lock);
 	if (err)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
 	/* From here on the command may have been executed: a device that does not hear the bell has lost it. */
 	if (ring && wire_post(&vu->socket, IHSM_DOORBELL_SQ(queue->index + 1), tail))
 		vfio_user_lost(vu, -ECONNRESET);

@@ -255,7 +255,7 @@ int request_start(struct hsm_request *request, struct link *link, struct hsm_err
 		message_ended(link, request->sequence);
 		request->link = NULL;
 		link_put(link);
-		return fail(error, length, HSM_LAYER_CHANNEL, "the command cannot be sealed");
+		return set_error(error, length, HSM_LAYER_CHANNEL, "the command cannot be sealed");
 	}
 	request->length = (size_t)length;
 	atomic_fetch_add_explicit(&link->bytes, (uint64_t)length, memory_order_relaxed);
@@ -308,6 +308,7 @@ static int open_answer(struct hsm_request *request)
 
 	if (size < HEAD)
 		return -EBADMSG;
+	atomic_fetch_add_explicit(&request->link->bytes, size, memory_order_relaxed);
 	memcpy(&header, request->response, HEAD);
 	if (le32toh(header.channel) != request->link->id || le64toh(header.sequence) != request->sequence)
 		return -EBADMSG;
@@ -321,9 +322,9 @@ static int lost(struct hsm_request *request, int err, struct hsm_error *error)
 	atomic_store(&request->link->dead, true);
 	request->fate = FATE_LOST;
 	if (request->transfer.timed_out)
-		return fail(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s took longer than the device allows and was given up",
+		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s took longer than the device allows and was given up",
 			    request->info->name);
-	return fail(error, err, HSM_LAYER_TRANSPORT,
+	return set_error(error, err, HSM_LAYER_TRANSPORT,
 		    "the channel was lost while %s was executed; it may or may not have taken effect", request->info->name);
 }
 
@@ -336,7 +337,7 @@ static int refused(struct hsm_request *request, struct hsm_error *error)
 		return lost(request, -ECONNRESET, error);
 	case IHSM_SC_NO_CHANNEL:
 	case IHSM_SC_INVALID_CONTEXT:
-		fail_status(error, request->transfer.status, request->info->name);
+		set_status_error(error, request->transfer.status, request->info->name);
 		if (error)
 			error->error = -ECONNRESET;
 		atomic_store(&request->link->dead, true);
@@ -347,12 +348,12 @@ static int refused(struct hsm_request *request, struct hsm_error *error)
 	case IHSM_SC_INVALID_MESSAGE:
 	case IHSM_SC_DATA_TRANSFER:
 		request->fate = FATE_GARBLED;
-		fail_status(error, request->transfer.status, request->info->name);
+		set_status_error(error, request->transfer.status, request->info->name);
 		if (error)
 			error->error = -EIO;
 		return -EIO;
 	default:
-		return fail_status(error, request->transfer.status, request->info->name);
+		return set_status_error(error, request->transfer.status, request->info->name);
 	}
 }
 
@@ -372,7 +373,7 @@ int request_finish(struct hsm_request *request, struct hsm_error *error)
 	if (open_answer(request) == 0)
 		return 0;
 	request->fate = FATE_GARBLED;
-	return fail(error, -EIO, HSM_LAYER_CHANNEL, "the answer to %s was damaged or forged on the way", request->info->name);
+	return set_error(error, -EIO, HSM_LAYER_CHANNEL, "the answer to %s was damaged or forged on the way", request->info->name);
 }
 
 /* ---- calls ---- */
@@ -381,12 +382,12 @@ static int check_request(struct hsm_request *request, struct hsm_error *error)
 {
 	clear_error(error);
 	if (guard_forked(&request->channel->device->guard))
-		return fail(error, -ECHILD, HSM_LAYER_SYSTEM,
+		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
 			    "this process is a fork of the one that opened the channel; open it anew");
 	if (request->state == REQUEST_SENT)
-		return fail(error, -EBUSY, HSM_LAYER_CONFIG, "the request was sent already");
+		return set_error(error, -EBUSY, HSM_LAYER_CONFIG, "the request was sent already");
 	if (request->writer.error)
-		return fail(error, request->writer.error, HSM_LAYER_CONFIG, "%s: the arguments do not fit one command",
+		return set_error(error, request->writer.error, HSM_LAYER_CONFIG, "%s: the arguments do not fit one command",
 			    request->info->name);
 	return 0;
 }
@@ -396,7 +397,7 @@ static int rewind_request(struct hsm_request *request, struct hsm_error *error)
 {
 	if (!request->link || request_reopen(request) == 0)
 		return 0;
-	return fail(error, -EIO, HSM_LAYER_CHANNEL, "%s cannot be sent again", request->info->name);
+	return set_error(error, -EIO, HSM_LAYER_CHANNEL, "%s cannot be sent again", request->info->name);
 }
 
 /* The table says what may be repeated; a message that the device never saw is always free to go. */
@@ -479,9 +480,9 @@ int hsm_wait(struct hsm_request *request, struct hsm_error *error)
 
 	clear_error(error);
 	if (guard_forked(&request->channel->device->guard))
-		return fail(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that sent the request");
+		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that sent the request");
 	if (request->state != REQUEST_SENT)
-		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "the request was not submitted");
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "the request was not submitted");
 	err = request_finish(request, error);
 	return err ? err : answered(request, error);
 }

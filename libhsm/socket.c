@@ -188,15 +188,15 @@ int wire_version(struct wire_socket *socket, struct hsm_error *error)
 	memcpy(body + sizeof(version), capabilities, sizeof(capabilities));
 	err = call(socket, VFIO_USER_VERSION, body, sizeof(body), NULL, 0, reply, &length, false);
 	if (err == -ENODEV)
-		return fail(error, err, HSM_LAYER_TRANSPORT, "the device closed the connection at once");
+		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device closed the connection at once");
 	if (err)
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device refused protocol version %u.%u: %s",
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device refused protocol version %u.%u: %s",
 			    VFIO_USER_MAJOR, VFIO_USER_MINOR, strerrordesc_np(-err));
 	if (length < sizeof(version))
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device's version reply is too short");
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device's version reply is too short");
 	memcpy(&version, reply, sizeof(version));
 	if (version.major != VFIO_USER_MAJOR || version.minor > VFIO_USER_MINOR)
-		return fail(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device speaks vfio-user %u.%u, this library %u.%u",
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device speaks vfio-user %u.%u, this library %u.%u",
 			    version.major, version.minor, VFIO_USER_MAJOR, VFIO_USER_MINOR);
 	return 0;
 }

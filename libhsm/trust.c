@@ -105,20 +105,20 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 
 	pin_key(check, key);
 	if (!check->may_pin)
-		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			    "nothing says who partition %s is, and its socket is not yours: put 'roots' or 'pin' into hsm.conf",
 			    key);
 	if (pins_path(path, sizeof(path)))
-		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			    "no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
 	answer = pins_check(path, key, hash, true);
 	if (answer == PIN_MATCH || answer == PIN_UNKNOWN)
 		return 0;
 	if (answer == PIN_MISMATCH)
-		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			    "partition %s has another identity than before; if that is right, remove its line from %.120s", key,
 			    path);
-	return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL, "cannot remember the identity in %.120s: %s", path,
+	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL, "cannot remember the identity in %.120s: %s", path,
 		    strerrordesc_np(-answer));
 }
 
@@ -133,21 +133,21 @@ static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) *chai
 
 	uuid_format(check->partition, id);
 	if (!cert || !names_partition(cert, check->partition))
-		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			    "the device's certificate is not that of partition %s", id);
 	if (hash_key(trust, cert, hash))
-		return fail(check->error, -EIO, HSM_LAYER_CHANNEL, "the device's certificate cannot be read");
+		return set_error(check->error, -EIO, HSM_LAYER_CHANNEL, "the device's certificate cannot be read");
 	pin = configured_pin(trust, check->partition, hash);
 	if (pin == PIN_MATCH)
 		return 0;
 	if (pin == PIN_MISMATCH)
-		return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			    "partition %s has another identity than %.120s says", id, trust->conf.path);
 	if (!trust->roots)
 		return first_use(check, hash);
 	if (chain_verifies(trust, cert, chain))
 		return 0;
-	return fail(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 		    "the certificate of partition %s does not come from the roots in %.120s", id, trust->conf.path);
 }
 
@@ -188,11 +188,11 @@ static int load_roots(struct trust *trust, struct hsm_error *error)
 		return 0;
 	trust->roots = X509_STORE_new();
 	if (!trust->roots)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	/* A certificate listed here is believed itself, also when it is not a self-signed root. */
 	X509_STORE_set_flags(trust->roots, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
 	if (X509_STORE_load_file_ex(trust->roots, path, trust->libctx, NULL) != 1)
-		return fail(error, -EINVAL, HSM_LAYER_CONFIG, "cannot read certificates from %.150s (roots in %.60s)", path,
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "cannot read certificates from %.150s (roots in %.60s)", path,
 			    trust->conf.path);
 	return 0;
 }
@@ -222,7 +222,7 @@ static int make_contexts(struct trust *trust, struct hsm_error *error)
 		trust->tls = SSL_CTX_new_ex(trust->libctx, NULL, TLS_client_method());
 	if (trust->tls && set_policy(trust->tls))
 		return 0;
-	return fail(error, -EIO, HSM_LAYER_SYSTEM, "libssl cannot be used: its default provider or TLS 1.3 is missing");
+	return set_error(error, -EIO, HSM_LAYER_SYSTEM, "libssl cannot be used: its default provider or TLS 1.3 is missing");
 }
 
 int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
@@ -231,7 +231,7 @@ int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
 	int err;
 
 	if (!new)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = conf_load(&new->conf, error);
 	if (!err) {
 		new->section = conf_find(&new->conf, device);

@@ -96,11 +96,11 @@ static int open_socket(struct vfio_user *vu, struct hsm_error *error)
 	if (fd >= 0)
 		return fd;
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "no device at %s: %s", vu->name.path,
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "no device at %s: %s", vu->name.path,
 			    fd == -ENOENT ? "the socket does not exist; start vhsm" : "nobody listens; start vhsm again");
 	if (fd == -EACCES || fd == -EPERM)
-		return fail(error, -EACCES, HSM_LAYER_TRANSPORT, "the socket %s is not for this user", vu->name.path);
-	return fail(error, fd, HSM_LAYER_SYSTEM, "cannot connect to %s: %s", vu->name.path, strerrordesc_np(-fd));
+		return set_error(error, -EACCES, HSM_LAYER_TRANSPORT, "the socket %s is not for this user", vu->name.path);
+	return set_error(error, fd, HSM_LAYER_SYSTEM, "cannot connect to %s: %s", vu->name.path, strerrordesc_np(-fd));
 }
 
 /* ---- up, down, and up again ---- */
@@ -236,7 +236,7 @@ static int refresh(struct vfio_user *vu, struct hsm_device_info *info, struct hs
 	uint32_t status = 0;
 
 	if (wire_read(&vu->socket, VFIO_PCI_BAR0_REGION_INDEX, IHSM_REG_STATUS, &status, sizeof(status)))
-		return fail(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away");
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away");
 	info->state = le32toh(status) >> IHSM_STATUS_STATE_SHIFT & IHSM_STATUS_STATE_MASK;
 	return 0;
 }
@@ -375,10 +375,10 @@ int vfio_user_open(const struct device_name *name, bool start, struct transport 
 	int err;
 
 	if (!vu)
-		return fail(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = make_descriptors(vu);
 	if (err)
-		fail(error, err, HSM_LAYER_SYSTEM, "no descriptors left for the device: %s", strerrordesc_np(-err));
+		set_error(error, err, HSM_LAYER_SYSTEM, "no descriptors left for the device: %s", strerrordesc_np(-err));
 	if (!err) {
 		pthread_mutex_lock(&vu->admin);
 		err = connect_and_start(vu, error);
