@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Start and end of command execution.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "commands.h"
+
+int commands_start(const struct board_hello *hello)
+{
+	int ret = mech_start();
+
+	if (ret < 0) {
+		fprintf(stderr, "libcrypto: its default provider does not work\n");
+		return ret;
+	}
+	ret = aead_start();
+	if (ret < 0)
+		fprintf(stderr, "libcrypto: AES-256-GCM, HKDF or HMAC is missing\n");
+	if (!ret)
+		ret = partitions_start(hello);
+	if (ret < 0) {
+		fprintf(stderr, "partitions cannot be opened: %s\n", strerror(-ret));
+		commands_stop();
+	}
+	return ret;
+}
+
+void commands_stop(void)
+{
+	partitions_stop();
+	aead_stop();
+	mech_stop();
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Command execution, everything above the seam of firmware.h: who is who, and who locks what.
+ * A message arrives on a channel (channel.c), is opened and dispatched (dispatch.c) to a handler (*_commands.c);
+ * clients, sessions, objects and partitions are what the handlers work on.
+ *
+ * Locks, outer before inner:
+ *   1. the turn in a session (session_enter): one command at a time; not a mutex
+ *   2. partition.commit_lock: whoever changes what is stored. Held over the board's answer
+ *   3. partition.lock: index of objects, list of clients, who is logged in. Never held over the board's
+ *	answer, a PIN's key derivation or a private-key operation
+ *   4. client.lock: table of sessions
+ *   5. session.lock: whose turn it is
+ * The list of partitions has a lock before all of these, never held over the board's answer. Leaves, under
+ * which nothing else is taken: context.lock, channel.lock.
+ *
+ * Life times are reference counts. An object's contents never change once it is in the index: a change
+ * puts a new one in its place, so that whoever holds a reference reads without a lock.
+ */
+#ifndef FIRMWARE_COMMANDS_H
+#define FIRMWARE_COMMANDS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <hsm/operations.h>
+#include <hsm/pkcs11.h>
+#include <hsm/seal.h>
+#include "attribute_rules.h"
+#include "attributes.h"
+#include "firmware.h"
+#include "mech.h"
+
+#define SECRET_SIZE	32
+#define LABEL_SIZE	32
+#define SALT_SIZE	16
+#define AEAD_NONCE_SIZE 12
+#define AEAD_TAG_SIZE	16
+#define AEAD_OVERHEAD	(AEAD_NONCE_SIZE + AEAD_TAG_SIZE)
+#define PIN_MIN		4
+#define PIN_MAX		255
+#define PIN_TRIES	10
+#define SESSIONS_MAX	4096 /* of one client */
+#define NOT_LOGGED_IN	(-1)
+
+struct client;
+struct object;
+struct partition;
+struct session;
+
+/* ---- credentials and the state of a partition ---- */
+
+enum pin_kdf {
+	PIN_KDF_PBKDF2 = 1,	/* HMAC-SHA-512 */
+	PIN_KDF_ARGON2ID = 2,
+};
+
+/**
+ * struct credential - a PIN as it is stored: never the PIN, but a key wrapped under it
+ * @set: there is a PIN
+ * @failures: wrong PINs since the last right one; PIN_TRIES: locked
+ * @kdf: enum pin_kdf
+ * @iterations: of the KDF
+ * @memory: KiB, with Argon2id
+ * @wrapped: nonce, AES-256-GCM of the partition's private key, tag
+ */
+struct credential {
+	uint32_t set;
+	uint32_t failures;
+	uint32_t kdf;
+	uint32_t iterations;
+	uint32_t memory;
+	uint8_t salt[SALT_SIZE];
+	uint8_t wrapped[SECRET_SIZE + AEAD_OVERHEAD];
+};
+
+#define STATE_INITIALIZED   (1U << 0) /* the token has a label and an SO */
+#define STATE_WIPING	    (1U << 1) /* rows are being deleted; goes on at the next start */
+#define STATE_CLAIM_PENDING (1U << 2) /* device partition: officer's PIN set, claim not yet proven */
+
+/**
+ * struct partition_state - contents of a partition's header that change with commits
+ * @so: the security officer; the device officer on the device partition
+ * @next_id: next object's id; never goes back
+ * @counter: what the board's root record vouches for
+ * @commits: since the counter moved
+ * @rows: number of rows
+ * @hash: keyed multiset hash over the rows
+ */
+struct partition_state {
+	uint32_t flags;
+	uint8_t label[LABEL_SIZE];
+	struct credential so;
+	struct credential user;
+	uint64_t next_id;
+	uint64_t counter;
+	uint32_t commits;
+	uint32_t rows;
+	uint8_t hash[32];
+};
+
+/* ---- objects ---- */
+
+/**
+ * struct object - a token or session object
+ * @handle: unique in the partition, never used again; of a token object its row's id
+ * @generation: of the row, counts changes
+ * @digest: the row's share of the multiset hash
+ * @client: owner of a session object, not a reference
+ * @session: session that made it
+ * @sealed: of a private token object: attributes as stored, under the private key
+ * @attributes: empty while the object is private and nobody is logged in
+ * @key: made when first needed
+ * @next: links of the index, under partition.lock
+ */
+struct object {
+	atomic_uint refs;
+	bool token;
+	bool is_private;
+	bool locked;
+	uint64_t handle;
+	uint64_t generation;
+	uint8_t digest[32];
+	struct client *client;
+	uint32_t session;
+	uint8_t *sealed;
+	uint32_t sealed_length;
+	uint32_t stored_length;
+	struct attributes attributes;
+	_Atomic(struct key *) key;
+	struct object *next[3];
+};
+
+struct object_index {
+	struct object **bucket[3]; /* by handle, by label, by id */
+	size_t buckets;
+	size_t count;
+};
+
+/* ---- partitions ---- */
+
+/**
+ * struct partition - one tenant's objects and credentials, or the device partition (id 0)
+ * @failed: CKR_OK, or what every command is answered with; set under @lock
+ * @dead: destroyed or given to another function
+ * @storage_key: and what is derived from it; wiped with the partition
+ * @private_key: what PINs unwrap, while @logins is above 0
+ */
+struct partition {
+	atomic_uint refs;
+	struct partition *next;
+	struct board_partition info;
+	uint64_t generation;
+	bool device;
+	atomic_bool dead;
+	_Atomic(CK_RV) failed;
+	SSL_CTX *tls;
+	uint8_t *identity;
+	uint32_t identity_length;
+	uint8_t storage_key[SECRET_SIZE];
+	uint8_t wrapped_key[SECRET_SIZE + AEAD_OVERHEAD];
+	uint8_t header_key[SECRET_SIZE];
+	uint8_t row_key[SECRET_SIZE];
+	uint8_t hash_key[SECRET_SIZE];
+
+	pthread_mutex_t commit_lock;
+	uint8_t *message;	/* of the commit at hand, under commit_lock */
+	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */
+
+	pthread_mutex_t lock;
+	struct partition_state state;	/* written under both locks */
+	struct object_index index;
+	uint64_t token_bytes;
+	uint64_t session_bytes;
+	uint32_t session_objects;
+	uint64_t next_session_object;
+	struct client *clients;
+	unsigned int sessions;
+	bool resetting;		/* C_InitToken is at work: no session opens */
+	unsigned int logins;
+	unsigned int users;
+	uint8_t private_key[SECRET_SIZE];
+	uint8_t private_row_key[SECRET_SIZE];
+};
+
+/* ---- clients and sessions ---- */
+
+/**
+ * struct client - one application at one partition: its sessions and its login. Outlives its channel
+ * when a successor takes it over.
+ */
+struct client {
+	atomic_uint refs;
+	struct partition *partition;
+	struct firmware_context *context;
+	bool owner;
+	atomic_bool officer;
+	atomic_int login;	/* CKU_ or NOT_LOGGED_IN; written under partition.lock */
+	struct client *next;	/* under partition.lock */
+	bool listed;
+
+	pthread_mutex_t lock;
+	bool closed;
+	bool offered;
+	uint8_t offer[SECRET_SIZE];
+	struct session **session;
+	uint32_t *serial;
+	uint32_t room;
+	uint32_t count;
+	uint32_t rw_count;
+};
+
+/**
+ * struct operation - an active cryptographic operation of a session
+ * @needs_private: its key is private, so it ends with the login
+ * @needs_pin: CKA_ALWAYS_AUTHENTICATE: a CKU_CONTEXT_SPECIFIC login must come first
+ */
+struct operation {
+	struct mech_operation *mech;
+	bool needs_private;
+	bool needs_pin;
+	bool multi;
+	uint64_t next_part;
+};
+
+#define OPERATIONS (MECH_VERIFY + 1)
+
+struct session {
+	atomic_uint refs;
+	uint32_t id;
+	bool rw;
+	struct client *client;
+
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	bool busy;
+	bool closed;
+	bool drop_private;	/* a logout came while a command ran */
+	unsigned int waiting;
+	uint64_t objects;	/* session objects made here */
+
+	/* whoever has the turn */
+	struct operation operation[OPERATIONS];
+	bool finding;
+	uint64_t *found;
+	size_t found_count;
+	size_t found_next;
+};
+
+/* ---- commands ---- */
+
+/**
+ * struct command - one command on its way through a handler
+ * @session: with the turn taken, or NULL
+ * @answer: session number for the response header
+ * @out: fields of the response
+ */
+struct command {
+	struct task *task;
+	struct client *client;
+	struct partition *partition;
+	struct session *session;
+	struct channel *channel;
+	const struct hsm_operation_info *info;
+	uint32_t answer;
+	uint8_t use;
+	struct hsm_writer out;
+	struct hsm_fields fields;
+};
+
+typedef CK_RV (*command_handler)(struct command *command);
+
+/* ---- aead.c ---- */
+
+int aead_start(void);
+void aead_stop(void);
+
+/* aead_seal - @out gets nonce, ciphertext and tag, AEAD_OVERHEAD more than @length. Return: 0 or -EIO. */
+int aead_seal(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
+	      size_t length, uint8_t *out);
+
+/* aead_open - the reverse; @out gets @length - AEAD_OVERHEAD bytes. Return: 0 or -EBADMSG, @out wiped. */
+int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
+	      size_t length, uint8_t *out);
+
+/* derive_key - HKDF-SHA-256 of @secret with @salt and a label. Return: 0 or -EIO. */
+int derive_key(const uint8_t secret[SECRET_SIZE], const uint8_t *salt, size_t salt_length,
+	       const char *label, uint8_t key[SECRET_SIZE]);
+
+/* hash_row - share of one row in the multiset hash (HMAC-SHA-256). Return: 0 or -EIO. */
+int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, const uint8_t *tag,
+	     uint8_t digest[32]);
+void hash_add(uint8_t sum[32], const uint8_t digest[32]);
+void hash_subtract(uint8_t sum[32], const uint8_t digest[32]);
+
+/* ---- store.c: what the board keeps for a partition ---- */
+
+/* One row of a commit: @before NULL: new; @after NULL: deleted */
+struct store_change {
+	struct object *before;
+	struct object *after;
+};
+
+#define STORE_CHANGES_MAX 2048
+
+/**
+ * store_open - read the partition's header and rows; make them when the partition is new
+ *
+ * Return: 0; -EBADMSG when something does not verify: then the partition's @failed is set, and what could be
+ * read is there; another negative errno when the board refuses.
+ */
+int store_open(struct partition *partition);
+
+/**
+ * store_commit - put a new state and changed rows on disk, in one transaction
+ * @next: becomes the partition's state, with counter, rows and hash moved on
+ * @changes: rows; the new objects' generation, digest and sealed form are filled in
+ * @advance: move the fuse counter on, so that no older copy is accepted
+ *
+ * The caller holds commit_lock, and changes the index only after success. On failure nothing has changed.
+ * Return: CKR_OK, CKR_DEVICE_MEMORY, CKR_HOST_MEMORY, CKR_DEVICE_ERROR.
+ */
+CK_RV store_commit(struct partition *partition, struct partition_state *next,
+		   struct store_change *changes, size_t count, bool advance);
+
+/* store_unlock_object - a new object with the attributes of a locked one. The caller holds partition.lock. */
+CK_RV store_unlock_object(struct partition *partition, const struct object *locked,
+			  struct object **unlocked);
+
+/* header.c: the header as bytes */
+int header_write(const struct partition *partition, const struct partition_state *state,
+		 uint8_t *out, size_t room, size_t *length);
+int header_read(struct partition *partition, const uint8_t *key, const uint8_t *in, size_t length);
+int header_create(struct partition *partition, const uint8_t *key);
+/* header_keys - what is derived from the storage key */
+int header_keys(struct partition *partition);
+
+/* ---- identity.c ---- */
+
+/* identity_create - a new P-384 key and self-signed certificate, as bytes. Return: 0 or -EIO. */
+int identity_create(const uint8_t id[PARTITION_ID_SIZE], uint8_t **identity, uint32_t *length);
+
+/* identity_tls - a TLS server context with that identity, NULL on failure */
+SSL_CTX *identity_tls(const uint8_t *identity, uint32_t length);
+
+/* ---- partition.c ---- */
+
+int partitions_start(const struct board_hello *hello);
+void partitions_stop(void);
+const struct board_hello *partitions_hello(void);
+/* partition_find - a reference to the partition of this id, NULL: none here */
+struct partition *partition_find(const uint8_t id[PARTITION_ID_SIZE]);
+void partition_put(struct partition *partition);
+/* partition_records - list for discovery; returns the number of bytes written */
+size_t partition_records(uint8_t *out, size_t room);
+
+/**
+ * partition_reset - delete all token objects and start with a new state, as C_InitToken does
+ * @next: flags, label and credentials; becomes the partition's state
+ *
+ * More objects than fit one commit go in several; STATE_WIPING stands in the header until the last is gone. The caller
+ * holds commit_lock. Return: as store_commit().
+ */
+CK_RV partition_reset(struct partition *partition, struct partition_state *next);
+
+/* partition_login - what a right PIN opens. The caller holds partition.lock. */
+CK_RV partition_login(struct partition *partition, struct client *client, int user,
+		      const uint8_t private_key[SECRET_SIZE]);
+void partition_logout(struct partition *partition, struct client *client);
+/* partition_lock_objects - private token objects back to their sealed form, if no user is logged in. Holds partition.lock. */
+void partition_lock_objects(struct partition *partition);
+
+/* ---- pin.c ---- */
+
+/* pin_make - a credential for a PIN: new salt, @private_key wrapped under it. Takes some 0.1 s. */
+CK_RV pin_make(struct credential *credential, const uint8_t *pin, size_t length,
+	       const uint8_t private_key[SECRET_SIZE]);
+
+/**
+ * pin_check - is this the PIN?
+ * @user: CKU_USER or CKU_SO
+ * @private_key: set when it is
+ *
+ * The failure is on disk before the PIN is tried, and taken back when it was right: no moment to kill the process
+ * gives a free guess. The caller holds no lock.
+ * Return: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED, CKR_PIN_LEN_RANGE ...
+ */
+CK_RV pin_check(struct partition *partition, int user, const uint8_t *pin, size_t length,
+		uint8_t private_key[SECRET_SIZE]);
+CK_RV pin_length(size_t length);
+
+/* ---- session.c ---- */
+
+struct client *client_new(struct partition *partition, struct firmware_context *context, bool owner);
+void client_put(struct client *client);
+struct client *client_get(struct client *client);
+/* client_close - end its sessions and its login; later commands fail */
+void client_close(struct client *client);
+CK_RV session_open(struct client *client, bool rw, uint32_t *id);
+/* session_find - a reference, or NULL */
+struct session *session_find(struct client *client, uint32_t id);
+void session_put(struct session *session);
+CK_RV session_close(struct client *client, uint32_t id);
+void sessions_close(struct client *client);
+
+/**
+ * session_enter - wait for the turn in a session
+ * @use: enum mech_use of a part, with @part its number, else 0
+ *
+ * Return: CKR_OK, CKR_SESSION_HANDLE_INVALID when it was closed, CKR_FUNCTION_CANCELED, CKR_OPERATION_NOT_INITIALIZED.
+ */
+CK_RV session_enter(struct session *session, struct task *task, unsigned int use, uint64_t part);
+void session_leave(struct session *session);
+/* sessions_drop_private - end operations with private keys in all sessions of a client (logout) */
+void sessions_drop_private(struct client *client);
+void operation_end(struct operation *operation);
+void find_end(struct session *session);
+/* session_user - is the user logged in? */
+bool session_user(const struct session *session);
+bool session_so(const struct session *session);
+
+/* ---- object.c ---- */
+
+struct object *object_new(void);
+struct object *object_get(struct object *object);
+void object_put(struct object *object);
+/* object_key - a reference to the object's key, NULL when out of memory */
+struct key *object_key(struct object *object);
+bool object_visible(const struct object *object, const struct client *client);
+/* object_find - a reference to a visible object, NULL: none. Takes partition.lock. */
+struct object *object_find(struct command *command, uint64_t handle);
+
+int index_insert(struct object_index *index, struct object *object);
+void index_remove(struct object_index *index, struct object *object);
+struct object *index_find(const struct object_index *index, uint64_t handle);
+void index_clear(struct object_index *index);
+/* index_each - calls @visit for each object; it may replace the object it is given */
+void index_each(struct object_index *index, void (*visit)(struct object *object, void *data), void *data);
+/**
+ * index_match - handles of the visible objects that match a template, ascending
+ * Return: CKR_OK or CKR_HOST_MEMORY. *@handles is freed by the caller with OPENSSL_free().
+ */
+CK_RV index_match(const struct object_index *index, const struct attributes *template,
+		  const struct client *client, uint64_t **handles, size_t *count);
+
+/* object_store.c: changes to the set of objects */
+
+/* object_allowed - may this session make such an object? CKR_OK, CKR_SESSION_READ_ONLY, CKR_USER_NOT_LOGGED_IN */
+CK_RV object_allowed(const struct command *command, const struct attributes *attributes);
+
+/**
+ * objects_add - check role and quota, store and index new objects, in one commit
+ * @sets: complete attributes of each; taken over, empty afterwards
+ * @count: 1 or 2
+ * @handles: set to the new handles
+ */
+CK_RV objects_add(struct command *command, struct attributes *sets, size_t count,
+		  uint64_t *handles);
+/* object_replace - @set, taken over, becomes the object's attributes */
+CK_RV object_replace(struct command *command, struct object *before, struct attributes *set);
+CK_RV object_destroy(struct command *command, struct object *object);
+/* session_objects_drop - session objects of a client; @session 0: all; @only_private: at logout. Holds partition.lock. */
+void session_objects_drop(struct partition *partition, const struct client *client, uint32_t session,
+			  bool only_private);
+
+/* ---- handlers ---- */
+
+/**
+ * struct command_row - how an operation is executed
+ * @use: enum mech_use, for operations with parts
+ * @flags: COMMAND_*
+ */
+struct command_row {
+	command_handler handler;
+	uint8_t use;
+	uint8_t flags;
+};
+
+#define COMMAND_NO_TURN (1U << 0) /* runs beside other commands of its session */
+#define COMMAND_ALWAYS	(1U << 1) /* also on the device partition and on one that failed */
+#define COMMAND_DEVICE	(1U << 2) /* on the device partition only */
+#define COMMAND_SECRET	(1U << 3) /* the request carries PINs or keys: wipe it */
+
+/* command_row_find - row of an operation code, NULL: not implemented */
+const struct command_row *command_row_find(unsigned int code);
+
+/**
+ * command_execute - run an opened request
+ * @request: command header and fields
+ * @response: room for the response header and fields
+ * @written: bytes of the response
+ *
+ * Return: IHSM_SC_SUCCESS, or a status when no answer can be given.
+ */
+enum ihsm_status command_execute(struct task *task, struct channel *channel, struct client *client,
+				 uint8_t *request, size_t length, uint8_t *response, size_t room,
+				 size_t *written);
+
+/* channel.c, for CHANNEL_* */
+CK_RV channel_offer(struct command *command);
+CK_RV channel_take(struct command *command);
+CK_RV channel_close_command(struct command *command);
+
+#define COMMAND_HANDLERS(X) \
+	X(nop) X(token_info) X(mechanism_list) X(mechanism_info) X(token_init) X(pin_init) X(pin_set) \
+	X(session_open) X(session_close) X(session_close_all) X(session_info) X(login) X(logout) \
+	X(session_cancel) X(object_create) X(object_copy) X(object_destroy) X(object_size) \
+	X(attributes_get) X(attributes_set) X(find_init) X(find) X(find_final) \
+	X(cipher_init) X(digest_init) X(single) X(update) X(final) X(digest_key) \
+	X(verify) X(verify_final) X(generate_key) X(generate_pair) X(wrap) X(unwrap) X(derive) \
+	X(encapsulate) X(decapsulate) X(random) X(seed) X(claim) X(officer_login) X(officer_pin) \
+	X(device_status) X(partition_list) X(partition_create) X(partition_assign) X(partition_destroy)
+
+#define COMMAND_PROTOTYPE(name) CK_RV command_##name(struct command *command);
+COMMAND_HANDLERS(COMMAND_PROTOTYPE)
+#undef COMMAND_PROTOTYPE
+
+#endif /* FIRMWARE_COMMANDS_H */

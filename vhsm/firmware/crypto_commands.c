@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Encrypt, decrypt, digest, sign and verify, in one piece or in parts. What is the same for all of them is
+ * written once; the mechanism behind mech.h knows the rest. BUFFER_TOO_SMALL leaves an operation as it was,
+ * every other failure and every end closes it.
+ */
+#include <string.h>
+#include "key_use.h"
+
+/* What a use asks of key and mechanism */
+static const struct {
+	uint64_t attribute;
+	uint64_t can;
+} uses[OPERATIONS] = {
+	[MECH_ENCRYPT] = { CKA_ENCRYPT, CKF_ENCRYPT },
+	[MECH_DECRYPT] = { CKA_DECRYPT, CKF_DECRYPT },
+	[MECH_DIGEST] = { 0, CKF_DIGEST },
+	[MECH_SIGN] = { CKA_SIGN, CKF_SIGN },
+	[MECH_VERIFY] = { CKA_VERIFY, CKF_VERIFY },
+};
+
+static struct operation *operation_of(struct command *command)
+{
+	return &command->session->operation[command->use];
+}
+
+/* ---- start ---- */
+
+static CK_RV begin_with(struct command *command, const struct mechanism *mechanism,
+			struct object *object)
+{
+	struct operation *operation = operation_of(command);
+	struct key *key = object_key(object);
+	CK_RV rv;
+
+	if (!key)
+		return CKR_HOST_MEMORY;
+	rv = mech_begin(&operation->mech, command->use, mechanism, key);
+	key_put(key);
+	if (rv != CKR_OK)
+		return rv;
+	operation->next_part = 1;
+	operation->needs_private = object->is_private;
+	operation->needs_pin = (command->use == MECH_SIGN || command->use == MECH_DECRYPT) &&
+			       attributes_bool(&object->attributes, CKA_ALWAYS_AUTHENTICATE, false);
+	return CKR_OK;
+}
+
+CK_RV command_cipher_init(struct command *command)
+{
+	struct mechanism mechanism;
+	struct object *object;
+	CK_RV rv;
+
+	if (operation_of(command)->mech)
+		return CKR_OPERATION_ACTIVE;
+	rv = mechanism_take(command, uses[command->use].can, &mechanism);
+	if (rv == CKR_OK)
+		rv = key_use_find(command, HSM_FIELD_KEY, uses[command->use].attribute, &mechanism,
+				  &object);
+	if (rv == CKR_OK) {
+		rv = begin_with(command, &mechanism, object);
+		object_put(object);
+	}
+	mechanism_drop(&mechanism);
+	return rv;
+}
+
+CK_RV command_digest_init(struct command *command)
+{
+	struct operation *operation = operation_of(command);
+	struct mechanism mechanism;
+	CK_RV rv;
+
+	if (operation->mech)
+		return CKR_OPERATION_ACTIVE;
+	rv = mechanism_take(command, CKF_DIGEST, &mechanism);
+	if (rv == CKR_OK)
+		rv = mech_begin(&operation->mech, MECH_DIGEST, &mechanism, NULL);
+	operation->next_part = 1;
+	mechanism_drop(&mechanism);
+	return rv;
+}
+
+/* ---- what comes before and after each step ---- */
+
+/* The active operation, ready to go on; @slow: its end is at hand, which may take longer */
+static CK_RV ready(struct command *command, bool slow, struct operation **operation)
+{
+	*operation = operation_of(command);
+	if (!(*operation)->mech)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if ((*operation)->needs_pin) {
+		operation_end(*operation);
+		return CKR_USER_NOT_LOGGED_IN;
+	}
+	if (slow && mech_is_slow((*operation)->mech) &&
+	    task_set_class(command->task, IHSM_TIME_MEDIUM) < 0)
+		return CKR_FUNCTION_CANCELED;
+	return CKR_OK;
+}
+
+static enum hsm_field_tag output_tag(const struct command *command)
+{
+	return command->use == MECH_SIGN ? HSM_FIELD_SIGNATURE : HSM_FIELD_DATA;
+}
+
+/* Room for output: what the caller has, and what the response has beside NEEDED */
+static size_t output_room(const struct command *command)
+{
+	const size_t overhead = 2 * sizeof(struct hsm_field_header) + 8;
+	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
+	size_t room = command->out.capacity - command->out.length;
+
+	room = room > overhead ? room - overhead : 0;
+	return wanted < room ? wanted : room;
+}
+
+/* One step of a mechanism, which writes straight into the response */
+typedef CK_RV (*output_step)(struct mech_operation *mech, const uint8_t *in, size_t in_length,
+			     uint8_t *out, size_t *out_length);
+
+static CK_RV with_output(struct command *command, struct operation *operation, output_step step)
+{
+	size_t length, room = output_room(command), start = command->out.length, mark;
+	const uint8_t *data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+	CK_RV rv;
+
+	mark = hsm_put_begin(&command->out, output_tag(command));
+	rv = step(operation->mech, data, length, command->out.data + command->out.length, &room);
+	if (rv == CKR_OK) {
+		command->out.length += room;
+		hsm_put_end(&command->out, mark);
+		return CKR_OK;
+	}
+	command->out.length = start;
+	if (rv == CKR_BUFFER_TOO_SMALL)
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, room);
+	return rv;
+}
+
+static CK_RV final_step(struct mech_operation *mech, const uint8_t *in, size_t in_length,
+			uint8_t *out, size_t *out_length)
+{
+	(void)in;
+	(void)in_length;
+	return mech_final(mech, out, out_length);
+}
+
+static CK_RV end_unless_too_small(struct operation *operation, CK_RV rv)
+{
+	if (rv != CKR_BUFFER_TOO_SMALL)
+		operation_end(operation);
+	return rv;
+}
+
+/* ---- one piece ---- */
+
+CK_RV command_single(struct command *command)
+{
+	struct operation *operation;
+	CK_RV rv = ready(command, true, &operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (operation->multi)
+		return end_unless_too_small(operation, CKR_OPERATION_ACTIVE);
+	return end_unless_too_small(operation, with_output(command, operation, mech_single));
+}
+
+CK_RV command_verify(struct command *command)
+{
+	const uint8_t *data, *signature;
+	size_t length, signature_length;
+	struct operation *operation;
+	CK_RV rv = ready(command, true, &operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+	signature = hsm_fields_bytes(&command->fields, HSM_FIELD_SIGNATURE, &signature_length);
+	if (operation->multi)
+		rv = CKR_OPERATION_ACTIVE;
+	else
+		rv = mech_verify(operation->mech, data, length, signature, signature_length);
+	operation_end(operation);
+	return rv;
+}
+
+/* ---- parts ---- */
+
+/* Digest, sign and verify have no output before their end. */
+static CK_RV absorb(struct command *command, struct operation *operation)
+{
+	size_t length, none = 0;
+	const uint8_t *data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+
+	return mech_update(operation->mech, data, length, NULL, &none);
+}
+
+CK_RV command_update(struct command *command)
+{
+	bool output = command->use == MECH_ENCRYPT || command->use == MECH_DECRYPT;
+	struct operation *operation;
+	CK_RV rv = ready(command, false, &operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (output)
+		rv = with_output(command, operation, mech_update);
+	else
+		rv = absorb(command, operation);
+	if (rv != CKR_OK)
+		return end_unless_too_small(operation, rv);
+	operation->multi = true;
+	operation->next_part++;
+	return CKR_OK;
+}
+
+CK_RV command_final(struct command *command)
+{
+	struct operation *operation;
+	CK_RV rv = ready(command, true, &operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	return end_unless_too_small(operation, with_output(command, operation, final_step));
+}
+
+CK_RV command_verify_final(struct command *command)
+{
+	struct operation *operation;
+	const uint8_t *signature;
+	size_t length;
+	CK_RV rv = ready(command, true, &operation);
+
+	if (rv != CKR_OK)
+		return rv;
+	signature = hsm_fields_bytes(&command->fields, HSM_FIELD_SIGNATURE, &length);
+	rv = mech_verify_final(operation->mech, signature, length);
+	operation_end(operation);
+	return rv;
+}
+
+/* A key's value may be digested only when it could be read: its digest tells something of it. */
+static CK_RV digest_object(struct operation *operation, struct object *object)
+{
+	struct key *key;
+	CK_RV rv;
+
+	if (attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL) != CKO_SECRET_KEY ||
+	    attribute_is_secret(&object->attributes, CKA_VALUE))
+		return CKR_KEY_INDIGESTIBLE;
+	key = object_key(object);
+	if (!key)
+		return CKR_HOST_MEMORY;
+	rv = mech_digest_key(operation->mech, key);
+	key_put(key);
+	return rv;
+}
+
+CK_RV command_digest_key(struct command *command)
+{
+	struct operation *operation;
+	struct object *object;
+	CK_RV rv;
+
+	command->use = MECH_DIGEST;
+	rv = ready(command, false, &operation);
+	if (rv != CKR_OK)
+		return rv;
+	rv = key_use_find(command, HSM_FIELD_KEY, 0, NULL, &object);
+	if (rv == CKR_OK) {
+		rv = digest_object(operation, object);
+		object_put(object);
+	}
+	if (rv != CKR_OK)
+		operation_end(operation);
+	else
+		operation->multi = true;
+	return rv;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From an opened request to its handler and back: the operation's row, its fields, role, session, turn and
+ * time class are settled here, so that a handler only does its work.
+ */
+#include <errno.h>
+#include <string.h>
+#include "commands.h"
+
+#define WIPE_ALWAYS 1024 /* requests up to here are wiped whatever they carried */
+
+#define ROW(name, fn) [HSM_OP_##name] = { .handler = command_##fn }
+#define ROW_FLAGS(name, fn, f) [HSM_OP_##name] = { .handler = command_##fn, .flags = (f) }
+#define ROW_USE(name, fn, u) [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
+#define ALWAYS	(COMMAND_NO_TURN | COMMAND_ALWAYS)
+#define SECRET	COMMAND_SECRET
+#define DEVICE	COMMAND_DEVICE
+
+static const struct command_row rows[] = {
+	ROW_FLAGS(NOP, nop, ALWAYS),
+	[HSM_OP_CHANNEL_CLOSE] = { .handler = channel_close_command, .flags = ALWAYS },
+	[HSM_OP_CHANNEL_OFFER] = { .handler = channel_offer, .flags = ALWAYS },
+	[HSM_OP_CHANNEL_TAKE] = { .handler = channel_take, .flags = ALWAYS },
+	ROW(TOKEN_INFO, token_info),
+	ROW(MECHANISM_LIST, mechanism_list),
+	ROW(MECHANISM_INFO, mechanism_info),
+	ROW_FLAGS(TOKEN_INIT, token_init, SECRET),
+	ROW_FLAGS(PIN_INIT, pin_init, SECRET),
+	ROW_FLAGS(PIN_SET, pin_set, SECRET),
+	ROW(SESSION_OPEN, session_open),
+	ROW_FLAGS(SESSION_CLOSE, session_close, COMMAND_NO_TURN),
+	ROW(SESSION_CLOSE_ALL, session_close_all),
+	ROW_FLAGS(SESSION_INFO, session_info, COMMAND_NO_TURN),
+	ROW_FLAGS(LOGIN, login, SECRET),
+	ROW(LOGOUT, logout),
+	ROW(SESSION_CANCEL, session_cancel),
+	ROW_FLAGS(OBJECT_CREATE, object_create, SECRET),
+	ROW(OBJECT_COPY, object_copy),
+	ROW(OBJECT_DESTROY, object_destroy),
+	ROW(OBJECT_SIZE, object_size),
+	ROW(ATTRIBUTES_GET, attributes_get),
+	ROW(ATTRIBUTES_SET, attributes_set),
+	ROW(FIND_INIT, find_init),
+	ROW(FIND, find),
+	ROW(FIND_FINAL, find_final),
+	ROW_USE(ENCRYPT_INIT, cipher_init, ENCRYPT),
+	ROW_USE(ENCRYPT, single, ENCRYPT),
+	ROW_USE(ENCRYPT_UPDATE, update, ENCRYPT),
+	ROW_USE(ENCRYPT_FINAL, final, ENCRYPT),
+	ROW_USE(DECRYPT_INIT, cipher_init, DECRYPT),
+	ROW_USE(DECRYPT, single, DECRYPT),
+	ROW_USE(DECRYPT_UPDATE, update, DECRYPT),
+	ROW_USE(DECRYPT_FINAL, final, DECRYPT),
+	ROW_USE(DIGEST_INIT, digest_init, DIGEST),
+	ROW_USE(DIGEST, single, DIGEST),
+	ROW_USE(DIGEST_UPDATE, update, DIGEST),
+	ROW_USE(DIGEST_KEY, digest_key, DIGEST),
+	ROW_USE(DIGEST_FINAL, final, DIGEST),
+	ROW_USE(SIGN_INIT, cipher_init, SIGN),
+	ROW_USE(SIGN, single, SIGN),
+	ROW_USE(SIGN_UPDATE, update, SIGN),
+	ROW_USE(SIGN_FINAL, final, SIGN),
+	ROW_USE(VERIFY_INIT, cipher_init, VERIFY),
+	ROW_USE(VERIFY, verify, VERIFY),
+	ROW_USE(VERIFY_UPDATE, update, VERIFY),
+	ROW_USE(VERIFY_FINAL, verify_final, VERIFY),
+	ROW(GENERATE_KEY, generate_key),
+	ROW(GENERATE_PAIR, generate_pair),
+	ROW(WRAP, wrap),
+	ROW(UNWRAP, unwrap),
+	ROW(DERIVE, derive),
+	ROW(ENCAPSULATE, encapsulate),
+	ROW(DECAPSULATE, decapsulate),
+	ROW(RANDOM, random),
+	ROW_FLAGS(SEED, seed, SECRET),
+	ROW_FLAGS(CLAIM, claim, DEVICE | SECRET),
+	ROW_FLAGS(OFFICER_LOGIN, officer_login, DEVICE | SECRET),
+	ROW_FLAGS(OFFICER_PIN, officer_pin, DEVICE | SECRET),
+	ROW_FLAGS(DEVICE_STATUS, device_status, DEVICE),
+	ROW_FLAGS(PARTITION_LIST, partition_list, DEVICE),
+	ROW_FLAGS(PARTITION_CREATE, partition_create, DEVICE),
+	ROW_FLAGS(PARTITION_ASSIGN, partition_assign, DEVICE),
+	ROW_FLAGS(PARTITION_DESTROY, partition_destroy, DEVICE),
+};
+
+const struct command_row *command_row_find(unsigned int code)
+{
+	if (code >= sizeof(rows) / sizeof(rows[0]) || !rows[code].handler)
+		return NULL;
+	return &rows[code];
+}
+
+/* Is this a place and a peer for the operation? */
+static CK_RV check_place(const struct command *command, const struct command_row *row)
+{
+	const struct partition *partition = command->partition;
+
+	if (row->flags & COMMAND_ALWAYS)
+		return CKR_OK;
+	if (partition->device != !!(row->flags & COMMAND_DEVICE))
+		return CKR_FUNCTION_NOT_SUPPORTED;
+	return partition->failed;
+}
+
+static CK_RV check_role(const struct command *command)
+{
+	switch (command->info->role) {
+	case HSM_ROLE_OFFICER:
+		return command->client->officer ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+	case HSM_ROLE_SO:
+		return command->client->login == CKU_SO ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+	case HSM_ROLE_USER:
+		return command->client->login == CKU_USER ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+	default:
+		return CKR_OK;
+	}
+}
+
+static CK_RV run_in_session(struct command *command, const struct command_row *row, uint32_t id)
+{
+	struct session *session = session_find(command->client, id);
+	uint64_t part = 0;
+	CK_RV rv;
+
+	if (!session)
+		return CKR_SESSION_HANDLE_INVALID;
+	command->session = session;
+	if (row->flags & COMMAND_NO_TURN) {
+		rv = row->handler(command);
+	} else {
+		if (row->use)
+			part = hsm_fields_u64(&command->fields, HSM_FIELD_PART, 0);
+		rv = session_enter(session, command->task, row->use, part);
+		if (rv == CKR_OK) {
+			rv = check_role(command);
+			if (rv == CKR_OK)
+				rv = row->handler(command);
+			session_leave(session);
+		}
+	}
+	session_put(session);
+	return rv;
+}
+
+static CK_RV run(struct command *command, const struct command_row *row, uint32_t session)
+{
+	CK_RV rv;
+
+	if (hsm_operation_check(command->info, &command->fields) < 0)
+		return CKR_ARGUMENTS_BAD;
+	rv = check_place(command, row);
+	if (rv != CKR_OK)
+		return rv;
+	if (command->info->session)
+		return run_in_session(command, row, session);
+	rv = check_role(command);
+	return rv == CKR_OK ? row->handler(command) : rv;
+}
+
+static void put_response_header(uint8_t *response, unsigned int operation, uint32_t session,
+				CK_RV rv)
+{
+	struct hsm_response_header header = {
+		.operation = htole16(operation),
+		.session = htole32(session),
+		.rv = htole64(rv),
+	};
+
+	memcpy(response, &header, sizeof(header));
+}
+
+enum ihsm_status command_execute(struct task *task, struct channel *channel, struct client *client,
+				 uint8_t *request, size_t length, uint8_t *response, size_t room,
+				 size_t *written)
+{
+	struct command command = { .task = task, .channel = channel, .client = client };
+	struct hsm_command_header header;
+	const struct command_row *row;
+	uint8_t *fields = request + sizeof(header);
+	unsigned int operation;
+	CK_RV rv;
+
+	if (length < sizeof(header) || room < sizeof(struct hsm_response_header))
+		return IHSM_SC_INVALID_MESSAGE;
+	memcpy(&header, request, sizeof(header));
+	operation = le16toh(header.operation);
+	command.partition = client->partition;
+	command.answer = le32toh(header.session);
+	command.info = hsm_operation_find(operation);
+	row = command_row_find(operation);
+	hsm_writer_init(&command.out, response + sizeof(struct hsm_response_header),
+			room - sizeof(struct hsm_response_header));
+	if (!row || !command.info) {
+		rv = CKR_FUNCTION_NOT_SUPPORTED;
+	} else if (header.flags || hsm_fields_parse(&command.fields, fields,
+						     length - sizeof(header)) < 0) {
+		rv = CKR_ARGUMENTS_BAD;
+	} else if (command.info->time_class != IHSM_TIME_SHORT &&
+		   task_set_class(task, command.info->time_class) < 0) {
+		return IHSM_SC_ABORTED;
+	} else {
+		command.use = row->use;
+		rv = run(&command, row, command.answer);
+	}
+	if (command.out.error) {
+		command.out.length = 0;
+		rv = CKR_DEVICE_MEMORY;
+	}
+	put_response_header(response, operation, command.answer, rv);
+	*written = sizeof(struct hsm_response_header) + command.out.length;
+	if (length <= WIPE_ALWAYS || (row && (row->flags & COMMAND_SECRET)))
+		OPENSSL_cleanse(request, length);
+	return IHSM_SC_SUCCESS;
+}

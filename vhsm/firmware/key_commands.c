@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Keys that come into being in the device, or enter and leave it wrapped. The rules against attacks by way of
+ * wrapping and deriving are here and in attribute_rules.c; Documentation/policy.rst names them.
+ */
+#include <string.h>
+#include "key_use.h"
+
+static struct rule_context rules_for(const struct command *command)
+{
+	return (struct rule_context){
+		.so = session_so(command->session),
+		.strict = command->partition->info.flags & BOARD_PARTITION_STRICT,
+	};
+}
+
+static CK_RV take_template(const struct command *command, enum hsm_field_tag tag,
+			   struct attributes *template)
+{
+	const uint8_t *data;
+	size_t length;
+
+	data = hsm_fields_bytes(&command->fields, tag, &length);
+	return data ? attributes_parse(template, data, length) : CKR_OK;
+}
+
+static CK_RV settle(const struct command *command, enum template_use use, uint64_t class,
+		    uint64_t key_type, const struct attributes *template, struct attributes *object)
+{
+	struct rule_context rules = rules_for(command);
+	CK_RV rv = template_settle(&rules, use, class, key_type, template, object);
+
+	return rv == CKR_OK ? object_allowed(command, object) : rv;
+}
+
+/* ---- generate ---- */
+
+/* Type of the key to be: the mechanism's, or the template's where the mechanism has none */
+static uint64_t generated_type(const struct mechanism *mechanism, const struct attributes *template)
+{
+	if (mechanism->info->key_type != HSM_NO_KEY)
+		return mechanism->info->key_type;
+	return attributes_ulong(template, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+}
+
+static CK_RV generate_secret(struct command *command, const struct mechanism *mechanism,
+			     struct attributes *object)
+{
+	struct attributes template = { 0 };
+	CK_RV rv = take_template(command, HSM_FIELD_TEMPLATE, &template);
+
+	if (rv == CKR_OK)
+		rv = settle(command, TEMPLATE_GENERATE, CKO_SECRET_KEY,
+			    generated_type(mechanism, &template), &template, object);
+	if (rv == CKR_OK)
+		rv = mech_generate_key(mechanism, object);
+	if (rv == CKR_OK)
+		rv = template_check_value(&template, object);
+	if (rv == CKR_OK)
+		rv = template_finish(TEMPLATE_GENERATE, mechanism->info->mechanism, NULL, object);
+	attributes_free(&template);
+	return rv;
+}
+
+CK_RV command_generate_key(struct command *command)
+{
+	struct attributes object = { 0 };
+	struct mechanism mechanism;
+	uint64_t handle;
+	CK_RV rv;
+
+	rv = mechanism_take(command, CKF_GENERATE, &mechanism);
+	if (rv == CKR_OK)
+		rv = generate_secret(command, &mechanism, &object);
+	if (rv == CKR_OK)
+		rv = objects_add(command, &object, 1, &handle);
+	if (rv == CKR_OK)
+		hsm_put_u64(&command->out, HSM_FIELD_HANDLE, handle);
+	attributes_free(&object);
+	mechanism_drop(&mechanism);
+	return rv;
+}
+
+static CK_RV settle_pair(struct command *command, const struct mechanism *mechanism,
+			 struct attributes *public_key, struct attributes *private_key)
+{
+	struct attributes public_template = { 0 }, private_template = { 0 };
+	struct rule_context rules = rules_for(command);
+	uint64_t type;
+	CK_RV rv;
+
+	rv = take_template(command, HSM_FIELD_TEMPLATE, &public_template);
+	if (rv == CKR_OK)
+		rv = take_template(command, HSM_FIELD_PRIVATE_TEMPLATE, &private_template);
+	type = generated_type(mechanism, &public_template);
+	if (rv == CKR_OK)
+		rv = settle(command, TEMPLATE_GENERATE, CKO_PUBLIC_KEY, type, &public_template,
+			    public_key);
+	if (rv == CKR_OK)
+		rv = settle(command, TEMPLATE_GENERATE, CKO_PRIVATE_KEY, type, &private_template,
+			    private_key);
+	if (rv == CKR_OK)
+		rv = template_pair(&rules, public_key, private_key);
+	attributes_free(&public_template);
+	attributes_free(&private_template);
+	return rv;
+}
+
+/* Time that the generation may take */
+static CK_RV set_class(struct command *command, const struct mechanism *mechanism,
+		       const struct attributes *public_key)
+{
+	enum ihsm_time_class class = IHSM_TIME_LONG;
+
+	if (mechanism->info->family != MECH_FAMILY_RSA_GENERATE)
+		return CKR_OK;
+	if (attributes_ulong(public_key, CKA_MODULUS_BITS, 0) > 2048)
+		class = IHSM_TIME_VERY_LONG;
+	return task_set_class(command->task, class) < 0 ? CKR_FUNCTION_CANCELED : CKR_OK;
+}
+
+CK_RV command_generate_pair(struct command *command)
+{
+	struct attributes pair[2] = { { 0 }, { 0 } };
+	struct mechanism mechanism;
+	uint64_t handles[2];
+	CK_RV rv;
+	int i;
+
+	rv = mechanism_take(command, CKF_GENERATE_KEY_PAIR, &mechanism);
+	if (rv == CKR_OK)
+		rv = settle_pair(command, &mechanism, &pair[0], &pair[1]);
+	if (rv == CKR_OK)
+		rv = set_class(command, &mechanism, &pair[0]);
+	if (rv == CKR_OK)
+		rv = mech_generate_pair(&mechanism, &pair[0], &pair[1]);
+	for (i = 0; i < 2 && rv == CKR_OK; i++)
+		rv = template_finish(TEMPLATE_GENERATE, mechanism.info->mechanism, NULL, &pair[i]);
+	if (rv == CKR_OK)
+		rv = objects_add(command, pair, 2, handles);
+	if (rv == CKR_OK) {
+		hsm_put_u64(&command->out, HSM_FIELD_HANDLE, handles[0]);
+		hsm_put_u64(&command->out, HSM_FIELD_OTHER_HANDLE, handles[1]);
+	}
+	attributes_free(&pair[0]);
+	attributes_free(&pair[1]);
+	mechanism_drop(&mechanism);
+	return rv;
+}
+
+/* ---- wrap ---- */
+
+static bool is_class(const struct object *object, uint64_t class)
+{
+	return attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL) == class;
+}
+
+static bool sensitive(const struct object *object)
+{
+	return attributes_bool(&object->attributes, CKA_SENSITIVE, true);
+}
+
+/* What the strict profile adds: no wrapping that gives a key to somebody the token does not know */
+static CK_RV strict_wrap(const struct mechanism *mechanism, const struct object *wrapping,
+			 const struct object *key)
+{
+	uint64_t kek, length;
+
+	if (mechanism->info->family == MECH_FAMILY_CIPHER)
+		return CKR_MECHANISM_INVALID;
+	if (is_class(wrapping, CKO_PUBLIC_KEY))
+		return attributes_bool(&wrapping->attributes, CKA_TRUSTED, false) ?
+			       CKR_OK : CKR_KEY_NOT_WRAPPABLE;
+	if (sensitive(key) && !sensitive(wrapping))
+		return CKR_KEY_NOT_WRAPPABLE;
+	kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
+	length = attributes_ulong(&key->attributes, CKA_VALUE_LEN, 0);
+	if (is_class(key, CKO_SECRET_KEY) && kek < 32 && kek < length)
+		return CKR_WRAPPING_KEY_SIZE_RANGE;
+	return CKR_OK;
+}
+
+static CK_RV may_wrap(const struct command *command, const struct mechanism *mechanism,
+		      const struct object *wrapping, const struct object *key)
+{
+	if (!is_class(key, CKO_SECRET_KEY) && !is_class(key, CKO_PRIVATE_KEY))
+		return CKR_KEY_NOT_WRAPPABLE;
+	if (!attributes_bool(&key->attributes, CKA_EXTRACTABLE, false))
+		return CKR_KEY_UNEXTRACTABLE;
+	if (attributes_bool(&key->attributes, CKA_WRAP_WITH_TRUSTED, false) &&
+	    !attributes_bool(&wrapping->attributes, CKA_TRUSTED, false))
+		return CKR_KEY_NOT_WRAPPABLE;
+	if (!template_satisfied(&wrapping->attributes, CKA_WRAP_TEMPLATE, &key->attributes))
+		return CKR_KEY_HANDLE_INVALID;
+	if (!rules_for(command).strict)
+		return CKR_OK;
+	return strict_wrap(mechanism, wrapping, key);
+}
+
+/* Run @wrap with the two objects' keys and put its output into the response */
+static CK_RV put_wrapped(struct command *command, const struct mechanism *mechanism,
+			 struct object *wrapping, struct object *object)
+{
+	const size_t overhead = 2 * sizeof(struct hsm_field_header) + 8;
+	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
+	struct key *kek = object_key(wrapping), *key = object_key(object);
+	size_t room = command->out.capacity - overhead, start = command->out.length, mark;
+	CK_RV rv = CKR_HOST_MEMORY;
+
+	if (wanted < room)
+		room = wanted;
+	mark = hsm_put_begin(&command->out, HSM_FIELD_DATA);
+	if (kek && key)
+		rv = mech_wrap(mechanism, kek, key, command->out.data + command->out.length, &room);
+	if (rv == CKR_OK) {
+		command->out.length += room;
+		hsm_put_end(&command->out, mark);
+	} else {
+		command->out.length = start;
+	}
+	if (rv == CKR_BUFFER_TOO_SMALL)
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, room);
+	if (kek)
+		key_put(kek);
+	if (key)
+		key_put(key);
+	return rv;
+}
+
+CK_RV command_wrap(struct command *command)
+{
+	struct object *wrapping = NULL, *key = NULL;
+	struct mechanism mechanism;
+	CK_RV rv;
+
+	rv = mechanism_take(command, CKF_WRAP, &mechanism);
+	if (rv == CKR_OK)
+		rv = key_use_find(command, HSM_FIELD_OTHER_KEY, CKA_WRAP, &mechanism, &wrapping);
+	if (rv == CKR_KEY_HANDLE_INVALID)
+		rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
+	if (rv == CKR_OK)
+		rv = key_use_find(command, HSM_FIELD_KEY, 0, NULL, &key);
+	if (rv == CKR_OK)
+		rv = may_wrap(command, &mechanism, wrapping, key);
+	if (rv == CKR_OK)
+		rv = put_wrapped(command, &mechanism, wrapping, key);
+	object_put(wrapping);
+	object_put(key);
+	mechanism_drop(&mechanism);
+	return rv;
+}
+
+/* ---- keys that come from other keys ---- */
+
+/**
+ * struct making - a new key in the making, from a base key
+ * @use: TEMPLATE_UNWRAP or TEMPLATE_DERIVE
+ * @base: with a reference, and its key
+ */
+struct making {
+	enum template_use use;
+	struct mechanism mechanism;
+	struct object *base;
+	struct key *key;
+	struct attributes template;
+	struct attributes object;
+};
+
+static void making_free(struct making *making)
+{
+	mechanism_drop(&making->mechanism);
+	object_put(making->base);
+	if (making->key)
+		key_put(making->key);
+	attributes_free(&making->template);
+	attributes_free(&making->object);
+}
+
+/* Mechanism, base key and template, with what the base key's nested template demands */
+static CK_RV making_begin(struct command *command, struct making *making, enum hsm_field_tag tag,
+			  uint64_t can, uint64_t attribute, uint64_t nested)
+{
+	CK_RV rv = mechanism_take(command, can, &making->mechanism);
+
+	if (rv == CKR_OK)
+		rv = key_use_find(command, tag, attribute, &making->mechanism, &making->base);
+	if (rv == CKR_OK)
+		rv = take_template(command, HSM_FIELD_TEMPLATE, &making->template);
+	if (rv == CKR_OK)
+		rv = template_merge(&making->base->attributes, nested, &making->template);
+	if (rv == CKR_OK && !(making->key = object_key(making->base)))
+		rv = CKR_HOST_MEMORY;
+	return rv;
+}
+
+static CK_RV making_settle(struct command *command, struct making *making, uint64_t class,
+			   uint64_t key_type)
+{
+	return settle(command, making->use, class, key_type, &making->template, &making->object);
+}
+
+static CK_RV making_end(struct command *command, struct making *making,
+			const struct attributes *history)
+{
+	uint64_t handle;
+	CK_RV rv = template_check_value(&making->template, &making->object);
+
+	if (rv == CKR_OK)
+		rv = template_finish(making->use, CK_UNAVAILABLE_INFORMATION, history,
+				     &making->object);
+	if (rv == CKR_OK)
+		rv = objects_add(command, &making->object, 1, &handle);
+	if (rv == CKR_OK)
+		hsm_put_u64(&command->out, HSM_FIELD_HANDLE, handle);
+	return rv;
+}
+
+/*
+ * Reading what comes out must not tell what went in sealed: a key that a sensitive key unwraps or that is
+ * derived from one is itself sensitive. Key agreement is the exception that protocols live from
+ * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it.
+ */
+static CK_RV no_leak(const struct making *making)
+{
+	uint8_t family = making->mechanism.info->family;
+
+	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_ML_KEM || !sensitive(making->base))
+		return CKR_OK;
+	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK :
+								       CKR_TEMPLATE_INCONSISTENT;
+}
+
+static CK_RV unwrap(struct command *command, struct making *making)
+{
+	const uint8_t *data;
+	uint64_t class, type;
+	size_t length;
+	CK_RV rv;
+
+	rv = making_begin(command, making, HSM_FIELD_OTHER_KEY, CKF_UNWRAP, CKA_UNWRAP,
+			  CKA_UNWRAP_TEMPLATE);
+	if (rv == CKR_KEY_HANDLE_INVALID)
+		return CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+	if (rv != CKR_OK)
+		return rv;
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+	class = attributes_ulong(&making->template, CKA_CLASS, ~0ULL);
+	type = attributes_ulong(&making->template, CKA_KEY_TYPE, ~0ULL);
+	if (class == ~0ULL || type == ~0ULL)
+		return CKR_TEMPLATE_INCOMPLETE;
+	if (class != CKO_SECRET_KEY && class != CKO_PRIVATE_KEY)
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	rv = making_settle(command, making, class, type);
+	if (rv == CKR_OK)
+		rv = no_leak(making);
+	if (rv == CKR_OK)
+		rv = mech_unwrap(&making->mechanism, making->key, data, length, &making->object);
+	return rv == CKR_OK ? making_end(command, making, NULL) : rv;
+}
+
+CK_RV command_unwrap(struct command *command)
+{
+	struct making making = { .use = TEMPLATE_UNWRAP };
+	CK_RV rv = unwrap(command, &making);
+
+	making_free(&making);
+	return rv;
+}
+
+static uint64_t secret_type(const struct making *making)
+{
+	return attributes_ulong(&making->template, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+}
+
+CK_RV command_derive(struct command *command)
+{
+	struct making making = { .use = TEMPLATE_DERIVE };
+	CK_RV rv;
+
+	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_DERIVE, CKA_DERIVE,
+			  CKA_DERIVE_TEMPLATE);
+	if (rv == CKR_OK)
+		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
+	if (rv == CKR_OK)
+		rv = no_leak(&making);
+	if (rv == CKR_OK)
+		rv = mech_derive(&making.mechanism, making.key, &making.object);
+	if (rv == CKR_OK)
+		rv = making_end(command, &making, &making.base->attributes);
+	making_free(&making);
+	return rv;
+}
+
+static CK_RV put_ciphertext(struct command *command, struct making *making)
+{
+	const size_t overhead = 3 * sizeof(struct hsm_field_header) + 16;
+	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
+	size_t room = command->out.capacity - overhead, start = command->out.length, mark;
+	CK_RV rv;
+
+	if (wanted < room)
+		room = wanted;
+	mark = hsm_put_begin(&command->out, HSM_FIELD_CIPHERTEXT);
+	rv = mech_encapsulate(&making->mechanism, making->key,
+			      command->out.data + command->out.length, &room, &making->object);
+	if (rv == CKR_OK) {
+		command->out.length += room;
+		hsm_put_end(&command->out, mark);
+		rv = making_end(command, making, NULL);
+		if (rv == CKR_OK)
+			return CKR_OK;
+	}
+	command->out.length = start;
+	if (rv == CKR_BUFFER_TOO_SMALL)
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, room);
+	return rv;
+}
+
+CK_RV command_encapsulate(struct command *command)
+{
+	struct making making = { .use = TEMPLATE_UNWRAP };
+	CK_RV rv;
+
+	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_ENCAPSULATE, CKA_ENCAPSULATE,
+			  CKA_ENCAPSULATE_TEMPLATE);
+	if (rv == CKR_OK)
+		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
+	if (rv == CKR_OK)
+		rv = put_ciphertext(command, &making);
+	making_free(&making);
+	return rv;
+}
+
+CK_RV command_decapsulate(struct command *command)
+{
+	struct making making = { .use = TEMPLATE_UNWRAP };
+	const uint8_t *data;
+	size_t length;
+	CK_RV rv;
+
+	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_DECAPSULATE, CKA_DECAPSULATE,
+			  CKA_DECAPSULATE_TEMPLATE);
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_CIPHERTEXT, &length);
+	if (rv == CKR_OK)
+		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
+	if (rv == CKR_OK)
+		rv = mech_decapsulate(&making.mechanism, making.key, data, length, &making.object);
+	if (rv == CKR_OK)
+		rv = making_end(command, &making, NULL);
+	making_free(&making);
+	return rv;
+}

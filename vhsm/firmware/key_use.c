@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which key may be used with which mechanism for what. Every way to use a key passes here, so that no
+ * path forgets CKA_ALLOWED_MECHANISMS or a usage attribute.
+ */
+#include <string.h>
+#include "key_use.h"
+
+bool key_use_allows(const struct attributes *key, uint64_t mechanism)
+{
+	const struct attribute *allowed = attributes_find(key, CKA_ALLOWED_MECHANISMS);
+	uint32_t i;
+
+	if (!allowed || !allowed->length)
+		return true;
+	for (i = 0; i < allowed->length / 8; i++)
+		if (hsm_get_le64(allowed->value + i * 8) == mechanism)
+			return true;
+	return false;
+}
+
+/* HKDF may take its salt from a key, which then must be one that derives. */
+static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
+{
+	struct attributes *salt;
+	struct object *object;
+	CK_RV rv;
+
+	if (!hsm_fields_find(&command->fields, HSM_FIELD_SALT_KEY))
+		return CKR_OK;
+	rv = key_use_find(command, HSM_FIELD_SALT_KEY, CKA_DERIVE, mechanism, &object);
+	if (rv != CKR_OK)
+		return rv;
+	salt = OPENSSL_zalloc(sizeof(*salt));
+	rv = salt ? attributes_copy(salt, &object->attributes) : CKR_HOST_MEMORY;
+	mechanism->salt_key = salt;
+	object_put(object);
+	return rv;
+}
+
+CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *mechanism)
+{
+	uint64_t type = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, ~0ULL);
+
+	*mechanism = (struct mechanism){
+		.info = hsm_mechanism_find(type),
+		.fields = &command->fields,
+		.task = command->task,
+	};
+	if (!mechanism->info || !(mech_flags(mechanism->info) & can))
+		return CKR_MECHANISM_INVALID;
+	return take_salt_key(command, mechanism);
+}
+
+void mechanism_drop(struct mechanism *mechanism)
+{
+	struct attributes *salt = (struct attributes *)mechanism->salt_key;
+
+	if (!salt)
+		return;
+	attributes_free(salt);
+	OPENSSL_free(salt);
+	mechanism->salt_key = NULL;
+}
+
+static CK_RV check_use(const struct attributes *key, uint64_t attribute,
+		       const struct mechanism *mechanism)
+{
+	uint64_t class = attributes_ulong(key, CKA_CLASS, ~0ULL);
+
+	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+		return CKR_KEY_HANDLE_INVALID;
+	if (attribute && !attributes_bool(key, attribute, false))
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
+	if (attribute && !key_use_allows(key, mechanism->info->mechanism))
+		return CKR_MECHANISM_INVALID;
+	return CKR_OK;
+}
+
+CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t attribute,
+		   const struct mechanism *mechanism, struct object **result)
+{
+	uint64_t handle = hsm_fields_u64(&command->fields, tag, 0);
+	struct object *object = object_find(command, handle);
+	CK_RV rv;
+
+	if (!object)
+		return CKR_KEY_HANDLE_INVALID;
+	rv = check_use(&object->attributes, attribute, mechanism);
+	if (rv != CKR_OK) {
+		object_put(object);
+		return rv;
+	}
+	*result = object;
+	return CKR_OK;
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Commands about objects: create, copy, destroy, read and change attributes, search. PKCS#11 3.2, 5.7.
+ */
+#include <string.h>
+#include "commands.h"
+
+static struct rule_context rules_for(const struct command *command)
+{
+	return (struct rule_context){
+		.so = session_so(command->session),
+		.strict = command->partition->info.flags & BOARD_PARTITION_STRICT,
+	};
+}
+
+static CK_RV parse_template(const struct command *command, struct attributes *template)
+{
+	const uint8_t *data;
+	size_t length;
+
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_TEMPLATE, &length);
+	return data ? attributes_parse(template, data, length) : CKR_OK;
+}
+
+static struct object *object_of(struct command *command)
+{
+	return object_find(command, hsm_fields_u64(&command->fields, HSM_FIELD_KEY, 0));
+}
+
+/* ---- create, copy, destroy ---- */
+
+static CK_RV settle_new(const struct command *command, const struct attributes *template,
+			struct attributes *object)
+{
+	struct rule_context rules = rules_for(command);
+	uint64_t class = attributes_ulong(template, CKA_CLASS, ~0ULL);
+	uint64_t key_type = attributes_ulong(template, CKA_KEY_TYPE, ~0ULL);
+	bool key = class == CKO_PUBLIC_KEY || class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY;
+	CK_RV rv;
+
+	if (class == ~0ULL || (key && key_type == ~0ULL))
+		return CKR_TEMPLATE_INCOMPLETE;
+	rv = template_settle(&rules, TEMPLATE_CREATE, class, key_type, template, object);
+	if (rv == CKR_OK && class == CKO_CERTIFICATE &&
+	    attributes_ulong(object, CKA_CERTIFICATE_TYPE, ~0ULL) != CKC_X_509)
+		rv = CKR_ATTRIBUTE_VALUE_INVALID;
+	if (rv == CKR_OK)
+		rv = object_allowed(command, object);
+	if (rv == CKR_OK && key)
+		rv = mech_import(object);
+	if (rv == CKR_OK)
+		rv = template_check_value(template, object);
+	if (rv == CKR_OK)
+		rv = template_finish(TEMPLATE_CREATE, CK_UNAVAILABLE_INFORMATION, NULL, object);
+	return rv;
+}
+
+CK_RV command_object_create(struct command *command)
+{
+	struct attributes template = { 0 }, object = { 0 };
+	uint64_t handle;
+	CK_RV rv;
+
+	rv = parse_template(command, &template);
+	if (rv == CKR_OK)
+		rv = settle_new(command, &template, &object);
+	if (rv == CKR_OK)
+		rv = objects_add(command, &object, 1, &handle);
+	if (rv == CKR_OK)
+		hsm_put_u64(&command->out, HSM_FIELD_HANDLE, handle);
+	attributes_free(&template);
+	attributes_free(&object);
+	return rv;
+}
+
+static CK_RV copy_of(struct command *command, struct object *from, struct attributes *copy)
+{
+	struct rule_context rules = rules_for(command);
+	struct attributes template = { 0 };
+	CK_RV rv;
+
+	if (!attributes_bool(&from->attributes, CKA_COPYABLE, true))
+		return CKR_ACTION_PROHIBITED;
+	rv = parse_template(command, &template);
+	if (rv == CKR_OK)
+		rv = attributes_copy(copy, &from->attributes);
+	if (rv == CKR_OK)
+		rv = template_change(&rules, TEMPLATE_COPY, &template, copy);
+	if (rv == CKR_OK)
+		rv = object_allowed(command, copy);
+	if (rv == CKR_OK)
+		rv = template_unique(copy);
+	attributes_free(&template);
+	return rv;
+}
+
+CK_RV command_object_copy(struct command *command)
+{
+	struct object *from = object_of(command);
+	struct attributes copy = { 0 };
+	uint64_t handle;
+	CK_RV rv;
+
+	if (!from)
+		return CKR_OBJECT_HANDLE_INVALID;
+	rv = copy_of(command, from, &copy);
+	if (rv == CKR_OK)
+		rv = objects_add(command, &copy, 1, &handle);
+	if (rv == CKR_OK)
+		hsm_put_u64(&command->out, HSM_FIELD_HANDLE, handle);
+	attributes_free(&copy);
+	object_put(from);
+	return rv;
+}
+
+CK_RV command_object_destroy(struct command *command)
+{
+	struct object *object = object_of(command);
+	CK_RV rv;
+
+	if (!object)
+		return CKR_OBJECT_HANDLE_INVALID;
+	if (object->token && !command->session->rw)
+		rv = CKR_SESSION_READ_ONLY;
+	else if (!attributes_bool(&object->attributes, CKA_DESTROYABLE, true))
+		rv = CKR_ACTION_PROHIBITED;
+	else
+		rv = object_destroy(command, object);
+	object_put(object);
+	return rv;
+}
+
+CK_RV command_object_size(struct command *command)
+{
+	struct object *object = object_of(command);
+
+	if (!object)
+		return CKR_OBJECT_HANDLE_INVALID;
+	hsm_put_u64(&command->out, HSM_FIELD_LENGTH, object->stored_length);
+	object_put(object);
+	return CKR_OK;
+}
+
+/* ---- attributes ---- */
+
+/* One attribute into the answer. Return: CKR_OK, or why it is marked. */
+static CK_RV put_one(struct hsm_writer *out, const struct attributes *set, uint64_t type)
+{
+	const struct attribute *item = attributes_find(set, type);
+	CK_RV rv = CKR_OK;
+
+	if (!item && !attribute_known(set, type))
+		rv = CKR_ATTRIBUTE_TYPE_INVALID;
+	else if (attribute_is_secret(set, type))
+		rv = CKR_ATTRIBUTE_SENSITIVE;
+	else if (!item)
+		rv = CKR_ATTRIBUTE_TYPE_INVALID;
+	else if (item->length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
+		rv = CKR_DEVICE_MEMORY;
+	if (rv == CKR_OK)
+		hsm_put_attribute(out, type, 0, item->value, item->length);
+	else
+		hsm_put_attribute(out, type, rv, NULL, 0);
+	return rv;
+}
+
+CK_RV command_attributes_get(struct command *command)
+{
+	const struct hsm_field *types = hsm_fields_find(&command->fields, HSM_FIELD_TYPES);
+	struct object *object = object_of(command);
+	CK_RV rv = CKR_OK, one;
+	size_t mark, i;
+
+	if (!object)
+		return CKR_OBJECT_HANDLE_INVALID;
+	mark = hsm_put_begin(&command->out, HSM_FIELD_ATTRIBUTES);
+	for (i = 0; i < types->length / 8; i++) {
+		one = put_one(&command->out, &object->attributes,
+			      hsm_get_le64(types->data + i * 8));
+		if (one != CKR_OK)
+			rv = one;
+	}
+	hsm_put_end(&command->out, mark);
+	object_put(object);
+	return rv;
+}
+
+static CK_RV changed(struct command *command, const struct object *object, struct attributes *set)
+{
+	struct rule_context rules = rules_for(command);
+	struct attributes template = { 0 };
+	CK_RV rv;
+
+	if (object->token && !command->session->rw)
+		return CKR_SESSION_READ_ONLY;
+	if (!attributes_bool(&object->attributes, CKA_MODIFIABLE, true))
+		return CKR_ACTION_PROHIBITED;
+	rv = parse_template(command, &template);
+	if (rv == CKR_OK)
+		rv = attributes_copy(set, &object->attributes);
+	if (rv == CKR_OK)
+		rv = template_change(&rules, TEMPLATE_SET, &template, set);
+	attributes_free(&template);
+	return rv;
+}
+
+CK_RV command_attributes_set(struct command *command)
+{
+	struct object *object = object_of(command);
+	struct attributes set = { 0 };
+	CK_RV rv;
+
+	if (!object)
+		return CKR_OBJECT_HANDLE_INVALID;
+	rv = changed(command, object, &set);
+	if (rv == CKR_OK)
+		rv = object_replace(command, object, &set);
+	attributes_free(&set);
+	object_put(object);
+	return rv;
+}
+
+/* ---- search ---- */
+
+CK_RV command_find_init(struct command *command)
+{
+	struct partition *partition = command->partition;
+	struct session *session = command->session;
+	struct attributes template = { 0 };
+	CK_RV rv;
+
+	if (session->finding)
+		return CKR_OPERATION_ACTIVE;
+	rv = parse_template(command, &template);
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&partition->lock);
+		rv = index_match(&partition->index, &template, command->client, &session->found,
+				 &session->found_count);
+		pthread_mutex_unlock(&partition->lock);
+	}
+	session->found_next = 0;
+	session->finding = rv == CKR_OK;
+	attributes_free(&template);
+	return rv;
+}
+
+CK_RV command_find(struct command *command)
+{
+	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_COUNT, 0);
+	struct session *session = command->session;
+	size_t room = (command->out.capacity - sizeof(struct hsm_field_header)) / 8;
+	size_t count = session->found_count - session->found_next;
+
+	if (!session->finding)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if (count > wanted)
+		count = wanted;
+	if (count > room)
+		count = room;
+	hsm_put_list(&command->out, HSM_FIELD_HANDLES, session->found + session->found_next, count);
+	session->found_next += count;
+	return CKR_OK;
+}
+
+CK_RV command_find_final(struct command *command)
+{
+	if (!command->session->finding)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	find_end(command->session);
+	return CKR_OK;
+}

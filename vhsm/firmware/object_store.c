@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Changes to a partition's objects: adding, replacing, destroying. Token objects are on disk before they are in
+ * the index, so that nobody sees what a crash would take back.
+ */
+#include <string.h>
+#include "commands.h"
+
+#define SESSION_HANDLE (1ULL << 48) /* handles of session objects start here */
+#define ROW_OVERHEAD   128
+
+CK_RV object_allowed(const struct command *command, const struct attributes *attributes)
+{
+	if (attributes_bool(attributes, CKA_TOKEN, false) && !command->session->rw)
+		return CKR_SESSION_READ_ONLY;
+	if (attributes_bool(attributes, CKA_PRIVATE, false) && !session_user(command->session))
+		return CKR_USER_NOT_LOGGED_IN;
+	return CKR_OK;
+}
+
+static size_t size_of(const struct attributes *set)
+{
+	size_t size = ROW_OVERHEAD;
+	uint32_t i;
+
+	for (i = 0; i < set->count; i++)
+		size += sizeof(struct hsm_attribute_header) + set->item[i].length;
+	return size;
+}
+
+/* The caller holds partition->lock. */
+static bool within_quota(const struct partition *partition, struct object *const *objects,
+			 size_t count)
+{
+	uint64_t token = partition->token_bytes, session = partition->session_bytes;
+	uint64_t tokens = partition->state.rows, sessions = partition->session_objects;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (objects[i]->token) {
+			token += size_of(&objects[i]->attributes);
+			tokens++;
+		} else {
+			session += size_of(&objects[i]->attributes);
+			sessions++;
+		}
+	}
+	return token <= partition->info.max_bytes && session <= partition->info.max_bytes &&
+	       tokens <= partition->info.max_objects && sessions <= partition->info.max_objects;
+}
+
+static struct object *make(struct command *command, struct attributes *set)
+{
+	struct object *object = object_new();
+
+	if (!object)
+		return NULL;
+	object->attributes = *set;
+	*set = (struct attributes){ 0 };
+	object->token = attributes_bool(&object->attributes, CKA_TOKEN, false);
+	object->is_private = attributes_bool(&object->attributes, CKA_PRIVATE, false);
+	if (!object->token) {
+		object->client = command->client;
+		object->session = command->session->id;
+	}
+	return object;
+}
+
+/* Into the index, with its share of the accounts. The caller holds partition->lock. */
+static CK_RV enter(struct partition *partition, struct object *object)
+{
+	if (index_insert(&partition->index, object) < 0)
+		return CKR_HOST_MEMORY;
+	if (object->token) {
+		partition->token_bytes += object->stored_length;
+	} else {
+		object->stored_length = size_of(&object->attributes);
+		partition->session_bytes += object->stored_length;
+		partition->session_objects++;
+	}
+	return CKR_OK;
+}
+
+static void leave(struct partition *partition, struct object *object)
+{
+	if (object->token) {
+		partition->token_bytes -= object->stored_length;
+	} else {
+		partition->session_bytes -= object->stored_length;
+		partition->session_objects--;
+	}
+	index_remove(&partition->index, object);
+}
+
+/* Numbers for the new objects, and the token objects among them to disk. The caller holds commit_lock. */
+static CK_RV store_new(struct partition *partition, struct object **objects, size_t count)
+{
+	struct partition_state next = partition->state;
+	struct store_change changes[2] = { 0 };
+	size_t rows = 0, i;
+	bool fits;
+	CK_RV rv;
+
+	pthread_mutex_lock(&partition->lock);
+	fits = within_quota(partition, objects, count);
+	for (i = 0; i < count; i++) {
+		if (objects[i]->token)
+			objects[i]->handle = next.next_id++;
+		else
+			objects[i]->handle = SESSION_HANDLE + partition->next_session_object++;
+	}
+	pthread_mutex_unlock(&partition->lock);
+	if (!fits)
+		return CKR_DEVICE_MEMORY;
+	for (i = 0; i < count; i++)
+		if (objects[i]->token)
+			changes[rows++].after = objects[i];
+	rv = rows ? store_commit(partition, &next, changes, rows, false) : CKR_OK;
+	OPENSSL_cleanse(&next, sizeof(next));
+	return rv;
+}
+
+/* A session object's client or session may have ended while it was being made. */
+static bool owner_gone(struct command *command)
+{
+	struct session *session = session_find(command->client, command->session->id);
+
+	session_put(session);
+	return !session || command->client->closed;
+}
+
+static CK_RV enter_all(struct command *command, struct object **objects, size_t count)
+{
+	struct partition *partition = command->partition;
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	pthread_mutex_lock(&partition->lock);
+	for (i = 0; i < count && rv == CKR_OK; i++) {
+		if (!objects[i]->token && owner_gone(command))
+			rv = CKR_SESSION_HANDLE_INVALID;
+		else if (!objects[i]->token && objects[i]->is_private &&
+			 !session_user(command->session))
+			rv = CKR_USER_NOT_LOGGED_IN;
+		else if (!partition->dead)
+			rv = enter(partition, objects[i]);
+		if (objects[i]->is_private)
+			partition_lock_objects(partition);
+	}
+	pthread_mutex_unlock(&partition->lock);
+	return rv;
+}
+
+CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
+{
+	struct partition *partition = command->partition;
+	struct object *objects[2] = { NULL, NULL };
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	for (i = 0; i < count && rv == CKR_OK; i++) {
+		rv = object_allowed(command, &sets[i]);
+		if (rv == CKR_OK && !(objects[i] = make(command, &sets[i])))
+			rv = CKR_HOST_MEMORY;
+	}
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&partition->commit_lock);
+		rv = store_new(partition, objects, count);
+		if (rv == CKR_OK)
+			rv = enter_all(command, objects, count);
+		pthread_mutex_unlock(&partition->commit_lock);
+	}
+	for (i = 0; i < count; i++) {
+		if (objects[i])
+			handles[i] = objects[i]->handle;
+		object_put(objects[i]);
+	}
+	return rv;
+}
+
+/* Is it still the object that the caller found? The caller holds commit_lock. */
+static bool current(struct partition *partition, const struct object *object)
+{
+	bool same;
+
+	pthread_mutex_lock(&partition->lock);
+	same = index_find(&partition->index, object->handle) == object;
+	pthread_mutex_unlock(&partition->lock);
+	return same;
+}
+
+static CK_RV store_change(struct partition *partition, struct object *before, struct object *after,
+			  bool advance)
+{
+	struct store_change change = { .before = before, .after = after };
+	struct partition_state next = partition->state;
+	CK_RV rv = CKR_OK;
+
+	if (!current(partition, before))
+		return after ? CKR_FUNCTION_FAILED : CKR_OBJECT_HANDLE_INVALID;
+	if (before->token)
+		rv = store_commit(partition, &next, &change, 1, advance);
+	OPENSSL_cleanse(&next, sizeof(next));
+	return rv;
+}
+
+CK_RV object_replace(struct command *command, struct object *before, struct attributes *set)
+{
+	struct partition *partition = command->partition;
+	struct object *after = make(command, set);
+	struct key *key = atomic_load(&before->key);
+	CK_RV rv;
+
+	if (!after)
+		return CKR_HOST_MEMORY;
+	after->handle = before->handle;
+	after->client = before->client;
+	after->session = before->session;
+	/* What changes is not the key. */
+	if (key)
+		atomic_store(&after->key, key_get(key));
+	pthread_mutex_lock(&partition->commit_lock);
+	rv = store_change(partition, before, after, false);
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&partition->lock);
+		leave(partition, before);
+		rv = enter(partition, after);
+		if (after->is_private)
+			partition_lock_objects(partition);
+		pthread_mutex_unlock(&partition->lock);
+	}
+	pthread_mutex_unlock(&partition->commit_lock);
+	object_put(after);
+	return rv;
+}
+
+CK_RV object_destroy(struct command *command, struct object *object)
+{
+	struct partition *partition = command->partition;
+	CK_RV rv;
+
+	pthread_mutex_lock(&partition->commit_lock);
+	rv = store_change(partition, object, NULL, true);
+	if (rv == CKR_OK) {
+		pthread_mutex_lock(&partition->lock);
+		leave(partition, object);
+		pthread_mutex_unlock(&partition->lock);
+	}
+	pthread_mutex_unlock(&partition->commit_lock);
+	return rv;
+}
+
+struct dropping {
+	struct partition *partition;
+	const struct client *client;
+	uint32_t session;
+	bool only_private;
+};
+
+static void drop(struct object *object, void *data)
+{
+	struct dropping *dropping = data;
+
+	if (object->token || object->client != dropping->client ||
+	    (dropping->session && object->session != dropping->session) ||
+	    (dropping->only_private && !object->is_private))
+		return;
+	leave(dropping->partition, object);
+}
+
+void session_objects_drop(struct partition *partition, const struct client *client, uint32_t session,
+			  bool only_private)
+{
+	struct dropping dropping = { partition, client, session, only_private };
+
+	if (partition->session_objects)
+		index_each(&partition->index, drop, &dropping);
+}

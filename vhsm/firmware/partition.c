@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The partitions of this function: opening and dropping them, and what a login opens in one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "commands.h"
+
+static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
+
+/* One process serves one function, so there is one list. @lock is a leaf. */
+static struct {
+	pthread_mutex_t lock;
+	struct partition *first;
+	struct board_hello hello;
+} function = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+const struct board_hello *partitions_hello(void)
+{
+	return &function.hello;
+}
+
+/* ---- life of a partition ---- */
+
+static void wipe_keys(struct partition *partition)
+{
+	OPENSSL_cleanse(partition->storage_key, SECRET_SIZE);
+	OPENSSL_cleanse(partition->header_key, SECRET_SIZE);
+	OPENSSL_cleanse(partition->row_key, SECRET_SIZE);
+	OPENSSL_cleanse(partition->hash_key, SECRET_SIZE);
+	OPENSSL_cleanse(partition->private_key, SECRET_SIZE);
+	OPENSSL_cleanse(partition->private_row_key, SECRET_SIZE);
+}
+
+void partition_put(struct partition *partition)
+{
+	if (!partition || atomic_fetch_sub(&partition->refs, 1) != 1)
+		return;
+	index_clear(&partition->index);
+	SSL_CTX_free(partition->tls);
+	OPENSSL_clear_free(partition->identity, partition->identity_length);
+	OPENSSL_clear_free(partition->message, partition->message ? BOARD_MESSAGE_MAX : 0);
+	pthread_mutex_destroy(&partition->lock);
+	pthread_mutex_destroy(&partition->commit_lock);
+	OPENSSL_clear_free(partition, sizeof(*partition));
+}
+
+/* Rows that a C_InitToken left when the machine stopped in the middle of it */
+static void finish_wiping(struct partition *partition)
+{
+	struct partition_state next = partition->state;
+
+	if (partition->failed || !(next.flags & STATE_WIPING))
+		return;
+	pthread_mutex_lock(&partition->commit_lock);
+	partition->failed = partition_reset(partition, &next);
+	pthread_mutex_unlock(&partition->commit_lock);
+}
+
+static struct partition *partition_open(const struct board_partition *info)
+{
+	struct partition *partition = OPENSSL_zalloc(sizeof(*partition));
+
+	if (!partition)
+		return NULL;
+	atomic_init(&partition->refs, 1);
+	atomic_init(&partition->failed, CKR_OK);
+	partition->info = *info;
+	partition->info.name[BOARD_NAME_MAX - 1] = 0;
+	partition->device = !memcmp(info->id, device_id, PARTITION_ID_SIZE);
+	pthread_mutex_init(&partition->lock, NULL);
+	pthread_mutex_init(&partition->commit_lock, NULL);
+	if (store_open(partition) == -ENOENT) {
+		partition_put(partition);
+		return NULL;
+	}
+	finish_wiping(partition);
+	if (partition->identity)
+		partition->tls = identity_tls(partition->identity, partition->identity_length);
+	if (!partition->tls)
+		fprintf(stderr, "partition \"%s\": no identity, it cannot be reached\n",
+			partition->info.name);
+	return partition;
+}
+
+/* Its process has lost the partition: nothing of it stays but what running commands hold. */
+static void partition_drop(struct partition *partition)
+{
+	struct client *client;
+
+	partition->dead = true;
+	for (;;) {
+		pthread_mutex_lock(&partition->lock);
+		client = partition->clients;
+		if (client)
+			client_get(client);
+		pthread_mutex_unlock(&partition->lock);
+		if (!client)
+			break;
+		client_close(client);
+		client_put(client);
+	}
+	pthread_mutex_lock(&partition->commit_lock);
+	pthread_mutex_lock(&partition->lock);
+	index_clear(&partition->index);
+	wipe_keys(partition);
+	pthread_mutex_unlock(&partition->lock);
+	pthread_mutex_unlock(&partition->commit_lock);
+	partition_put(partition);
+}
+
+/* ---- the list ---- */
+
+struct partition *partition_find(const uint8_t id[PARTITION_ID_SIZE])
+{
+	struct partition *partition;
+
+	pthread_mutex_lock(&function.lock);
+	for (partition = function.first; partition; partition = partition->next) {
+		if (!memcmp(partition->info.id, id, PARTITION_ID_SIZE)) {
+			atomic_fetch_add(&partition->refs, 1);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&function.lock);
+	return partition;
+}
+
+static void list_add(struct partition *partition)
+{
+	struct partition **link = &function.first;
+
+	pthread_mutex_lock(&function.lock);
+	while (*link && (*link)->info.slot < partition->info.slot)
+		link = &(*link)->next;
+	partition->next = *link;
+	*link = partition;
+	pthread_mutex_unlock(&function.lock);
+}
+
+/* Take the list's reference out */
+static bool list_remove(struct partition *partition)
+{
+	struct partition **link;
+	bool found;
+
+	pthread_mutex_lock(&function.lock);
+	for (link = &function.first; *link && *link != partition; link = &(*link)->next)
+		;
+	found = *link != NULL;
+	if (found)
+		*link = partition->next;
+	pthread_mutex_unlock(&function.lock);
+	return found;
+}
+
+size_t partition_records(uint8_t *out, size_t room)
+{
+	struct hsm_partition_record record;
+	struct partition *partition;
+	size_t used = 0;
+
+	pthread_mutex_lock(&function.lock);
+	for (partition = function.first; partition; partition = partition->next) {
+		if (room - used < sizeof(record))
+			break;
+		memset(&record, 0, sizeof(record));
+		memcpy(record.id, partition->info.id, sizeof(record.id));
+		record.slot = htole32(partition->info.slot);
+		if (partition->failed || !partition->tls)
+			record.flags = htole32(HSM_PARTITION_FAILED);
+		memcpy(record.name, partition->info.name, sizeof(record.name) - 1);
+		memcpy(out + used, &record, sizeof(record));
+		used += sizeof(record);
+	}
+	pthread_mutex_unlock(&function.lock);
+	return used;
+}
+
+uint32_t commands_partitions(void)
+{
+	struct partition *partition;
+	uint32_t count = 0;
+
+	pthread_mutex_lock(&function.lock);
+	for (partition = function.first; partition; partition = partition->next)
+		count++;
+	pthread_mutex_unlock(&function.lock);
+	return count;
+}
+
+/* ---- what the board says is ours ---- */
+
+/* The partitions of this function. Return: their number, @list freed by the caller, or a negative errno. */
+static int own_partitions(struct board_partition **list)
+{
+	struct board_partition *all = OPENSSL_malloc(BOARD_MESSAGE_MAX);
+	size_t length = 0, i;
+	int ret, count = 0;
+
+	*list = all;
+	if (!all)
+		return -ENOMEM;
+	ret = storage_call(BOARD_LIST, NULL, 0, all, BOARD_MESSAGE_MAX, &length);
+	if (ret < 0)
+		return ret;
+	if (length % sizeof(*all))
+		return -EPROTO;
+	/* Function 0 sees all of the board's; none but the device partition is its own. */
+	for (i = 0; i < length / sizeof(*all); i++)
+		if (function.hello.function && all[i].function == function.hello.function)
+			all[count++] = all[i];
+	return count;
+}
+
+int partitions_start(const struct board_hello *hello)
+{
+	const struct board_partition device = { .id = BOARD_DEVICE_PARTITION, .name = "device" };
+	struct board_partition *list;
+	struct partition *partition;
+	int count, i;
+
+	function.hello = *hello;
+	if (!hello->function) {
+		partition = partition_open(&device);
+		if (!partition)
+			return -EIO;
+		list_add(partition);
+		return 0;
+	}
+	count = own_partitions(&list);
+	for (i = 0; i < count; i++) {
+		partition = partition_open(&list[i]);
+		if (partition)
+			list_add(partition);
+	}
+	OPENSSL_free(list);
+	return count < 0 ? count : 0;
+}
+
+void partitions_stop(void)
+{
+	struct partition *partition;
+
+	while ((partition = function.first)) {
+		list_remove(partition);
+		partition_drop(partition);
+	}
+}
+
+static void refresh(struct partition *partition, const struct board_partition *info)
+{
+	pthread_mutex_lock(&function.lock);
+	pthread_mutex_lock(&partition->lock);
+	memcpy(partition->info.name, info->name, BOARD_NAME_MAX - 1);
+	partition->info.flags = info->flags;
+	partition->info.max_objects = info->max_objects;
+	partition->info.max_sessions = info->max_sessions;
+	partition->info.max_bytes = info->max_bytes;
+	pthread_mutex_unlock(&partition->lock);
+	pthread_mutex_unlock(&function.lock);
+}
+
+void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])
+{
+	struct board_partition *list, *info = NULL;
+	struct partition *partition;
+	int count, i;
+
+	count = own_partitions(&list);
+	for (i = 0; i < count; i++)
+		if (!memcmp(list[i].id, id, PARTITION_ID_SIZE))
+			info = &list[i];
+	partition = partition_find(id);
+	if (count < 0) {
+		fprintf(stderr, "the board does not list this function's partitions: %s\n",
+			strerror(-count));
+	} else if (partition && info) {
+		refresh(partition, info);
+	} else if (partition && !partition->device) {
+		if (list_remove(partition))
+			partition_drop(partition);
+	} else if (info && !partition) {
+		partition = partition_open(info);
+		if (partition) {
+			list_add(partition);
+			partition = NULL;
+		}
+	}
+	partition_put(partition);
+	OPENSSL_free(list);
+	firmware_event(IHSM_EVENT_PARTITIONS, 0);
+}
+
+/* ---- logins ---- */
+
+struct unlocking {
+	struct partition *partition;
+	CK_RV rv;
+};
+
+static void unlock_object(struct object *object, void *data)
+{
+	struct unlocking *unlocking = data;
+	struct object *open;
+
+	if (!object->locked || unlocking->rv != CKR_OK)
+		return;
+	unlocking->rv = store_unlock_object(unlocking->partition, object, &open);
+	if (unlocking->rv != CKR_OK)
+		return;
+	index_remove(&unlocking->partition->index, object);
+	index_insert(&unlocking->partition->index, open);
+	object_put(open);
+}
+
+static void lock_object(struct object *object, void *data)
+{
+	struct partition *partition = data;
+	struct object *locked;
+
+	if (!object->token || !object->is_private || object->locked)
+		return;
+	locked = object_new();
+	if (locked) {
+		locked->token = locked->is_private = locked->locked = true;
+		locked->handle = object->handle;
+		locked->generation = object->generation;
+		locked->stored_length = object->stored_length;
+		memcpy(locked->digest, object->digest, sizeof(locked->digest));
+		locked->sealed_length = object->sealed_length;
+		locked->sealed = OPENSSL_memdup(object->sealed, object->sealed_length);
+	}
+	if (!locked || !locked->sealed) {
+		/* It stays in memory, where nobody who is not logged in sees it. */
+		object_put(locked);
+		return;
+	}
+	index_remove(&partition->index, object);
+	index_insert(&partition->index, locked);
+	object_put(locked);
+}
+
+void partition_lock_objects(struct partition *partition)
+{
+	if (!partition->users)
+		index_each(&partition->index, lock_object, partition);
+}
+
+static CK_RV open_private(struct partition *partition)
+{
+	struct unlocking unlocking = { .partition = partition };
+
+	if (partition->users)
+		return CKR_OK;
+	index_each(&partition->index, unlock_object, &unlocking);
+	if (unlocking.rv != CKR_OK)
+		partition_lock_objects(partition);
+	return unlocking.rv;
+}
+
+CK_RV partition_login(struct partition *partition, struct client *client, int user,
+		      const uint8_t private_key[SECRET_SIZE])
+{
+	CK_RV rv = CKR_OK;
+
+	if (!partition->logins) {
+		memcpy(partition->private_key, private_key, SECRET_SIZE);
+		if (derive_key(partition->storage_key, private_key, SECRET_SIZE, "private row",
+			       partition->private_row_key) < 0)
+			rv = CKR_DEVICE_ERROR;
+	}
+	if (rv == CKR_OK && user == CKU_USER)
+		rv = open_private(partition);
+	if (rv == CKR_OK) {
+		partition->logins++;
+		partition->users += user == CKU_USER;
+		client->login = user;
+	} else if (!partition->logins) {
+		OPENSSL_cleanse(partition->private_key, SECRET_SIZE);
+		OPENSSL_cleanse(partition->private_row_key, SECRET_SIZE);
+	}
+	return rv;
+}
+
+void partition_logout(struct partition *partition, struct client *client)
+{
+	int login = client->login;
+
+	if (login == NOT_LOGGED_IN)
+		return;
+	client->login = NOT_LOGGED_IN;
+	sessions_drop_private(client);
+	session_objects_drop(partition, client, 0, true);
+	partition->logins--;
+	partition->users -= login == CKU_USER;
+	partition_lock_objects(partition);
+	if (!partition->logins) {
+		OPENSSL_cleanse(partition->private_key, SECRET_SIZE);
+		OPENSSL_cleanse(partition->private_row_key, SECRET_SIZE);
+	}
+}
+
+/* ---- C_InitToken ---- */
+
+struct gathering {
+	struct store_change *changes;
+	size_t count;
+};
+
+static void gather(struct object *object, void *data)
+{
+	struct gathering *gathering = data;
+
+	if (object->token && gathering->count < STORE_CHANGES_MAX)
+		gathering->changes[gathering->count++].before = object_get(object);
+}
+
+static void forget(struct partition *partition, struct gathering *gathering, bool deleted)
+{
+	struct object *object;
+	size_t i;
+
+	pthread_mutex_lock(&partition->lock);
+	for (i = 0; i < gathering->count; i++) {
+		object = gathering->changes[i].before;
+		if (deleted) {
+			partition->token_bytes -= object->stored_length;
+			index_remove(&partition->index, object);
+		}
+		object_put(object);
+	}
+	pthread_mutex_unlock(&partition->lock);
+	gathering->count = 0;
+}
+
+CK_RV partition_reset(struct partition *partition, struct partition_state *next)
+{
+	struct gathering gathering = { 0 };
+	CK_RV rv;
+
+	gathering.changes = OPENSSL_zalloc(STORE_CHANGES_MAX * sizeof(*gathering.changes));
+	if (!gathering.changes)
+		return CKR_HOST_MEMORY;
+	do {
+		pthread_mutex_lock(&partition->lock);
+		index_each(&partition->index, gather, &gathering);
+		pthread_mutex_unlock(&partition->lock);
+		next->flags |= STATE_WIPING;
+		if (gathering.count == next->rows)
+			next->flags &= ~STATE_WIPING;
+		rv = store_commit(partition, next, gathering.changes, gathering.count, true);
+		forget(partition, &gathering, rv == CKR_OK);
+	} while (rv == CKR_OK && next->rows);
+	OPENSSL_free(gathering.changes);
+	return rv;
+}
