@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define EVENTS_AT_ONCE	32
+#define EVENTS_AT_ONCE 32
 
 /* A partition's change on its way from a storage thread to the main loop */
 struct notice {
@@ -168,8 +168,8 @@ static int open_watches(struct board *board)
 	board->signals = (struct watch){ signals_ready, board, open_signals() };
 	board->idle = (struct watch){ idle_ready, board,
 				      timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK) };
-	board->changes = (struct watch){ changes_ready, board,
-					 eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	board->changes =
+		(struct watch){ changes_ready, board, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	board->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	ret = board_watch(board, &board->signals, EPOLLIN);
 	if (!ret)

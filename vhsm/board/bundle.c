@@ -18,11 +18,11 @@
 #include <hsm-paths.h>
 #include "internal.h"
 
-#define MANIFEST_MAX	16384
-#define FILE_MAX	(256L << 20)
+#define MANIFEST_MAX 16384
+#define FILE_MAX     (256L << 20)
 
 #ifndef MFD_EXEC
-#define MFD_EXEC	0x0010U
+#define MFD_EXEC 0x0010U
 #endif
 
 static int malformed(struct error *error, unsigned int line, const char *what)
@@ -85,8 +85,9 @@ static int parse_line(char *text, unsigned int line, struct bundle *bundle, stru
 	second = strtok_r(NULL, " ", &save);
 	name = strtok_r(NULL, " ", &save);
 	if (role && second && !name && strcmp(role, "security-version") == 0)
-		return parse_version(second, bundle) ?
-		       malformed(error, line, "no security version, or a second one") : 0;
+		return parse_version(second, bundle)
+			       ? malformed(error, line, "no security version, or a second one")
+			       : 0;
 	if (!role || !second || !name || strtok_r(NULL, " ", &save))
 		return malformed(error, line, "not `role sha384 name`");
 	if (bundle->count == BUNDLE_MAX_FILES)
@@ -146,7 +147,8 @@ static int executable_memfd(const char *name, struct error *error)
 	if (fd >= 0)
 		return fd;
 	if (errno == EACCES)
-		return error_set(error, -EACCES, "firmware: this system forbids executable memfds; "
+		return error_set(error, -EACCES,
+				 "firmware: this system forbids executable memfds; "
 				 "set sysctl vm.memfd_noexec to 0 or 1");
 	return error_set(error, -errno, "firmware: memfd: %s", strerror(errno));
 }
@@ -170,8 +172,9 @@ static int seal_file(int fd)
 {
 	if (fchmod(fd, 0500))
 		return -errno;
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) ?
-	       -errno : 0;
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+		       ? -errno
+		       : 0;
 }
 
 static int hash_file(struct keys *keys, int fd, size_t size, uint8_t hash[BOARD_HASH_SIZE])
@@ -180,8 +183,8 @@ static int hash_file(struct keys *keys, int fd, size_t size, uint8_t hash[BOARD_
 	int ret;
 
 	bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return -errno;
+	if (!bytes || bytes == MAP_FAILED)
+		return -ENOMEM;
 	ret = keys_hash(keys, bytes, size, hash);
 	munmap(bytes, size);
 	return ret;
@@ -197,8 +200,10 @@ static int load_file(struct keys *keys, int directory, struct bundle_file *file,
 	fd = openat(directory, file->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
 	    st.st_size > FILE_MAX) {
-		ret = error_set(error, -EBADMSG, "firmware: file %s of the manifest is missing or "
-				"no program; install the firmware again", file->name);
+		ret = error_set(error, -EBADMSG,
+				"firmware: file %s of the manifest is missing or "
+				"no program; install the firmware again",
+				file->name);
 		goto close_file;
 	}
 	file->memfd = executable_memfd(file->name, error);
@@ -214,8 +219,10 @@ static int load_file(struct keys *keys, int directory, struct bundle_file *file,
 	if (ret)
 		error_set(error, ret, "firmware: %s: %s", file->name, strerror(-ret));
 	else if (CRYPTO_memcmp(hash, file->hash, sizeof(hash)) != 0)
-		ret = error_set(error, -EBADMSG, "firmware: %s does not match the manifest; "
-				"install the firmware again", file->name);
+		ret = error_set(error, -EBADMSG,
+				"firmware: %s does not match the manifest; "
+				"install the firmware again",
+				file->name);
 close_file:
 	if (fd >= 0)
 		close(fd);
@@ -237,8 +244,9 @@ static int default_directory(char *path, size_t capacity)
 		if (access(path, F_OK) == 0)
 			return 0;
 	}
-	return (size_t)snprintf(path, capacity, "%s/firmware", HSM_LIBEXECDIR) < capacity ?
-	       0 : -ENAMETOOLONG;
+	return (size_t)snprintf(path, capacity, "%s/firmware", HSM_LIBEXECDIR) < capacity
+		       ? 0
+		       : -ENAMETOOLONG;
 }
 
 static ssize_t read_manifest(int directory, char *text)
@@ -288,8 +296,10 @@ int bundle_load(struct keys *keys, const char *path, struct bundle *bundle, stru
 	}
 	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
-		return error_set(error, -errno, "firmware %s: %s; install it, or name it with "
-				 "--firmware", path, strerror(errno));
+		return error_set(error, -errno,
+				 "firmware %s: %s; install it, or name it with "
+				 "--firmware",
+				 path, strerror(errno));
 	ret = load_files(keys, directory, bundle, error);
 	close(directory);
 	if (ret) {

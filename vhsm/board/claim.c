@@ -15,7 +15,7 @@
 #include <openssl/crypto.h>
 #include "internal.h"
 
-#define CODE_CHARACTERS	20
+#define CODE_CHARACTERS 20
 #define CODE_GROUP	5
 #define CODE_TEXT_MAX	64
 #define CLAIM_FILE	"claim-code"
@@ -136,7 +136,7 @@ int claim_prepare(struct state *state, struct error *error)
 	if (ret)
 		return error_set(error, ret, "claim code: the path of the fuses is too long");
 	if (values->flags & FUSE_CLAIMED) {
-		unlink(path);	/* when the claim was cut short after the fuses */
+		unlink(path); /* when the claim was cut short after the fuses */
 		return 0;
 	}
 	if (values->claim_failures < CLAIM_MAX_FAILURES &&

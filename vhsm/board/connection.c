@@ -57,8 +57,9 @@ static void turn_away(struct function *function)
 	if (fd >= 0)
 		close(fd);
 	board->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	board_log("function %u: connection refused, no descriptors left; raise the limit (ulimit -n)",
-		  function->number);
+	board_log(
+		"function %u: connection refused, no descriptors left; raise the limit (ulimit -n)",
+		function->number);
 }
 
 static int connection_new(struct function *function, int fd, struct connection **result)

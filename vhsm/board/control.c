@@ -66,7 +66,8 @@ static void enqueue(struct function *function, const struct outgoing *message)
 		return;
 	out = malloc(sizeof(*out));
 	if (!out) {
-		board_log("function %u: out of memory, its firmware is restarted", function->number);
+		board_log("function %u: out of memory, its firmware is restarted",
+			  function->number);
 		shutdown(function->process.control, SHUT_RDWR);
 		return;
 	}

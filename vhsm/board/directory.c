@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define BACKLOG	128
+#define BACKLOG 128
 
 int directory_prepare(const char *path, bool private, struct error *error)
 {
@@ -29,11 +29,15 @@ int directory_prepare(const char *path, bool private, struct error *error)
 	if (fd < 0 || fstat(fd, &st))
 		ret = error_set(error, -errno, "directory %s: %s", path, strerror(errno));
 	else if (private && st.st_uid != geteuid())
-		ret = error_set(error, -EPERM, "directory %s: belongs to uid %u, not to you (uid %u); "
-				"choose a directory of your own", path, st.st_uid, geteuid());
+		ret = error_set(error, -EPERM,
+				"directory %s: belongs to uid %u, not to you (uid %u); "
+				"choose a directory of your own",
+				path, st.st_uid, geteuid());
 	else if (private && (st.st_mode & 077))
-		ret = error_set(error, -EPERM, "directory %s: others can reach it (mode %04o); "
-				"chmod 700 it", path, st.st_mode & 07777);
+		ret = error_set(error, -EPERM,
+				"directory %s: others can reach it (mode %04o); "
+				"chmod 700 it",
+				path, st.st_mode & 07777);
 	if (fd >= 0)
 		close(fd);
 	return ret;
@@ -62,8 +66,9 @@ int directory_lock(const char *path, struct error *error)
 	if (fd < 0)
 		return error_set(error, -errno, "lock %s: %s", name, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		ret = errno == EWOULDBLOCK ? lock_refused(fd, path, error) :
-		      error_set(error, -errno, "lock %s: %s", name, strerror(errno));
+		ret = errno == EWOULDBLOCK
+			      ? lock_refused(fd, path, error)
+			      : error_set(error, -errno, "lock %s: %s", name, strerror(errno));
 		close(fd);
 		return ret;
 	}

@@ -19,12 +19,12 @@
 #include <unistd.h>
 #include "function.h"
 
-#define QUICK_MS	5000	/* a life shorter than this counts as quick */
-#define MAX_NEVER_READY	5	/* quick deaths before BOARD_READY, then it is given up */
-#define MAX_QUICK	20	/* quick deaths after BOARD_READY likewise */
-#define GIVEN_UP_MS	30000	/* until a connection may try again */
-#define BACKOFF_MS	20	/* doubled with each quick death but the first */
-#define STOP_MS		3000	/* for the firmware to end when told so */
+#define QUICK_MS	5000 /* a life shorter than this counts as quick */
+#define MAX_NEVER_READY 5 /* quick deaths before BOARD_READY, then it is given up */
+#define MAX_QUICK	20 /* quick deaths after BOARD_READY likewise */
+#define GIVEN_UP_MS	30000 /* until a connection may try again */
+#define BACKOFF_MS	20 /* doubled with each quick death but the first */
+#define STOP_MS		3000 /* for the firmware to end when told so */
 
 static int64_t now_ms(void)
 {
@@ -84,8 +84,9 @@ static void log_ready(struct watch *watch, uint32_t events)
 
 static void give_up(struct function *function)
 {
-	board_log("function %u: its firmware died %u times within seconds, given up for %d s; see the lines above",
-		  function->number, function->quick_deaths, GIVEN_UP_MS / 1000);
+	board_log(
+		"function %u: its firmware died %u times within seconds, given up for %d s; see the lines above",
+		function->number, function->quick_deaths, GIVEN_UP_MS / 1000);
 	function->failed = now_ms() + GIVEN_UP_MS;
 	function->quick_deaths = 0;
 	function->never_ready = 0;
@@ -313,8 +314,8 @@ static int function_open(struct board *board, uint32_t number, gid_t gid, struct
 	function->control = (struct watch){ control_ready, board, -1 };
 	function->log = (struct watch){ log_ready, board, -1 };
 	function->backoff = (struct watch){ backoff_ready, board, -1 };
-	function->listen.fd = directory_listen(board->options->run, number, board->options->mode,
-					       gid, error);
+	function->listen.fd =
+		directory_listen(board->options->run, number, board->options->mode, gid, error);
 	if (function->listen.fd < 0)
 		return function->listen.fd;
 	function->backoff.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -9,8 +9,8 @@
 
 #include "internal.h"
 
-#define FUNCTION_MAX_CONNECTIONS	1024
-#define CONNECTION_MAX_KEPT		4096
+#define FUNCTION_MAX_CONNECTIONS 1024
+#define CONNECTION_MAX_KEPT	 4096
 
 struct kept {
 	struct kept *next;

@@ -18,19 +18,20 @@
 #include "internal.h"
 #include "le.h"
 
-#define FUSES_MAGIC	"IHSMFUSE"
-#define FUSES_VERSION	1
-#define FUSES_SLOTS	2
-#define SLOT_DISTANCE	4096	/* so that the two never share a block of the disk */
-#define SLOT_BODY	(8 + 4 + 4 + 8 + 8 + 5 * 4 + BOARD_ID_SIZE + BOARD_SERIAL_SIZE + \
-			 BOARD_HASH_SIZE + 3 * BOARD_SECRET_SIZE)
-#define SLOT_SIZE	(SLOT_BODY + SHA256_DIGEST_LENGTH)
+#define FUSES_MAGIC   "IHSMFUSE"
+#define FUSES_VERSION 1
+#define FUSES_SLOTS   2
+#define SLOT_DISTANCE 4096 /* so that the two never share a block of the disk */
+#define SLOT_BODY                                                                          \
+	(8 + 4 + 4 + 8 + 8 + 5 * 4 + BOARD_ID_SIZE + BOARD_SERIAL_SIZE + BOARD_HASH_SIZE + \
+	 3 * BOARD_SECRET_SIZE)
+#define SLOT_SIZE (SLOT_BODY + SHA256_DIGEST_LENGTH)
 
 _Static_assert(SLOT_SIZE <= 512, "a slot fits one sector");
 
 struct fuses {
 	int fd;
-	unsigned int slot;	/* that holds the values in force */
+	unsigned int slot; /* that holds the values in force */
 	uint64_t sequence;
 	struct fuse_values values;
 };
@@ -195,14 +196,19 @@ static int fuses_load(struct fuses *fuses, const char *path, struct error *error
 	OPENSSL_cleanse(&values, sizeof(values));
 	/* A flipped version byte of one slot is damage; in both it is another format. */
 	if (!good && worst == -EPROTONOSUPPORT)
-		return error_set(error, worst, "fuses %s: unknown format version; this vhsm knows "
-				 "version %u, use the one that made them", path, FUSES_VERSION);
+		return error_set(error, worst,
+				 "fuses %s: unknown format version; this vhsm knows "
+				 "version %u, use the one that made them",
+				 path, FUSES_VERSION);
 	if (!good)
-		return error_set(error, -EBADMSG, "fuses %s: damaged, no slot verifies; restore "
-				 "the file, or start anew with --zeroize", path);
+		return error_set(error, -EBADMSG,
+				 "fuses %s: damaged, no slot verifies; restore "
+				 "the file, or start anew with --zeroize",
+				 path);
 	if (good < FUSES_SLOTS)
-		board_log("fuses %s: slot %u does not verify (an interrupted write?), going on with slot %u",
-			  path, !fuses->slot, fuses->slot);
+		board_log(
+			"fuses %s: slot %u does not verify (an interrupted write?), going on with slot %u",
+			path, !fuses->slot, fuses->slot);
 	return 0;
 }
 
@@ -221,8 +227,10 @@ int fuses_open(const char *path, struct fuses **result, struct error *error)
 		goto free_fuses;
 	}
 	if (fstat(fuses->fd, &st) || !S_ISREG(st.st_mode) || (st.st_mode & 077)) {
-		ret = error_set(error, -EPERM, "fuses %s: must be a file that only its owner can "
-				"read (chmod 600)", path);
+		ret = error_set(error, -EPERM,
+				"fuses %s: must be a file that only its owner can "
+				"read (chmod 600)",
+				path);
 		goto close_file;
 	}
 	ret = fuses_load(fuses, path, error);

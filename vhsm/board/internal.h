@@ -14,17 +14,17 @@
 #include <sys/types.h>
 #include <hsm/board.h>
 
-#define BOARD_ERROR_MAX		512
-#define BOARD_MAX_FUNCTIONS	64
-#define BOARD_MAX_PARTITIONS	256
-#define BOARD_SECRET_SIZE	32
-#define BOARD_HASH_SIZE		48	/* SHA-384 */
-#define BOARD_SERIAL_SIZE	32
+#define BOARD_ERROR_MAX	     512
+#define BOARD_MAX_FUNCTIONS  64
+#define BOARD_MAX_PARTITIONS 256
+#define BOARD_SECRET_SIZE    32
+#define BOARD_HASH_SIZE	     48 /* SHA-384 */
+#define BOARD_SERIAL_SIZE    32
 
 /* Quotas of a partition that was created without any */
-#define BOARD_DEFAULT_OBJECTS	16384
-#define BOARD_DEFAULT_SESSIONS	4096
-#define BOARD_DEFAULT_BYTES	(64U << 20)
+#define BOARD_DEFAULT_OBJECTS  16384
+#define BOARD_DEFAULT_SESSIONS 4096
+#define BOARD_DEFAULT_BYTES    (64U << 20)
 
 /* ---- text.c: one-line messages ---- */
 
@@ -54,14 +54,14 @@ void log_bound(const char *path);
 /* ---- fuses.c: the board's one-time and monotonic values ---- */
 
 enum fuse_flag {
-	FUSE_INITIALIZED	= 1U << 0,	/* the database belongs to these fuses */
-	FUSE_CLAIMED		= 1U << 1,
-	FUSE_NEXT_ROOT		= 1U << 2,	/* a rotation of the storage root is under way */
-	FUSE_EMBEDDED		= 1U << 3,	/* made as a user's own directory */
+	FUSE_INITIALIZED = 1U << 0, /* the database belongs to these fuses */
+	FUSE_CLAIMED = 1U << 1,
+	FUSE_NEXT_ROOT = 1U << 2, /* a rotation of the storage root is under way */
+	FUSE_EMBEDDED = 1U << 3, /* made as a user's own directory */
 };
 
 enum fuse_lifecycle {
-	LIFECYCLE_PRODUCTION	= 1,
+	LIFECYCLE_PRODUCTION = 1,
 };
 
 /**
@@ -124,8 +124,8 @@ int fuses_store(struct fuses *fuses, const struct fuse_values *values, bool both
 
 /* ---- keys.c: derivation and sealing ---- */
 
-#define SEAL_OVERHEAD		28	/* nonce and tag */
-#define LADDER_TOP		255	/* highest security version that there will ever be */
+#define SEAL_OVERHEAD 28 /* nonce and tag */
+#define LADDER_TOP    255 /* highest security version that there will ever be */
 
 struct keys;
 
@@ -142,8 +142,7 @@ int keys_random(struct keys *keys, void *bytes, size_t length);
 int keys_hash(struct keys *keys, const void *bytes, size_t length, uint8_t hash[BOARD_HASH_SIZE]);
 
 /* keys_platform - KDF(device secret, vendor key hash, lifecycle, debug state) */
-int keys_platform(struct keys *keys, const struct fuse_values *values,
-		  uint8_t key[BOARD_KEY_SIZE]);
+int keys_platform(struct keys *keys, const struct fuse_values *values, uint8_t key[BOARD_KEY_SIZE]);
 
 /* keys_ladder - the platform key's derivate for firmware of @version: 1 .. LADDER_TOP */
 int keys_ladder(struct keys *keys, const uint8_t platform[BOARD_KEY_SIZE], uint32_t version,
@@ -251,7 +250,7 @@ struct root_record {
 	struct root_entry entries[BOARD_MAX_PARTITIONS];
 };
 
-#define ROOT_BLOB_MAX		(64 * 1024)
+#define ROOT_BLOB_MAX (64 * 1024)
 
 struct root_entry *root_find(struct root_record *record, const uint8_t id[PARTITION_ID_SIZE]);
 
@@ -263,12 +262,12 @@ int root_decode(const uint8_t *bytes, size_t length, struct root_record *record)
 
 /* Instants between two durable steps, for tests that fail there */
 enum state_step {
-	STEP_COMMIT_STORED,	/* the database has it, the fuses not yet */
-	STEP_ROTATE_DRAWN,	/* the fuses hold both storage roots */
-	STEP_ROTATE_STORED,	/* the database is under the new root */
-	STEP_ROTATE_DONE,	/* the fuses hold the new one alone */
-	STEP_CREATE_FUSES,	/* fuses written, no database yet */
-	STEP_CREATE_DATABASE,	/* both there, FUSE_INITIALIZED not set */
+	STEP_COMMIT_STORED, /* the database has it, the fuses not yet */
+	STEP_ROTATE_DRAWN, /* the fuses hold both storage roots */
+	STEP_ROTATE_STORED, /* the database is under the new root */
+	STEP_ROTATE_DONE, /* the fuses hold the new one alone */
+	STEP_CREATE_FUSES, /* fuses written, no database yet */
+	STEP_CREATE_DATABASE, /* both there, FUSE_INITIALIZED not set */
 	STEP_COUNT,
 };
 
@@ -375,7 +374,7 @@ int state_fuses(struct state *state, const struct fuse_values *values, bool both
 
 /* ---- claim.c: who becomes the first officer ---- */
 
-#define CLAIM_MAX_FAILURES	10
+#define CLAIM_MAX_FAILURES 10
 
 /* claim_prepare - for an unclaimed board: a code in a private file beside the fuses; draws one if needed */
 int claim_prepare(struct state *state, struct error *error);
@@ -413,7 +412,7 @@ void directory_unlisten(const char *run, unsigned int function);
 
 /* ---- bundle.c: the firmware's verified bytes ---- */
 
-#define BUNDLE_MAX_FILES	32
+#define BUNDLE_MAX_FILES 32
 
 struct bundle_file {
 	char role[12];
@@ -503,7 +502,7 @@ struct board_options {
 	unsigned int dma_bits;
 	unsigned int queues;
 	unsigned int spin_us;
-	long idle_exit;		/* seconds, 0: never */
+	long idle_exit; /* seconds, 0: never */
 	int ready_fd;
 	mode_t mode;
 	bool embedded;
@@ -512,11 +511,11 @@ struct board_options {
 
 /* Exit statuses, documented in vhsm(1) */
 enum board_exit {
-	EXIT_BOARD_OK		= 0,
-	EXIT_BOARD_FAILED	= 1,
-	EXIT_BOARD_USAGE	= 2,
-	EXIT_BOARD_BUSY		= 3,	/* another board runs on the directory */
-	EXIT_BOARD_RECOVERY	= 4,	/* state or firmware does not verify */
+	EXIT_BOARD_OK = 0,
+	EXIT_BOARD_FAILED = 1,
+	EXIT_BOARD_USAGE = 2,
+	EXIT_BOARD_BUSY = 3, /* another board runs on the directory */
+	EXIT_BOARD_RECOVERY = 4, /* state or firmware does not verify */
 };
 
 /* options_parse - 0, EXIT_BOARD_USAGE after a line on standard error, or -1: help or version was printed */

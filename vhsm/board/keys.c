@@ -17,9 +17,9 @@
 #include "internal.h"
 #include "le.h"
 
-#define NONCE_SIZE	12
-#define TAG_SIZE	16
-#define INFO_MAX	256
+#define NONCE_SIZE 12
+#define TAG_SIZE   16
+#define INFO_MAX   256
 
 struct keys {
 	OSSL_LIB_CTX *libctx;
@@ -77,9 +77,8 @@ int keys_hash(struct keys *keys, const void *bytes, size_t length, uint8_t hash[
 }
 
 /* HKDF-SHA384; the label is the salt, so that no two uses of a key can meet. */
-static int derive(struct keys *keys, const char *label, const uint8_t *secret,
-		  size_t secret_length, const uint8_t *info, size_t info_length,
-		  uint8_t key[BOARD_KEY_SIZE])
+static int derive(struct keys *keys, const char *label, const uint8_t *secret, size_t secret_length,
+		  const uint8_t *info, size_t info_length, uint8_t key[BOARD_KEY_SIZE])
 {
 	OSSL_PARAM params[5], *p = params;
 	EVP_KDF_CTX *ctx;
@@ -89,10 +88,8 @@ static int derive(struct keys *keys, const char *label, const uint8_t *secret,
 	if (!ctx)
 		return -ENOMEM;
 	*p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA384", 0);
-	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret,
-						 secret_length);
-	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)label,
-						 strlen(label));
+	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_length);
+	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)label, strlen(label));
 	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length);
 	*p = OSSL_PARAM_construct_end();
 	ret = EVP_KDF_derive(ctx, key, BOARD_KEY_SIZE, params) == 1 ? 0 : -EIO;
@@ -100,8 +97,7 @@ static int derive(struct keys *keys, const char *label, const uint8_t *secret,
 	return ret;
 }
 
-int keys_platform(struct keys *keys, const struct fuse_values *values,
-		  uint8_t key[BOARD_KEY_SIZE])
+int keys_platform(struct keys *keys, const struct fuse_values *values, uint8_t key[BOARD_KEY_SIZE])
 {
 	uint8_t info[INFO_MAX], *at = info;
 
@@ -185,8 +181,8 @@ int keys_seal(struct keys *keys, const uint8_t key[BOARD_KEY_SIZE], const void *
 	    EVP_EncryptUpdate(ctx, NULL, &n, bound, (int)bound_length) == 1 &&
 	    EVP_EncryptUpdate(ctx, out + NONCE_SIZE, &n, plain, (int)length) == 1 &&
 	    EVP_EncryptFinal_ex(ctx, out + NONCE_SIZE + length, &n) == 1 &&
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE,
-				out + NONCE_SIZE + length) == 1)
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, out + NONCE_SIZE + length) ==
+		    1)
 		ret = 0;
 	EVP_CIPHER_CTX_free(ctx);
 	return ret;

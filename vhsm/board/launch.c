@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define CONTROL_BUFFER	(512 * 1024)
-#define SCRATCH_FD	64	/* above every target, see arrange() */
+#define CONTROL_BUFFER (512 * 1024)
+#define SCRATCH_FD     64 /* above every target, see arrange() */
 
 _Static_assert(BOARD_FIRST_FREE_FD + BUNDLE_MAX_FILES < SCRATCH_FD, "targets lie below");
 

@@ -14,8 +14,8 @@
 #include <sqlite3.h>
 #include "internal.h"
 
-#define APPLICATION_ID	0x4948534d	/* "IHSM" */
-#define FORMAT_VERSION	1
+#define APPLICATION_ID 0x4948534d /* "IHSM" */
+#define FORMAT_VERSION 1
 
 static const char schema[] =
 	"CREATE TABLE root(id INTEGER PRIMARY KEY CHECK(id = 1), blob BLOB NOT NULL);"
@@ -25,28 +25,41 @@ static const char schema[] =
 	"id INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY(pid, id)) WITHOUT ROWID;";
 
 enum statement {
-	BEGIN, COMMIT, ROLLBACK, ROOT_GET, ROOT_SET, HEADER_GET, HEADER_SET, PARTITION_PID,
-	PARTITION_DELETE, ROW_LENGTH, ROW_SET, ROW_DELETE, ROWS, USAGE, STATEMENTS
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	ROOT_GET,
+	ROOT_SET,
+	HEADER_GET,
+	HEADER_SET,
+	PARTITION_PID,
+	PARTITION_DELETE,
+	ROW_LENGTH,
+	ROW_SET,
+	ROW_DELETE,
+	ROWS,
+	USAGE,
+	STATEMENTS
 };
 
 static const char *const statement_text[STATEMENTS] = {
-	[BEGIN]		= "BEGIN IMMEDIATE",
-	[COMMIT]	= "COMMIT",
-	[ROLLBACK]	= "ROLLBACK",
-	[ROOT_GET]	= "SELECT blob FROM root WHERE id = 1",
-	[ROOT_SET]	= "INSERT INTO root(id, blob) VALUES(1, ?1) "
-			  "ON CONFLICT(id) DO UPDATE SET blob = ?1",
-	[HEADER_GET]	= "SELECT header FROM partitions WHERE id = ?1",
-	[HEADER_SET]	= "INSERT INTO partitions(id, header) VALUES(?1, ?2) "
-			  "ON CONFLICT(id) DO UPDATE SET header = ?2",
-	[PARTITION_PID]	= "SELECT pid FROM partitions WHERE id = ?1",
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[COMMIT] = "COMMIT",
+	[ROLLBACK] = "ROLLBACK",
+	[ROOT_GET] = "SELECT blob FROM root WHERE id = 1",
+	[ROOT_SET] = "INSERT INTO root(id, blob) VALUES(1, ?1) "
+		     "ON CONFLICT(id) DO UPDATE SET blob = ?1",
+	[HEADER_GET] = "SELECT header FROM partitions WHERE id = ?1",
+	[HEADER_SET] = "INSERT INTO partitions(id, header) VALUES(?1, ?2) "
+		       "ON CONFLICT(id) DO UPDATE SET header = ?2",
+	[PARTITION_PID] = "SELECT pid FROM partitions WHERE id = ?1",
 	[PARTITION_DELETE] = "DELETE FROM partitions WHERE id = ?1",
-	[ROW_LENGTH]	= "SELECT length(blob) FROM rows WHERE pid = ?1 AND id = ?2",
-	[ROW_SET]	= "INSERT INTO rows(pid, id, blob) VALUES(?1, ?2, ?3) "
-			  "ON CONFLICT(pid, id) DO UPDATE SET blob = ?3",
-	[ROW_DELETE]	= "DELETE FROM rows WHERE pid = ?1 AND id = ?2",
-	[ROWS]		= "SELECT id, blob FROM rows WHERE pid = ?1 AND id > ?2 ORDER BY id",
-	[USAGE]		= "SELECT count(*), coalesce(sum(length(blob)), 0) FROM rows WHERE pid = ?1",
+	[ROW_LENGTH] = "SELECT length(blob) FROM rows WHERE pid = ?1 AND id = ?2",
+	[ROW_SET] = "INSERT INTO rows(pid, id, blob) VALUES(?1, ?2, ?3) "
+		    "ON CONFLICT(pid, id) DO UPDATE SET blob = ?3",
+	[ROW_DELETE] = "DELETE FROM rows WHERE pid = ?1 AND id = ?2",
+	[ROWS] = "SELECT id, blob FROM rows WHERE pid = ?1 AND id > ?2 ORDER BY id",
+	[USAGE] = "SELECT count(*), coalesce(sum(length(blob)), 0) FROM rows WHERE pid = ?1",
 };
 
 struct nvm {
@@ -266,10 +279,10 @@ static int append_row(sqlite3_stmt *stmt, uint8_t *buffer, size_t capacity, size
 
 	if (capacity - *length < sizeof(row))
 		return 0;
-	ret = column_blob(stmt, 1, buffer + *length + sizeof(row),
-			  capacity - *length - sizeof(row), &n);
+	ret = column_blob(stmt, 1, buffer + *length + sizeof(row), capacity - *length - sizeof(row),
+			  &n);
 	if (ret == -EMSGSIZE)
-		return *length ? 0 : -EBADMSG;	/* a row that no commit can have stored */
+		return *length ? 0 : -EBADMSG; /* a row that no commit can have stored */
 	if (ret)
 		return ret;
 	row.id = row_id(sqlite3_column_int64(stmt, 0));
@@ -377,8 +390,10 @@ static int make_schema(struct nvm *nvm)
 {
 	char sql[sizeof(schema) + 128];
 
-	snprintf(sql, sizeof(sql), "BEGIN; PRAGMA application_id = %d; PRAGMA user_version = %d;"
-		 "%s COMMIT;", APPLICATION_ID, FORMAT_VERSION, schema);
+	snprintf(sql, sizeof(sql),
+		 "BEGIN; PRAGMA application_id = %d; PRAGMA user_version = %d;"
+		 "%s COMMIT;",
+		 APPLICATION_ID, FORMAT_VERSION, schema);
 	return run(nvm, sql);
 }
 
@@ -391,17 +406,21 @@ static int check_format(struct nvm *nvm, const char *path, struct error *error)
 	if (!ret)
 		ret = pragma_number(nvm, "PRAGMA user_version", &version);
 	if (ret)
-		return error_set(error, ret, "database %s: damaged (%s); restore the newest copy "
-				 "of the state, or start anew with --zeroize", path,
-				 sqlite3_errmsg(nvm->db));
+		return error_set(error, ret,
+				 "database %s: damaged (%s); restore the newest copy "
+				 "of the state, or start anew with --zeroize",
+				 path, sqlite3_errmsg(nvm->db));
 	if (application != APPLICATION_ID)
-		return error_set(error, -EBADMSG, "database %s: not made by vhsm, or damaged; "
+		return error_set(error, -EBADMSG,
+				 "database %s: not made by vhsm, or damaged; "
 				 "restore the newest copy of the state, or start anew with "
-				 "--zeroize", path);
+				 "--zeroize",
+				 path);
 	if (version != FORMAT_VERSION)
-		return error_set(error, -EPROTONOSUPPORT, "database %s: state format version %d, "
-				 "this vhsm knows version %d; use the one that made it", path,
-				 version, FORMAT_VERSION);
+		return error_set(error, -EPROTONOSUPPORT,
+				 "database %s: state format version %d, "
+				 "this vhsm knows version %d; use the one that made it",
+				 path, version, FORMAT_VERSION);
 	return 0;
 }
 
@@ -410,10 +429,11 @@ static int prepare(struct nvm *nvm, const char *path, struct error *error)
 	int i, code;
 
 	for (i = 0; i < STATEMENTS; i++) {
-		code = sqlite3_prepare_v3(nvm->db, statement_text[i], -1,
-					  SQLITE_PREPARE_PERSISTENT, &nvm->statements[i], NULL);
+		code = sqlite3_prepare_v3(nvm->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+					  &nvm->statements[i], NULL);
 		if (code != SQLITE_OK)
-			return error_set(error, -EBADMSG, "database %s: damaged (%s); restore the "
+			return error_set(error, -EBADMSG,
+					 "database %s: damaged (%s); restore the "
 					 "newest copy of the state, or start anew with --zeroize",
 					 path, sqlite3_errmsg(nvm->db));
 	}
@@ -449,10 +469,12 @@ int nvm_open(const char *path, bool create, struct nvm **result, struct error *e
 	if (!ret && create)
 		ret = make_schema(nvm);
 	if (ret) {
-		error_set(error, ret, "database %s: cannot be opened: %s (%s)%s", path,
-			  sqlite3_errmsg(nvm->db), strerror(-ret), ret == -EBADMSG ?
-			  "; restore the newest copy of the state, or start anew with --zeroize" :
-			  "");
+		error_set(
+			error, ret, "database %s: cannot be opened: %s (%s)%s", path,
+			sqlite3_errmsg(nvm->db), strerror(-ret),
+			ret == -EBADMSG
+				? "; restore the newest copy of the state, or start anew with --zeroize"
+				: "");
 		goto fail;
 	}
 	ret = check_format(nvm, path, error);

@@ -9,33 +9,47 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define EMBEDDED_IDLE	60	/* seconds */
-#define DEFAULT_SPIN	50	/* microseconds */
+#define EMBEDDED_IDLE 60 /* seconds */
+#define DEFAULT_SPIN  50 /* microseconds */
 
 enum option_id {
-	OPTION_STATE = 256, OPTION_FUSES, OPTION_RUN, OPTION_FUNCTIONS, OPTION_IDLE_EXIT,
-	OPTION_READY_FD, OPTION_DMA_BITS, OPTION_QUEUES, OPTION_SPIN, OPTION_EMBEDDED, OPTION_MODE,
-	OPTION_GROUP, OPTION_FIRMWARE, OPTION_LOG, OPTION_ZEROIZE, OPTION_HELP, OPTION_VERSION,
+	OPTION_STATE = 256,
+	OPTION_FUSES,
+	OPTION_RUN,
+	OPTION_FUNCTIONS,
+	OPTION_IDLE_EXIT,
+	OPTION_READY_FD,
+	OPTION_DMA_BITS,
+	OPTION_QUEUES,
+	OPTION_SPIN,
+	OPTION_EMBEDDED,
+	OPTION_MODE,
+	OPTION_GROUP,
+	OPTION_FIRMWARE,
+	OPTION_LOG,
+	OPTION_ZEROIZE,
+	OPTION_HELP,
+	OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
-	{ "state",	required_argument, NULL, OPTION_STATE },
-	{ "fuses",	required_argument, NULL, OPTION_FUSES },
-	{ "run",	required_argument, NULL, OPTION_RUN },
-	{ "functions",	required_argument, NULL, OPTION_FUNCTIONS },
-	{ "idle-exit",	required_argument, NULL, OPTION_IDLE_EXIT },
-	{ "ready-fd",	required_argument, NULL, OPTION_READY_FD },
-	{ "dma-bits",	required_argument, NULL, OPTION_DMA_BITS },
-	{ "queues",	required_argument, NULL, OPTION_QUEUES },
-	{ "spin",	required_argument, NULL, OPTION_SPIN },
-	{ "embedded",	no_argument,	   NULL, OPTION_EMBEDDED },
-	{ "mode",	required_argument, NULL, OPTION_MODE },
-	{ "group",	required_argument, NULL, OPTION_GROUP },
-	{ "firmware",	required_argument, NULL, OPTION_FIRMWARE },
-	{ "log",	required_argument, NULL, OPTION_LOG },
-	{ "zeroize",	no_argument,	   NULL, OPTION_ZEROIZE },
-	{ "help",	no_argument,	   NULL, OPTION_HELP },
-	{ "version",	no_argument,	   NULL, OPTION_VERSION },
+	{ "state", required_argument, NULL, OPTION_STATE },
+	{ "fuses", required_argument, NULL, OPTION_FUSES },
+	{ "run", required_argument, NULL, OPTION_RUN },
+	{ "functions", required_argument, NULL, OPTION_FUNCTIONS },
+	{ "idle-exit", required_argument, NULL, OPTION_IDLE_EXIT },
+	{ "ready-fd", required_argument, NULL, OPTION_READY_FD },
+	{ "dma-bits", required_argument, NULL, OPTION_DMA_BITS },
+	{ "queues", required_argument, NULL, OPTION_QUEUES },
+	{ "spin", required_argument, NULL, OPTION_SPIN },
+	{ "embedded", no_argument, NULL, OPTION_EMBEDDED },
+	{ "mode", required_argument, NULL, OPTION_MODE },
+	{ "group", required_argument, NULL, OPTION_GROUP },
+	{ "firmware", required_argument, NULL, OPTION_FIRMWARE },
+	{ "log", required_argument, NULL, OPTION_LOG },
+	{ "zeroize", no_argument, NULL, OPTION_ZEROIZE },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -74,8 +88,9 @@ static int number(const char *name, const char *text, int base, long least, long
 	*value = strtol(text, &end, base);
 	if (*text >= '0' && *text <= '9' && !*end && *value >= least && *value <= most)
 		return 0;
-	snprintf(expected, sizeof(expected), base == 8 ? "an octal number from %lo to %lo" :
-		 "a number from %ld to %ld", least, most);
+	snprintf(expected, sizeof(expected),
+		 base == 8 ? "an octal number from %lo to %lo" : "a number from %ld to %ld", least,
+		 most);
 	return bad_value(name, text, expected);
 }
 

@@ -9,10 +9,10 @@
 #include "internal.h"
 #include "le.h"
 
-#define ROOT_MAGIC	0x544f4f52U	/* "ROOT" */
-#define ROOT_VERSION	1
-#define HEAD_SIZE	(4 + 4 + 8 + 4 + 4)
-#define ENTRY_SIZE	(PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4)
+#define ROOT_MAGIC   0x544f4f52U /* "ROOT" */
+#define ROOT_VERSION 1
+#define HEAD_SIZE    (4 + 4 + 8 + 4 + 4)
+#define ENTRY_SIZE   (PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4)
 
 _Static_assert(HEAD_SIZE + BOARD_MAX_PARTITIONS * ENTRY_SIZE + SEAL_OVERHEAD <= ROOT_BLOB_MAX,
 	       "a full root record fits its buffer");

@@ -13,9 +13,9 @@
 #include <openssl/crypto.h>
 #include "internal.h"
 
-#define DATABASE	"nvm.db"
-#define START_ANEW	"restore the newest copy of the state, or start anew with --zeroize"
-#define SCRATCH_SIZE	(2 * ROOT_BLOB_MAX)
+#define DATABASE     "nvm.db"
+#define START_ANEW   "restore the newest copy of the state, or start anew with --zeroize"
+#define SCRATCH_SIZE (2 * ROOT_BLOB_MAX)
 
 static const uint8_t device_partition[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
 
@@ -52,8 +52,9 @@ int state_fuses(struct state *state, const struct fuse_values *values, bool both
 	if (ret) {
 		/* The database may be one step ahead; a restart finds out. Going on might make it two. */
 		state->failed = -EIO;
-		board_log("fuses %s: cannot be written: %s; no request is served until the board is restarted",
-			  state->config.fuses, strerror(-ret));
+		board_log(
+			"fuses %s: cannot be written: %s; no request is served until the board is restarted",
+			state->config.fuses, strerror(-ret));
 	}
 	return ret;
 }
@@ -205,7 +206,7 @@ int state_rotate(struct state *state, state_write write, void *data)
 		goto wipe;
 	ret = store_draft(state, values.next_root, write, data);
 	if (ret)
-		goto wipe;	/* the fuses keep both: after an I/O error nobody knows which it is */
+		goto wipe; /* the fuses keep both: after an I/O error nobody knows which it is */
 	ret = state_step(state, STEP_ROTATE_STORED);
 	if (!ret)
 		ret = rotate_finish(state, &values, state->draft->counter);
@@ -355,13 +356,16 @@ static int check_counter(const struct state *state, uint64_t fuse, struct error 
 	if (stored == fuse || stored == fuse + 1)
 		return 0;
 	if (stored < fuse)
-		return error_set(error, -ESTALE, "state %s: an old copy was put back (it is at %llu, "
-				 "the fuses at %llu); " START_ANEW, state->config.directory,
-				 (unsigned long long)stored, (unsigned long long)fuse);
-	return error_set(error, -ESTALE, "fuses %s: an old copy was put back (they are at %llu, the "
+		return error_set(error, -ESTALE,
+				 "state %s: an old copy was put back (it is at %llu, "
+				 "the fuses at %llu); " START_ANEW,
+				 state->config.directory, (unsigned long long)stored,
+				 (unsigned long long)fuse);
+	return error_set(error, -ESTALE,
+			 "fuses %s: an old copy was put back (they are at %llu, the "
 			 "state at %llu); put the newest one in place, or start anew with "
-			 "--zeroize", state->config.fuses, (unsigned long long)fuse,
-			 (unsigned long long)stored);
+			 "--zeroize",
+			 state->config.fuses, (unsigned long long)fuse, (unsigned long long)stored);
 }
 
 /* Read the record, find out what a crash interrupted, and finish it. */
@@ -377,9 +381,10 @@ static int recover(struct state *state, struct error *error)
 		rotated = !ret;
 	}
 	if (ret) {
-		error_set(error, ret, "state %s: the root record does not verify under the fuses %s "
-			  "(%s); " START_ANEW, state->config.directory, state->config.fuses,
-			  strerror(-ret));
+		error_set(error, ret,
+			  "state %s: the root record does not verify under the fuses %s "
+			  "(%s); " START_ANEW,
+			  state->config.directory, state->config.fuses, strerror(-ret));
 		goto wipe;
 	}
 	ret = check_counter(state, values.counter, error);
@@ -412,9 +417,10 @@ static int check_fuses(const struct state *state, struct error *error)
 		return error_set(error, -EINVAL, "state %s: was made %s --embedded; start it so",
 				 state->config.directory, embedded ? "with" : "without");
 	if (state->security_version < values->minimum_version)
-		return error_set(error, -EKEYREJECTED, "firmware: security version %u, the fuses "
-				 "demand %u; install a newer one", state->security_version,
-				 values->minimum_version);
+		return error_set(error, -EKEYREJECTED,
+				 "firmware: security version %u, the fuses "
+				 "demand %u; install a newer one",
+				 state->security_version, values->minimum_version);
 	return 0;
 }
 
@@ -428,8 +434,10 @@ static int open_database(struct state *state, struct error *error)
 		return create_database(state, path, error);
 	ret = nvm_open(path, false, &state->nvm, error);
 	if (ret == -ENOENT)
-		return error_set(error, ret, "database %s: is missing, though the fuses %s belong to "
-				 "one; " START_ANEW, path, state->config.fuses);
+		return error_set(error, ret,
+				 "database %s: is missing, though the fuses %s belong to "
+				 "one; " START_ANEW,
+				 path, state->config.fuses);
 	return ret ? ret : recover(state, error);
 }
 
@@ -447,9 +455,11 @@ static int open_fuses(struct state *state, struct error *error)
 	if (ret != -ENOENT)
 		return ret;
 	if (access(path, F_OK) == 0)
-		return error_set(error, -ENOENT, "fuses %s: are missing, though there is a "
+		return error_set(error, -ENOENT,
+				 "fuses %s: are missing, though there is a "
 				 "database %s; name them with --fuses, or start anew with "
-				 "--zeroize", state->config.fuses, path);
+				 "--zeroize",
+				 state->config.fuses, path);
 	ret = create_fuses(state, error);
 	if (!ret)
 		ret = state_step(state, STEP_CREATE_FUSES);

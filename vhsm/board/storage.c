@@ -178,7 +178,7 @@ static int handle_counter(struct storage_call *call)
 	return ret;
 }
 
-#define ANY_LENGTH	SIZE_MAX
+#define ANY_LENGTH SIZE_MAX
 
 /**
  * struct storage_request - a row of the table
@@ -192,17 +192,17 @@ static const struct storage_request {
 	bool admin;
 	int (*handle)(struct storage_call *call);
 } requests[] = {
-	{ BOARD_HELLO,	 "hello",  0,				  false, handle_hello },
-	{ BOARD_LIST,	 "list",   0,				  false, handle_list },
-	{ BOARD_OPEN,	 "open",   PARTITION_ID_SIZE,		  false, handle_open },
-	{ BOARD_ROWS,	 "rows",   sizeof(struct board_rows),	  false, handle_rows },
-	{ BOARD_COMMIT,	 "commit", ANY_LENGTH,			  false, handle_commit },
-	{ BOARD_PARTITION_CREATE,  "create",  sizeof(struct board_partition), true, handle_create },
-	{ BOARD_PARTITION_ASSIGN,  "assign",  sizeof(struct board_partition), true, handle_assign },
-	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE,	  true, handle_destroy },
-	{ BOARD_CLAIM,	 "claim",  ANY_LENGTH,			  true, handle_claim },
-	{ BOARD_COUNTER, "counter", 0,				  true, handle_counter },
-	{ BOARD_PARTITION_UPDATE,  "update",  sizeof(struct board_partition), true, handle_update },
+	{ BOARD_HELLO, "hello", 0, false, handle_hello },
+	{ BOARD_LIST, "list", 0, false, handle_list },
+	{ BOARD_OPEN, "open", PARTITION_ID_SIZE, false, handle_open },
+	{ BOARD_ROWS, "rows", sizeof(struct board_rows), false, handle_rows },
+	{ BOARD_COMMIT, "commit", ANY_LENGTH, false, handle_commit },
+	{ BOARD_PARTITION_CREATE, "create", sizeof(struct board_partition), true, handle_create },
+	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },
+	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },
+	{ BOARD_CLAIM, "claim", ANY_LENGTH, true, handle_claim },
+	{ BOARD_COUNTER, "counter", 0, true, handle_counter },
+	{ BOARD_PARTITION_UPDATE, "update", sizeof(struct board_partition), true, handle_update },
 };
 
 static const struct storage_request *find_request(uint32_t type)
@@ -298,8 +298,9 @@ void storage_serve(struct board *board, uint32_t function, int fd)
 			continue;
 		if (n <= 0)
 			break;
-		n = n > BOARD_MESSAGE_MAX ? -EPROTO :
-		    storage_handle(board, function, request, (size_t)n, reply);
+		n = n > BOARD_MESSAGE_MAX
+			    ? -EPROTO
+			    : storage_handle(board, function, request, (size_t)n, reply);
 		if (n < 0) {
 			board_log("function %u: malformed storage request", function);
 			break;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define LOG_LIMIT	(1024 * 1024)
+#define LOG_LIMIT (1024 * 1024)
 
 int error_set(struct error *error, int code, const char *format, ...)
 {

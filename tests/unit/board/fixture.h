@@ -17,7 +17,7 @@
 #include <cmocka.h>
 #include "internal.h"
 
-#define FIXTURE_PATH	512
+#define FIXTURE_PATH 512
 
 static const char *const fixture_files[] = { "fuses", "nvm.db", "nvm.db-wal" };
 
@@ -27,7 +27,7 @@ struct fixture {
 	struct state_config config;
 	struct state *state;
 	struct error error;
-	int fail_at;		/* enum state_step to fail at, -1: never */
+	int fail_at;  /* enum state_step to fail at, -1: never */
 };
 
 static inline void fixture_path(const struct fixture *f, const char *name, const char *ending,
@@ -52,8 +52,10 @@ static inline int fixture_setup(void **test)
 	if (!f)
 		return -1;
 	snprintf(f->directory, sizeof(f->directory), "%s/board.XXXXXX", base ? base : "/tmp");
-	if (!mkdtemp(f->directory))
+	if (!mkdtemp(f->directory)) {
+		free(f);
 		return -1;
+	}
 	fixture_path(f, "fuses", "", f->fuses);
 	f->config = (struct state_config){
 		.directory = f->directory,
@@ -214,8 +216,8 @@ static inline size_t fixture_request(uint8_t *request, const uint8_t *id, uint32
 }
 
 static inline int fixture_commit(struct fixture *f, uint32_t function, const uint8_t *id,
-				 uint32_t flags, const char *header, uint64_t row,
-				 const void *blob, size_t length)
+				 uint32_t flags, const char *header, uint64_t row, const void *blob,
+				 size_t length)
 {
 	static uint8_t request[BOARD_MESSAGE_MAX];
 	struct board_committed committed;
@@ -232,8 +234,8 @@ static inline void fixture_header(struct fixture *f, uint32_t function, const ui
 	static char bytes[BOARD_BLOB_MAX];
 	struct board_open opened;
 
-	assert_int_equal(state_partition_open(f->state, function, id, &opened, bytes,
-					      sizeof(bytes)), 0);
+	assert_int_equal(
+		state_partition_open(f->state, function, id, &opened, bytes, sizeof(bytes)), 0);
 	assert_int_equal(opened.header_length, strlen(header));
 	assert_memory_equal(bytes, header, strlen(header));
 }

@@ -4,9 +4,10 @@
  */
 #include "fixture.h"
 
-#define HASH	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" \
-		"202122232425262728292a2b2c2d2e2f"
-#define FILES	"firmware " HASH " hsm-firmware\nloader " HASH " ld.so\n"
+#define HASH                                                               \
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" \
+	"202122232425262728292a2b2c2d2e2f"
+#define FILES "firmware " HASH " hsm-firmware\nloader " HASH " ld.so\n"
 
 static int parse(const char *text)
 {
@@ -67,13 +68,14 @@ static void test_bad_manifests(void **test)
 static void put_file(const struct fixture *f, const char *name, const char *text)
 {
 	char path[FIXTURE_PATH];
-	FILE *file;
+	size_t length = strlen(text);
+	int fd;
 
 	fixture_path(f, name, "", path);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, length), length);
+	close(fd);
 }
 
 static void add_line(struct keys *keys, char *manifest, const char *role, const char *name,

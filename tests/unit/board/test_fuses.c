@@ -15,7 +15,7 @@ static const struct fuse_values first = {
 };
 
 /* Without the structure's padding */
-#define VALUES_SIZE	(offsetof(struct fuse_values, next_root) + BOARD_SECRET_SIZE)
+#define VALUES_SIZE (offsetof(struct fuse_values, next_root) + BOARD_SECRET_SIZE)
 
 static void test_round_trip(void **test)
 {

@@ -87,20 +87,24 @@ static void test_seal(void **test)
 	uint8_t sealed[sizeof(text) + SEAL_OVERHEAD], again[sizeof(sealed)], plain[sizeof(text)];
 	size_t i;
 
-	assert_int_equal(keys_seal(*test, key, bound, sizeof(bound), text, sizeof(text), sealed), 0);
-	assert_int_equal(keys_unseal(*test, key, bound, sizeof(bound), sealed, sizeof(sealed),
-				     plain), 0);
+	assert_int_equal(keys_seal(*test, key, bound, sizeof(bound), text, sizeof(text), sealed),
+			 0);
+	assert_int_equal(
+		keys_unseal(*test, key, bound, sizeof(bound), sealed, sizeof(sealed), plain), 0);
 	assert_memory_equal(plain, text, sizeof(text));
 	for (i = 0; i < 8 * sizeof(sealed); i++) {
 		memcpy(again, sealed, sizeof(sealed));
 		again[i / 8] ^= (uint8_t)(1 << i % 8);
-		assert_int_equal(keys_unseal(*test, key, bound, sizeof(bound), again,
-					     sizeof(again), plain), -EBADMSG);
+		assert_int_equal(keys_unseal(*test, key, bound, sizeof(bound), again, sizeof(again),
+					     plain),
+				 -EBADMSG);
 	}
 	assert_int_equal(keys_unseal(*test, key, bound, sizeof(bound) - 1, sealed, sizeof(sealed),
-				     plain), -EBADMSG);
+				     plain),
+			 -EBADMSG);
 	assert_int_equal(keys_unseal(*test, key, bound, sizeof(bound), sealed, SEAL_OVERHEAD - 1,
-				     plain), -EBADMSG);
+				     plain),
+			 -EBADMSG);
 	/* Nonces are random: the same text never gives the same bytes. */
 	assert_int_equal(keys_seal(*test, key, bound, sizeof(bound), text, sizeof(text), again), 0);
 	assert_memory_not_equal(sealed, again, sizeof(sealed));

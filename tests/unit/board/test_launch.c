@@ -49,7 +49,9 @@ static bool listen_to_board(struct told *told)
 		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control;
 	struct iovec parts[] = { { &told->head, sizeof(told->head) }, { told->body, 64 } };
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control,
+	struct msghdr message = { .msg_iov = parts,
+				  .msg_iovlen = 2,
+				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 
@@ -66,13 +68,15 @@ static bool listen_to_board(struct told *told)
 
 static void tell_board(uint32_t type, const struct board_keep *keep, int fd)
 {
-	struct board_message head = { .type = type, .connection = firmware.connection,
+	struct board_message head = { .type = type,
+				      .connection = firmware.connection,
 				      .length = keep ? sizeof(*keep) : 0 };
 	struct iovec parts[] = { { &head, sizeof(head) }, { (void *)keep, head.length } };
 	union {
 		struct cmsghdr head;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+	} control = { .head = { .cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
 				.cmsg_len = CMSG_LEN(sizeof(int)) } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
@@ -84,7 +88,8 @@ static void tell_board(uint32_t type, const struct board_keep *keep, int fd)
 	sendmsg(BOARD_CONTROL_FD, &message, MSG_NOSIGNAL);
 }
 
-static int32_t ask_board(uint32_t type, const void *body, size_t length, void *reply, size_t capacity)
+static int32_t ask_board(uint32_t type, const void *body, size_t length, void *reply,
+			 size_t capacity)
 {
 	struct board_message head = { .type = type, .length = (uint32_t)length };
 	struct iovec out[] = { { &head, sizeof(head) }, { (void *)body, length } };
@@ -159,7 +164,7 @@ static void keep_something(void)
 {
 	struct board_keep keep = { .kind = BOARD_KEEP_IRQ, .key = 3 };
 	struct told told;
-	int fd = eventfd(7, EFD_NONBLOCK);	/* the first who reads finds the 7 */
+	int fd = eventfd(7, EFD_NONBLOCK); /* the first who reads finds the 7 */
 
 	tell_board(BOARD_KEEP, &keep, fd);
 	close(fd);
@@ -265,8 +270,8 @@ static int act_as_firmware(void)
 				serve_connection();
 			break;
 		case BOARD_ADOPT:
-			firmware.kept += told.fd_count == 1 &&
-					 read(told.fds[0], &value, 8) == 8 && value == 7;
+			firmware.kept += told.fd_count == 1 && read(told.fds[0], &value, 8) == 8 &&
+					 value == 7;
 			close(told.fds[0]);
 			break;
 		case BOARD_SERVE:
@@ -369,11 +374,9 @@ static int start_board(struct bench *b)
 	return close(ready[0]);
 }
 
-static int setup(void **test)
+static int prepare(struct bench *b)
 {
-	struct bench *b = calloc(1, sizeof(*b));
-
-	if (!b || fixture_setup((void **)&b->f) || make_bundle(&b->board.bundle))
+	if (fixture_setup((void **)&b->f) || make_bundle(&b->board.bundle))
 		return -1;
 	fixture_path(b->f, "run", "", b->run);
 	if (mkdir(b->run, 0700))
@@ -382,8 +385,13 @@ static int setup(void **test)
 	b->options.run = b->run;
 	b->options.mode = 0600;
 	b->board.options = &b->options;
-	*test = b;
 	return 0;
+}
+
+static int setup(void **test)
+{
+	*test = calloc(1, sizeof(struct bench));
+	return *test ? prepare(*test) : -1;
 }
 
 static int teardown(void **test)
@@ -409,7 +417,8 @@ static int connect_to(struct bench *b, unsigned int function)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/fn%u.sock",
-				 b->run, function), 1, sizeof(address.sun_path) - 1);
+				 b->run, function),
+			1, sizeof(address.sun_path) - 1);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
@@ -431,7 +440,7 @@ static void expect(int fd, const char *order, const char *answer)
 	assert_string_equal(text, answer);
 }
 
-#define CLEAN	"mappings 0 descriptors 0 environment 0"
+#define CLEAN "mappings 0 descriptors 0 environment 0"
 
 static void test_start(void **test)
 {
@@ -538,8 +547,8 @@ static void test_idle(void **test)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start), TEST(test_successor), TEST(test_nonsense), TEST(test_notice),
-		TEST(test_never_ready), TEST(test_idle),
+		TEST(test_start),  TEST(test_successor),   TEST(test_nonsense),
+		TEST(test_notice), TEST(test_never_ready), TEST(test_idle),
 	};
 
 	if (!getenv("PATH"))

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include "fixture.h"
 
-#define ADVANCE	BOARD_COMMIT_ADVANCE
+#define ADVANCE BOARD_COMMIT_ADVANCE
 
 static uint64_t counter(struct fixture *f)
 {
@@ -94,15 +94,17 @@ static void test_foreign(void **test)
 		if (function == 1)
 			continue;
 		assert_int_equal(state_partition_open(f->state, function, id, &opened, buffer,
-						      sizeof(buffer)), -ENOENT);
+						      sizeof(buffer)),
+				 -ENOENT);
 		assert_int_equal(state_rows(f->state, function, &rows, buffer, sizeof(buffer),
-					    &length), -ENOENT);
+					    &length),
+				 -ENOENT);
 		assert_int_equal(fixture_commit(f, function, id, 0, "x", 0, NULL, 0), -ENOENT);
 	}
-	assert_int_equal(state_partition_open(f->state, 1, device, &opened, buffer,
-					      sizeof(buffer)), -ENOENT);
-	assert_int_equal(state_partition_open(f->state, 0, device, &opened, buffer,
-					      sizeof(buffer)), 0);
+	assert_int_equal(state_partition_open(f->state, 1, device, &opened, buffer, sizeof(buffer)),
+			 -ENOENT);
+	assert_int_equal(state_partition_open(f->state, 0, device, &opened, buffer, sizeof(buffer)),
+			 0);
 }
 
 /* Every length but the right one, and each field out of range. */
@@ -276,7 +278,9 @@ static void test_crash_in_creation(void **test)
 static void test_crash_in_rotation(void **test)
 {
 	static const enum state_step steps[] = {
-		STEP_ROTATE_DRAWN, STEP_ROTATE_STORED, STEP_ROTATE_DONE,
+		STEP_ROTATE_DRAWN,
+		STEP_ROTATE_STORED,
+		STEP_ROTATE_DONE,
 	};
 	struct board_partition doomed = { .name = "doomed", .function = 2 };
 	struct fixture *f = *test;
@@ -457,8 +461,8 @@ static void test_killed(void **test)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(fixture_open(f), 0);
-		assert_int_equal(state_partition_open(f->state, 1, id, &opened, header,
-						      sizeof(header)), 0);
+		assert_int_equal(
+			state_partition_open(f->state, 1, id, &opened, header, sizeof(header)), 0);
 		assert_int_equal(opened.header_length, 8);
 		header[8] = '\0';
 		found = (unsigned int)strtoul(header, NULL, 10);
@@ -516,11 +520,21 @@ static void test_full_disk(void **test)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_commit), TEST(test_foreign), TEST(test_malformed_commit),
-		TEST(test_quota), TEST(test_partitions), TEST(test_old_copies),
-		TEST(test_crash_in_commit), TEST(test_crash_in_creation),
-		TEST(test_crash_in_rotation), TEST(test_flips), TEST(test_unknown_version),
-		TEST(test_missing), TEST(test_zeroize), TEST(test_killed), TEST(test_full_disk),
+		TEST(test_commit),
+		TEST(test_foreign),
+		TEST(test_malformed_commit),
+		TEST(test_quota),
+		TEST(test_partitions),
+		TEST(test_old_copies),
+		TEST(test_crash_in_commit),
+		TEST(test_crash_in_creation),
+		TEST(test_crash_in_rotation),
+		TEST(test_flips),
+		TEST(test_unknown_version),
+		TEST(test_missing),
+		TEST(test_zeroize),
+		TEST(test_killed),
+		TEST(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

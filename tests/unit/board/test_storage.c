@@ -13,7 +13,7 @@ struct bench {
 	struct function functions[4];
 	uint8_t request[BOARD_MESSAGE_MAX];
 	uint8_t reply[BOARD_MESSAGE_MAX];
-	struct board_message head;	/* of the last reply */
+	struct board_message head; /* of the last reply */
 };
 
 static int setup_board(void **test, bool embedded)
@@ -102,8 +102,9 @@ static void test_hello(void **test)
 static void test_authorization(void **test)
 {
 	static const uint32_t admin[] = {
-		BOARD_PARTITION_CREATE, BOARD_PARTITION_ASSIGN, BOARD_PARTITION_DESTROY,
-		BOARD_CLAIM, BOARD_COUNTER, BOARD_PARTITION_UPDATE,
+		BOARD_PARTITION_CREATE,	 BOARD_PARTITION_ASSIGN,
+		BOARD_PARTITION_DESTROY, BOARD_CLAIM,
+		BOARD_COUNTER,		 BOARD_PARTITION_UPDATE,
 	};
 	struct bench *b = *test;
 	struct board_partition partition = { .name = "x" };
@@ -253,14 +254,18 @@ static void test_claim_limit(void **test)
 	assert_int_equal(ask(b, 0, BOARD_CLAIM, code, length), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)	     cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_UNCLAIMED(name) cmocka_unit_test_setup_teardown(name, setup_unclaimed, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_hello), TEST(test_authorization), TEST(test_lengths),
-		TEST(test_malformed), TEST(test_assign), TEST_UNCLAIMED(test_claim),
+		TEST(test_hello),
+		TEST(test_authorization),
+		TEST(test_lengths),
+		TEST(test_malformed),
+		TEST(test_assign),
+		TEST_UNCLAIMED(test_claim),
 		TEST_UNCLAIMED(test_claim_limit),
 	};
 
