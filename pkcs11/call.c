@@ -168,6 +168,11 @@ uint64_t call_room(const CK_BYTE *out, CK_ULONG length)
 	return out ? length : 0;
 }
 
+uint64_t call_room_or_query(const CK_BYTE *out, CK_ULONG length)
+{
+	return out ? length : HSM_OUT_QUERY;
+}
+
 CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length)
 {
 	const struct hsm_fields *fields;

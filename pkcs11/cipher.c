@@ -62,7 +62,7 @@ static CK_RV in_one_command(const struct cipher *cipher, struct session *session
 		return rv;
 	if (length)
 		hsm_put_bytes(call.writer, HSM_FIELD_DATA, in, length);
-	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
 	rv = call_output(&call, call_run(&call), HSM_FIELD_DATA, out, out_length);
 	call_end(&call);
 	return rv;
@@ -140,7 +140,7 @@ static CK_RV final(const struct cipher *cipher, CK_SESSION_HANDLE handle, CK_BYT
 		call_end(&call);
 		return CKR_ARGUMENTS_BAD;
 	}
-	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
 	rv = call_output(&call, call_run(&call), HSM_FIELD_DATA, out, out_length);
 	call_end(&call);
 	return rv;

@@ -206,8 +206,11 @@ CK_RV call_finish(struct call *call);
  */
 CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length);
 
-/* call_room - value of OUT_MAX for a buffer of the caller */
+/* call_room - value of OUT_MAX for a buffer of the caller; without one 0, for commands that always give something */
 uint64_t call_room(const CK_BYTE *out, CK_ULONG length);
+
+/* call_room_or_query - the same for the operations of a session, where a step may give nothing */
+uint64_t call_room_or_query(const CK_BYTE *out, CK_ULONG length);
 
 /* call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there is none. */
 CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle);

@@ -55,7 +55,7 @@ static CK_RV in_one_command(struct session *session, const struct stream *stream
 		return rv;
 	if (length)
 		hsm_put_bytes(call.writer, HSM_FIELD_DATA, in, length);
-	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
 	rv = call_output(&call, call_run(&call), stream->output, out, out_length);
 	call_end(&call);
 	return rv;
@@ -115,7 +115,7 @@ static CK_RV final(CK_SESSION_HANDLE handle, const struct stream *stream, CK_BYT
 		call_end(&call);
 		return CKR_ARGUMENTS_BAD;
 	}
-	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
 	rv = call_output(&call, call_run(&call), stream->output, out, out_length);
 	call_end(&call);
 	return rv;

@@ -182,6 +182,12 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x87, RECORDS,	BYTES,	65536,	"list of struct hsm_partition_status") \
 	X(0x88, COUNTER,	U64,	8,	"fuse counter")
 
+/*
+ * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature, or of its end: the answer is
+ * CKR_BUFFER_TOO_SMALL with NEEDED, which is an upper bound, and nothing has happened.
+ */
+#define HSM_OUT_QUERY	UINT64_MAX
+
 #define HSM_FIELD_ENUM(tag, name, type, max, doc) HSM_FIELD_##name = (tag),
 enum hsm_field_tag {
 	HSM_FIELD_TABLE(HSM_FIELD_ENUM)

@@ -126,6 +126,11 @@ static CK_RV with_output(struct command *command, struct operation *operation, o
 	const uint8_t *data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
 	CK_RV rv;
 
+	/* A step that writes nothing would be done by a room of 0, so asking for the length is told apart. */
+	if (hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) == HSM_OUT_QUERY) {
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, mech_output_size(operation->mech, length));
+		return CKR_BUFFER_TOO_SMALL;
+	}
 	mark = hsm_put_begin(&command->out, output_tag(command));
 	rv = step(operation->mech, data, length, command->out.data + command->out.length, &room);
 	if (rv == CKR_OK) {
