@@ -381,8 +381,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(client_wait(&c, 2, &cqe), 0);
 	do {
 		assert_int_equal(client_region_read(&c, 2, IHSM_MSIX_PBA_OFFSET, &pending, 4), 0);
-	} while (!pending);
-	assert_int_equal(le32toh(pending), 1U << 3);
+	} while (!(le32toh(pending) & 1U << 3));
 	assert_int_equal(read(fd, &count, 8), -1);
 	assert_int_equal(wire(&c, 3, 1, &fd, 1), 0);
 	assert_int_equal(read(fd, &count, 8), 8);

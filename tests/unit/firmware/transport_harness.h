@@ -134,7 +134,7 @@ struct board_side {
 	pthread_cond_t changed;
 	unsigned int kept;
 	unsigned int forgotten;
-	unsigned int closed;
+	bool closed[1024];
 	struct board_keep last_kept;
 	int last_fd;
 };
@@ -203,7 +203,8 @@ static inline void *board_control_thread(void *argument)
 			board_send(&kept, NULL, NULL, 0);
 		}
 		board_side.forgotten += in.head.type == BOARD_FORGET;
-		board_side.closed += in.head.type == BOARD_CLOSED;
+		if (in.head.type == BOARD_CLOSED)
+			board_side.closed[in.head.connection % 1024] = true;
 		pthread_cond_broadcast(&board_side.changed);
 		pthread_mutex_unlock(&board_side.lock);
 	}
@@ -270,11 +271,11 @@ static inline int transport_start(void **state)
 	return 0;
 }
 
-/* Waits until the board has been told that so many connections have ended. */
-static inline void board_wait_closed(unsigned int count)
+/* Waits until the board has been told that the connection has ended. */
+static inline void board_wait_closed(uint32_t id)
 {
 	pthread_mutex_lock(&board_side.lock);
-	while (board_side.closed < count)
+	while (!board_side.closed[id % 1024])
 		pthread_cond_wait(&board_side.changed, &board_side.lock);
 	pthread_mutex_unlock(&board_side.lock);
 }
@@ -629,13 +630,8 @@ static inline void client_start(struct client *c)
 
 static inline void client_end(struct client *c)
 {
-	unsigned int closed;
-
-	pthread_mutex_lock(&board_side.lock);
-	closed = board_side.closed;
-	pthread_mutex_unlock(&board_side.lock);
 	close(c->socket);
-	board_wait_closed(closed + 1);
+	board_wait_closed(c->id);
 	munmap(c->memory, CLIENT_MEMORY);
 	close(c->memfd);
 	close(c->record);

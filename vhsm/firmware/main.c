@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * hsm-firmware: what runs on the board, one process for each function. It is started by the board with
+ * two sockets and a log, and has nothing else.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "transport.h"
+
+static int fail(const char *what, int error)
+{
+	log_line("%s: %s", what, strerror(-error));
+	return 1;
+}
+
+static int start(struct board_hello *hello)
+{
+	int error = board_link_start(hello);
+
+	if (error)
+		return fail("no board on descriptors 3 and 4", error);
+	error = connections_start(hello);
+	if (error)
+		return fail("the board's greeting makes no sense", error);
+	error = commands_start(hello);
+	if (error)
+		return fail("command execution does not start", error);
+	error = sandbox_warm_up();
+	if (error)
+		return fail("libcrypto does not start", error);
+	error = sandbox_enter();
+	if (error)
+		return fail("the sandbox cannot be closed", error);
+	error = board_link_ready();
+	return error ? fail("the board does not listen", error) : 0;
+}
+
+int main(void)
+{
+	struct board_hello hello;
+	int error;
+
+	if (start(&hello))
+		return 1;
+	/* Threads still run; what is theirs ends with the process. */
+	error = board_link_run();
+	return error ? fail("the board is gone", error) : 0;
+}
