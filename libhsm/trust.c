@@ -218,7 +218,9 @@ static bool set_policy(SSL_CTX *tls)
 static int make_contexts(struct trust *trust, struct hsm_error *error)
 {
 	trust->libctx = OSSL_LIB_CTX_new();
-	if (trust->libctx && OSSL_PROVIDER_load(trust->libctx, "default"))
+	if (trust->libctx)
+		trust->provider = OSSL_PROVIDER_load(trust->libctx, "default");
+	if (trust->provider)
 		trust->tls = SSL_CTX_new_ex(trust->libctx, NULL, TLS_client_method());
 	if (trust->tls && set_policy(trust->tls))
 		return 0;
@@ -260,6 +262,8 @@ void trust_free(struct trust *trust, bool forked)
 	if (!forked && !library_gone()) {
 		X509_STORE_free(trust->roots);
 		SSL_CTX_free(trust->tls);
+		if (trust->provider)
+			OSSL_PROVIDER_unload(trust->provider);
 		OSSL_LIB_CTX_free(trust->libctx);
 	}
 	conf_free(&trust->conf);

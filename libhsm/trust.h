@@ -6,6 +6,7 @@
 #ifndef LIBHSM_TRUST_H
 #define LIBHSM_TRUST_H
 
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include "internal.h"
 
@@ -13,7 +14,7 @@
 
 /**
  * struct trust - of one device
- * @libctx: its own, with the default provider and no configuration
+ * @libctx: its own, with the default @provider and no configuration
  * @tls: for handshakes
  * @roots: from hsm.conf, or NULL
  * @conf: hsm.conf
@@ -21,6 +22,7 @@
  */
 struct trust {
 	OSSL_LIB_CTX *libctx;
+	OSSL_PROVIDER *provider;
 	SSL_CTX *tls;
 	X509_STORE *roots;
 	struct conf conf;
