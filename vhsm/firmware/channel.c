@@ -361,9 +361,7 @@ static enum ihsm_status open_request(struct firmware_context *context, struct ch
 {
 	bool fresh;
 
-	if (sequence >= MESSAGES_MAX ||
-	    atomic_fetch_add_explicit(&channel->bytes, size, memory_order_relaxed) > BYTES_MAX ||
-	    channel->partition->dead) {
+	if (channel->partition->dead) {
 		channel_close(context, channel);
 		return IHSM_SC_NO_CHANNEL;
 	}
@@ -371,6 +369,11 @@ static enum ihsm_status open_request(struct firmware_context *context, struct ch
 		if (atomic_fetch_add(&channel->bad_tags, 1) + 1 >= BAD_TAGS_MAX)
 			channel_close(context, channel);
 		return IHSM_SC_AUTHENTICATION;
+	}
+	if (sequence >= MESSAGES_MAX ||
+	    atomic_fetch_add_explicit(&channel->bytes, size, memory_order_relaxed) > BYTES_MAX) {
+		channel_close(context, channel);
+		return IHSM_SC_NO_CHANNEL;
 	}
 	pthread_mutex_lock(&channel->lock);
 	fresh = hsm_window_accept(&channel->window, sequence);

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests of command execution: a board that keeps its state in memory and can fail, a transport that
+ * runs commands at once, and a client with a channel of its own. Included by one file of each test program.
+ */
+#ifndef COMMANDS_TESTING_H
+#define COMMANDS_TESTING_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <cmocka.h>
+#include <openssl/bio.h>
+#include "commands.h"
+
+/* ---- transport ---- */
+
+struct task {
+	bool cancelled;
+	enum ihsm_time_class class;
+};
+
+static unsigned int test_events;
+
+int task_set_class(struct task *task, enum ihsm_time_class time_class)
+{
+	task->class = time_class;
+	return task->cancelled ? -ECANCELED : 0;
+}
+
+bool task_cancelled(const struct task *task)
+{
+	return task->cancelled;
+}
+
+void firmware_event(enum ihsm_event event, uint32_t detail)
+{
+	(void)detail;
+	test_events += event == IHSM_EVENT_PARTITIONS;
+}
+
+/* ---- board ---- */
+
+#define TEST_ROWS	256
+#define TEST_PARTITIONS 4
+
+struct test_row {
+	uint64_t id;
+	uint32_t length;
+	uint8_t *blob;
+};
+
+struct test_partition {
+	struct board_partition info;
+	bool exists;
+	uint64_t counter;
+	uint32_t header_length;
+	uint8_t header[16384];
+	struct test_row row[TEST_ROWS];
+	uint32_t rows;
+};
+
+static struct test_board {
+	pthread_mutex_t lock;
+	struct test_partition partition[TEST_PARTITIONS];
+	struct board_hello hello;
+	int fail_commit; /* errno that commits are answered with */
+	unsigned int commits;
+	unsigned int advances;
+	uint8_t code[8];
+} board = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct test_partition *board_find(const uint8_t *id)
+{
+	int i;
+
+	for (i = 0; i < TEST_PARTITIONS; i++)
+		if (board.partition[i].exists && !memcmp(board.partition[i].info.id, id, 16))
+			return &board.partition[i];
+	return NULL;
+}
+
+static int board_set_row(struct test_partition *p, uint64_t id, const uint8_t *blob, uint32_t length)
+{
+	uint32_t i, at = 0;
+
+	while (at < p->rows && p->row[at].id < id)
+		at++;
+	if (at < p->rows && p->row[at].id == id) {
+		free(p->row[at].blob);
+		if (!length) {
+			p->rows--;
+			for (i = at; i < p->rows; i++)
+				p->row[i] = p->row[i + 1];
+			return 0;
+		}
+	} else {
+		if (!length || p->rows == TEST_ROWS)
+			return -ENOSPC;
+		for (i = p->rows++; i > at; i--)
+			p->row[i] = p->row[i - 1];
+	}
+	p->row[at] = (struct test_row){ .id = id, .length = length, .blob = malloc(length) };
+	memcpy(p->row[at].blob, blob, length);
+	return 0;
+}
+
+static int board_commit(const uint8_t *body, size_t size, void *reply, size_t *length)
+{
+	struct board_committed committed;
+	struct board_commit commit;
+	struct board_change change;
+	struct test_partition *p;
+	const uint8_t *at = body + sizeof(commit);
+	uint32_t i;
+	int ret = 0;
+
+	memcpy(&commit, body, sizeof(commit));
+	p = board_find(commit.partition);
+	if (!p)
+		return -ENOENT;
+	if (board.fail_commit)
+		return -board.fail_commit;
+	assert_true(commit.header_length && commit.header_length <= sizeof(p->header));
+	memcpy(p->header, at, commit.header_length);
+	p->header_length = commit.header_length;
+	at += commit.header_length;
+	for (i = 0; i < commit.changes && !ret; i++) {
+		memcpy(&change, at, sizeof(change));
+		at += sizeof(change);
+		ret = board_set_row(p, change.id, at, change.length);
+		at += change.length;
+	}
+	assert_int_equal(ret, 0);
+	assert_ptr_equal(at, body + size);
+	p->counter += !!(commit.flags & BOARD_COMMIT_ADVANCE);
+	board.advances += !!(commit.flags & BOARD_COMMIT_ADVANCE);
+	board.commits++;
+	committed.counter = p->counter;
+	memcpy(reply, &committed, sizeof(committed));
+	*length = sizeof(committed);
+	return 0;
+}
+
+static int board_rows(const uint8_t *body, uint8_t *reply, size_t *length)
+{
+	struct board_rows request;
+	struct test_partition *p;
+	uint32_t i;
+
+	memcpy(&request, body, sizeof(request));
+	p = board_find(request.partition);
+	if (!p)
+		return -ENOENT;
+	*length = 0;
+	/* Three at a time, so that the caller has to ask again. */
+	for (i = 0; i < p->rows && *length < 3 * sizeof(struct board_row); i++) {
+		struct board_row row = { .id = p->row[i].id, .length = p->row[i].length };
+
+		if (row.id <= request.after)
+			continue;
+		memcpy(reply + *length, &row, sizeof(row));
+		memcpy(reply + *length + sizeof(row), p->row[i].blob, row.length);
+		*length += sizeof(row) + row.length;
+	}
+	return 0;
+}
+
+static int board_open(const uint8_t *body, uint8_t *reply, size_t *length)
+{
+	struct test_partition *p = board_find(body);
+	struct board_open open = { .generation = 1 };
+
+	if (!p)
+		return -ENOENT;
+	open.partition = p->info;
+	memset(open.key, 0x5a, sizeof(open.key));
+	open.counter = p->counter;
+	open.header_length = p->header_length;
+	open.rows = p->rows;
+	memcpy(reply, &open, sizeof(open));
+	memcpy(reply + sizeof(open), p->header, p->header_length);
+	*length = sizeof(open) + p->header_length;
+	return 0;
+}
+
+static int board_list(uint8_t *reply, size_t *length)
+{
+	int i;
+
+	*length = 0;
+	for (i = 0; i < TEST_PARTITIONS; i++) {
+		if (!board.partition[i].exists)
+			continue;
+		memcpy(reply + *length, &board.partition[i].info, sizeof(struct board_partition));
+		*length += sizeof(struct board_partition);
+	}
+	return 0;
+}
+
+static int board_answer(enum board_request type, const uint8_t *body, size_t size, uint8_t *reply,
+			size_t *length)
+{
+	uint64_t counter = 7;
+
+	*length = 0;
+	switch (type) {
+	case BOARD_HELLO:
+		memcpy(reply, &board.hello, sizeof(board.hello));
+		*length = sizeof(board.hello);
+		return 0;
+	case BOARD_LIST:
+		return board_list(reply, length);
+	case BOARD_OPEN:
+		return board_open(body, reply, length);
+	case BOARD_ROWS:
+		return board_rows(body, reply, length);
+	case BOARD_COMMIT:
+		return board_commit(body, size, reply, length);
+	case BOARD_COUNTER:
+		memcpy(reply, &counter, 8);
+		*length = 8;
+		return 0;
+	case BOARD_CLAIM:
+		if (board.hello.flags & BOARD_HELLO_CLAIMED)
+			return -EALREADY;
+		if (size != sizeof(board.code) || memcmp(body, board.code, size))
+			return -EACCES;
+		board.hello.flags |= BOARD_HELLO_CLAIMED;
+		return 0;
+	case BOARD_PARTITION_CREATE:
+		memcpy(reply, body, size);
+		*length = size;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int storage_call(enum board_request type, const struct iovec *parts, int count, void *reply,
+		 size_t capacity, size_t *length)
+{
+	uint8_t *body = malloc(BOARD_MESSAGE_MAX), *answer = malloc(BOARD_MESSAGE_MAX);
+	size_t size = 0;
+	int i, ret;
+
+	for (i = 0; i < count; i++) {
+		assert_true(size + parts[i].iov_len <= BOARD_MESSAGE_MAX);
+		memcpy(body + size, parts[i].iov_base, parts[i].iov_len);
+		size += parts[i].iov_len;
+	}
+	pthread_mutex_lock(&board.lock);
+	ret = board_answer(type, body, size, answer, length);
+	pthread_mutex_unlock(&board.lock);
+	if (!ret) {
+		assert_true(*length <= capacity);
+		if (*length)
+			memcpy(reply, answer, *length);
+	}
+	free(body);
+	free(answer);
+	return ret;
+}
+
+static void board_add(int i, uint8_t tag, uint32_t flags)
+{
+	struct test_partition *p = &board.partition[i];
+
+	p->exists = true;
+	p->info = (struct board_partition){ .function = 1,
+					    .slot = i,
+					    .flags = flags,
+					    .max_objects = 200,
+					    .max_sessions = 64,
+					    .max_bytes = 1 << 20 };
+	memset(p->info.id, tag, sizeof(p->info.id));
+	snprintf(p->info.name, sizeof(p->info.name), "partition %d", i);
+}
+
+static void board_clear(void)
+{
+	int i;
+	uint32_t j;
+
+	for (i = 0; i < TEST_PARTITIONS; i++) {
+		for (j = 0; j < board.partition[i].rows; j++)
+			free(board.partition[i].row[j].blob);
+		memset(&board.partition[i], 0, sizeof(board.partition[i]));
+	}
+	memset(&board.hello, 0, sizeof(board.hello));
+	board.fail_commit = 0;
+	board.commits = board.advances = 0;
+}
+
+/* ---- client ---- */
+
+/**
+ * struct peer - an application with one channel
+ * @fields, @response: of the last answer, good until the next call
+ */
+struct peer {
+	struct firmware_context *context;
+	struct hsm_seal *seal;
+	uint32_t channel;
+	uint64_t sequence;
+	uint32_t session;
+	struct task task;
+	enum ihsm_status status;
+	uint32_t answered_session;
+	struct hsm_fields fields;
+	uint8_t request[HSM_MESSAGE_MAX];
+	uint8_t response[HSM_MESSAGE_MAX];
+	size_t response_length;
+};
+
+static enum ihsm_status peer_clear(struct peer *peer, enum hsm_message_kind kind, uint32_t channel,
+				   size_t length)
+{
+	struct hsm_message_header header = { .version = HSM_PROTOCOL_VERSION,
+					     .kind = kind,
+					     .channel = htole32(channel),
+					     .length = htole32(length) };
+
+	memcpy(peer->request, &header, sizeof(header));
+	peer->status = message_execute(&peer->task, peer->context, peer->request,
+				       sizeof(header) + length, peer->response,
+				       sizeof(peer->response), &peer->response_length);
+	if (peer->status == IHSM_SC_SUCCESS)
+		assert_int_equal(hsm_fields_parse(&peer->fields, peer->response + sizeof(header),
+						  peer->response_length - sizeof(header)),
+				 0);
+	return peer->status;
+}
+
+static SSL *peer_tls(SSL_CTX **tls)
+{
+	SSL *ssl;
+
+	*tls = SSL_CTX_new_ex(mech_libctx(), NULL, TLS_client_method());
+	SSL_CTX_set_min_proto_version(*tls, TLS1_3_VERSION);
+	ssl = SSL_new(*tls);
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+/* Send what TLS has to say, take what comes back. Return: is the device done? */
+static bool peer_exchange(struct peer *peer, SSL *ssl, const uint8_t *partition)
+{
+	uint8_t records[8192];
+	const uint8_t *answer;
+	struct hsm_writer out;
+	size_t n;
+
+	n = BIO_ctrl_pending(SSL_get_wbio(ssl));
+	assert_true(n <= sizeof(records));
+	if (n)
+		BIO_read(SSL_get_wbio(ssl), records, n);
+	hsm_writer_init(&out, peer->request + 24, sizeof(peer->request) - 24);
+	if (!peer->channel)
+		hsm_put_bytes(&out, HSM_FIELD_PARTITION, partition, 16);
+	hsm_put_bytes(&out, HSM_FIELD_TLS, records, n);
+	if (peer_clear(peer, HSM_MESSAGE_HANDSHAKE, peer->channel, out.length) != IHSM_SC_SUCCESS)
+		return false;
+	peer->channel = hsm_get_le32(peer->response + 4);
+	answer = hsm_fields_bytes(&peer->fields, HSM_FIELD_TLS, &n);
+	if (n)
+		BIO_write(SSL_get_rbio(ssl), answer, n);
+	return hsm_fields_u64(&peer->fields, HSM_FIELD_DONE, 0);
+}
+
+static enum ihsm_status peer_connect(struct peer *peer, const uint8_t *partition)
+{
+	SSL_CTX *tls;
+	SSL *ssl = peer_tls(&tls);
+	bool done = false;
+	int i;
+
+	peer->channel = 0;
+	peer->sequence = 0;
+	for (i = 0; i < 4 && !done; i++) {
+		SSL_do_handshake(ssl);
+		done = peer_exchange(peer, ssl, partition);
+		if (peer->status != IHSM_SC_SUCCESS)
+			break;
+	}
+	if (done) {
+		assert_int_equal(SSL_do_handshake(ssl), 1);
+		peer->seal = hsm_seal_new(mech_libctx(), ssl, partition, 3);
+		assert_non_null(peer->seal);
+	}
+	SSL_free(ssl);
+	SSL_CTX_free(tls);
+	return peer->status;
+}
+
+static struct peer *peer_new(int partition)
+{
+	const struct context_info info = { .id = 1, .epoch = 3, .owner = true };
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	assert_int_equal(context_open(&info, &peer->context), 0);
+	assert_int_equal(peer_connect(peer, board.partition[partition].info.id), IHSM_SC_SUCCESS);
+	return peer;
+}
+
+static void peer_free(struct peer *peer)
+{
+	context_close(peer->context);
+	hsm_seal_free(peer->seal);
+	free(peer);
+}
+
+/* Where the fields of the next command go */
+static struct hsm_writer peer_fields(struct peer *peer)
+{
+	struct hsm_writer out;
+
+	hsm_writer_init(&out, peer->request + 24 + 8, 66 * 1024);
+	return out;
+}
+
+/* Send a command as it stands in peer->request. Return: rv, or ~0 when it was not answered. */
+static CK_RV peer_send(struct peer *peer, unsigned int operation, const struct hsm_writer *out,
+		       size_t capacity)
+{
+	struct hsm_command_header header = { .operation = htole16(operation),
+					     .session = htole32(peer->session) };
+	size_t length;
+	int size;
+
+	assert_int_equal(out->error, 0);
+	memcpy(peer->request + 24, &header, sizeof(header));
+	size = hsm_seal_message(peer->seal, HSM_TO_DEVICE, peer->channel, peer->sequence,
+				peer->request, sizeof(header) + out->length);
+	assert_true(size > 0);
+	peer->status = message_execute(&peer->task, peer->context, peer->request, size,
+				       peer->response, capacity, &peer->response_length);
+	peer->sequence++;
+	if (peer->status != IHSM_SC_SUCCESS)
+		return ~0UL;
+	assert_int_equal(hsm_open_message(peer->seal, HSM_TO_HOST, peer->response,
+					  peer->response_length, &length),
+			 0);
+	assert_true(length >= 16);
+	assert_int_equal(hsm_get_le16(peer->response + 24), operation);
+	peer->answered_session = hsm_get_le32(peer->response + 24 + 4);
+	assert_int_equal(hsm_fields_parse(&peer->fields, peer->response + 24 + 16, length - 16), 0);
+	return hsm_get_le64(peer->response + 24 + 8);
+}
+
+static CK_RV peer_call(struct peer *peer, unsigned int operation, const struct hsm_writer *out)
+{
+	struct hsm_writer none = peer_fields(peer);
+
+	return peer_send(peer, operation, out ? out : &none, sizeof(peer->response));
+}
+
+static uint64_t peer_u64(struct peer *peer, enum hsm_field_tag tag)
+{
+	assert_non_null(hsm_fields_find(&peer->fields, tag));
+	return hsm_fields_u64(&peer->fields, tag, 0);
+}
+
+/* ---- what most tests begin with ---- */
+
+#define SO_PIN	"so secret"
+#define USER_PIN "user secret"
+
+static CK_RV peer_token_init(struct peer *peer, const char *pin)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_bytes(&out, HSM_FIELD_PIN, pin, strlen(pin));
+	hsm_put_bytes(&out, HSM_FIELD_LABEL, "test                            ", 32);
+	return peer_call(peer, HSM_OP_TOKEN_INIT, &out);
+}
+
+static CK_RV peer_session(struct peer *peer, bool rw)
+{
+	struct hsm_writer out = peer_fields(peer);
+	CK_RV rv;
+
+	hsm_put_u64(&out, HSM_FIELD_FLAGS, CKF_SERIAL_SESSION | (rw ? CKF_RW_SESSION : 0));
+	rv = peer_call(peer, HSM_OP_SESSION_OPEN, &out);
+	if (rv == CKR_OK)
+		peer->session = peer->answered_session;
+	return rv;
+}
+
+static CK_RV peer_login(struct peer *peer, uint64_t user, const char *pin)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_u64(&out, HSM_FIELD_USER, user);
+	hsm_put_bytes(&out, HSM_FIELD_PIN, pin, strlen(pin));
+	return peer_call(peer, HSM_OP_LOGIN, &out);
+}
+
+static CK_RV peer_pin_init(struct peer *peer, const char *pin)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_bytes(&out, HSM_FIELD_NEW_PIN, pin, strlen(pin));
+	return peer_call(peer, HSM_OP_PIN_INIT, &out);
+}
+
+/* A token with both PINs, and a session of the user in it */
+static void peer_setup(struct peer *peer)
+{
+	assert_int_equal(peer_token_init(peer, SO_PIN), CKR_OK);
+	assert_int_equal(peer_session(peer, true), CKR_OK);
+	assert_int_equal(peer_login(peer, CKU_SO, SO_PIN), CKR_OK);
+	assert_int_equal(peer_pin_init(peer, USER_PIN), CKR_OK);
+	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
+	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
+}
+
+static int board_setup(void **state)
+{
+	(void)state;
+	board_clear();
+	board_add(0, 0x11, 0);
+	board_add(1, 0x22, BOARD_PARTITION_STRICT);
+	board.hello = (struct board_hello){ .function = 1, .functions = 2 };
+	return commands_start(&board.hello);
+}
+
+static int board_teardown(void **state)
+{
+	(void)state;
+	commands_stop();
+	board_clear();
+	return 0;
+}
+
+/* As after kill -9: nothing in memory stays, the board's state does */
+static void board_restart(void)
+{
+	commands_stop();
+	assert_int_equal(commands_start(&board.hello), 0);
+}
+
+#endif /* COMMANDS_TESTING_H */
