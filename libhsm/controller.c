@@ -249,7 +249,7 @@ static int check_identity(struct vfio_user *vu, struct hsm_error *error)
 	return 0;
 }
 
-/* Memory decoding and bus mastering, without which the device reads no ring */
+/* Memory decoding and bus mastering: without them registers read as all ones, and no ring is read */
 static int enable_function(struct vfio_user *vu)
 {
 	uint16_t command = htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -345,7 +345,9 @@ int controller_connect(struct vfio_user *vu, struct hsm_error *error)
 		err = check_identity(vu, error);
 	if (err)
 		return err;
-	err = read64(vu, IHSM_REG_CAP, &vu->cap);
+	err = enable_function(vu);
+	if (!err)
+		err = read64(vu, IHSM_REG_CAP, &vu->cap);
 	if (!err)
 		err = read32(vu, IHSM_REG_VERSION, &version);
 	if (err)
@@ -377,9 +379,7 @@ static int enable(struct vfio_user *vu, struct hsm_error *error)
 	vu->admin_tail = 0;
 	vu->admin_head = 0;
 	vu->event_asked = false;
-	err = enable_function(vu);
-	if (!err)
-		err = write32(vu, IHSM_REG_ADMIN_ATTR, sizes);
+	err = write32(vu, IHSM_REG_ADMIN_ATTR, sizes);
 	if (!err)
 		err = write64(vu, IHSM_REG_ADMIN_SQ, SHARED_ADDRESS + SHARED_ADMIN_SQ);
 	if (!err)
