@@ -69,6 +69,8 @@ static void idle_ready(struct watch *watch, uint32_t events)
 	(void)events;
 	if (read(watch->fd, &count, sizeof(count)) != sizeof(count) || watch->board->connections)
 		return;
+	if (!functions_retire(watch->board))
+		return;
 	board_log("idle for %ld s, ending", watch->board->options->idle_exit);
 	watch->board->stopping = true;
 }

@@ -79,21 +79,30 @@ int directory_lock(const char *path, struct error *error)
 	return fd;
 }
 
-/* Fill @address with a path to the socket. *directory is a descriptor to keep open while it is used. */
-static int socket_address(const char *run, unsigned int function, struct sockaddr_un *address,
-			  int *directory)
+/* Names of a function's socket: as peers know it, and while the board makes sure that none is waiting */
+#define OPEN_NAME    "fn%u.sock"
+#define CLOSING_NAME "fn%u.closing"
+
+/*
+ * Fill @address with a path to the socket of that name. *directory is a descriptor to keep open while
+ * it is used.
+ */
+static int socket_address(const char *run, bool closing, unsigned int function,
+			  struct sockaddr_un *address, int *directory)
 {
 	size_t room = sizeof(address->sun_path);
+	char file[32];
 
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
 	*directory = -1;
-	if ((size_t)snprintf(address->sun_path, room, "%s/fn%u.sock", run, function) < room)
+	snprintf(file, sizeof(file), closing ? CLOSING_NAME : OPEN_NAME, function);
+	if ((size_t)snprintf(address->sun_path, room, "%s/%s", run, file) < room)
 		return 0;
 	*directory = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*directory < 0)
 		return -errno;
-	snprintf(address->sun_path, room, "/proc/self/fd/%d/fn%u.sock", *directory, function);
+	snprintf(address->sun_path, room, "/proc/self/fd/%d/%s", *directory, file);
 	return 0;
 }
 
@@ -123,7 +132,7 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 	struct sockaddr_un address;
 	int fd, directory, ret;
 
-	ret = socket_address(run, function, &address, &directory);
+	ret = socket_address(run, false, function, &address, &directory);
 	if (ret)
 		return error_set(error, ret, "sockets %s: %s", run, strerror(-ret));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -137,14 +146,36 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 	return error_set(error, ret, "socket %s/fn%u.sock: %s", run, function, strerror(-ret));
 }
 
-void directory_unlisten(const char *run, unsigned int function)
+static void unlink_socket(const char *run, bool closing, unsigned int function)
 {
 	struct sockaddr_un address;
 	int directory;
 
-	if (socket_address(run, function, &address, &directory))
+	if (socket_address(run, closing, function, &address, &directory))
 		return;
 	unlink(address.sun_path);
 	if (directory >= 0)
 		close(directory);
+}
+
+void directory_unlisten(const char *run, unsigned int function)
+{
+	unlink_socket(run, false, function);
+	unlink_socket(run, true, function);
+}
+
+void directory_hide(const char *run, unsigned int function, bool hidden)
+{
+	char from[32], to[32];
+	int directory;
+
+	directory = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return;
+	snprintf(from, sizeof(from), hidden ? OPEN_NAME : CLOSING_NAME, function);
+	snprintf(to, sizeof(to), hidden ? CLOSING_NAME : OPEN_NAME, function);
+	/* A socket keeps its peers under any name. */
+	if (renameat(directory, from, directory, to))
+		board_log("socket %s/%s: %s", run, from, strerror(errno));
+	close(directory);
 }

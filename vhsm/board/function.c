@@ -286,6 +286,25 @@ static void listen_ready(struct watch *watch, uint32_t events)
 	} while (ret >= 0);
 }
 
+/*
+ * Who connects between the last look and the close would be cut off without a word. So the names go first,
+ * then the backlogs are emptied; from then on a peer finds no socket and starts a board of its own.
+ */
+bool functions_retire(struct board *board)
+{
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++)
+		directory_hide(board->options->run, i, true);
+	for (i = 0; i < board->options->functions; i++)
+		listen_ready(&board->functions[i].listen, EPOLLIN);
+	if (!board->connections)
+		return true;
+	for (i = 0; i < board->options->functions; i++)
+		directory_hide(board->options->run, i, false);
+	return false;
+}
+
 void function_notify(struct board *board, uint32_t number, const uint8_t id[PARTITION_ID_SIZE])
 {
 	struct function *function = &board->functions[number];

@@ -410,6 +410,9 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 		     struct error *error);
 void directory_unlisten(const char *run, unsigned int function);
 
+/* directory_hide - give the socket a name that no peer looks for, or its own one back */
+void directory_hide(const char *run, unsigned int function, bool hidden);
+
 /* ---- bundle.c: the firmware's verified bytes ---- */
 
 #define BUNDLE_MAX_FILES 32
@@ -584,6 +587,13 @@ int board_run(struct board *board);
 /* functions_open - listen; functions_close - end the firmware, close what is open, remove the sockets */
 int functions_open(struct board *board, gid_t gid, struct error *error);
 void functions_close(struct board *board);
+
+/**
+ * functions_retire - make sure that no peer is left in a backlog
+ *
+ * Return: true: nobody can connect any more and nobody has; false: somebody had, and all goes on.
+ */
+bool functions_retire(struct board *board);
 void function_notify(struct board *board, uint32_t function, const uint8_t id[PARTITION_ID_SIZE]);
 
 #endif /* BOARD_INTERNAL_H */

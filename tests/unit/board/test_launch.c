@@ -542,6 +542,37 @@ static void test_idle(void **test)
 	assert_int_equal(start_board(b), 0);
 }
 
+/* A peer that connects at the moment when an idle board ends is served, not cut off. */
+static void test_retire(void **test)
+{
+	struct bench *b = *test;
+	char path[FIXTURE_PATH];
+	int one, two;
+
+	assert_int_equal(fixture_open(b->f), 0);
+	b->board.state = b->f->state;
+	assert_int_equal(board_open(&b->board, (gid_t)-1, &b->f->error), 0);
+	one = connect_to(b, 1);
+	assert_false(functions_retire(&b->board));
+	assert_int_equal(b->board.connections, 1);
+	two = connect_to(b, 1);
+	assert_false(functions_retire(&b->board));
+	assert_int_equal(b->board.connections, 2);
+	board_close(&b->board);
+	assert_int_equal(b->board.connections, 0);
+	close(one);
+	close(two);
+
+	b->board.stopping = false;
+	assert_int_equal(board_open(&b->board, (gid_t)-1, &b->f->error), 0);
+	assert_true(functions_retire(&b->board));
+	assert_true(snprintf(path, sizeof(path), "%.400s/fn1.sock", b->run) > 0);
+	assert_int_equal(access(path, F_OK), -1);
+	board_close(&b->board);
+	fixture_close(b->f);
+	assert_int_equal(start_board(b), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -549,6 +580,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_start),  TEST(test_successor),   TEST(test_nonsense),
 		TEST(test_notice), TEST(test_never_ready), TEST(test_idle),
+		TEST(test_retire),
 	};
 
 	if (!getenv("PATH"))
