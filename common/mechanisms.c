@@ -6,27 +6,43 @@
 
 /* The last column's words */
 enum {
-	ENCRYPT = CKF_ENCRYPT, DECRYPT = CKF_DECRYPT, DIGEST = CKF_DIGEST, SIGN = CKF_SIGN, VERIFY = CKF_VERIFY,
-	GENERATE = CKF_GENERATE, GENERATE_KEY_PAIR = CKF_GENERATE_KEY_PAIR, WRAP = CKF_WRAP, UNWRAP = CKF_UNWRAP,
-	DERIVE = CKF_DERIVE, ENCAPSULATE = CKF_ENCAPSULATE, DECAPSULATE = CKF_DECAPSULATE,
+	ENCRYPT = CKF_ENCRYPT,
+	DECRYPT = CKF_DECRYPT,
+	DIGEST = CKF_DIGEST,
+	SIGN = CKF_SIGN,
+	VERIFY = CKF_VERIFY,
+	GENERATE = CKF_GENERATE,
+	GENERATE_KEY_PAIR = CKF_GENERATE_KEY_PAIR,
+	WRAP = CKF_WRAP,
+	UNWRAP = CKF_UNWRAP,
+	DERIVE = CKF_DERIVE,
+	ENCAPSULATE = CKF_ENCAPSULATE,
+	DECAPSULATE = CKF_DECAPSULATE,
 	EC_NAMED = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
 };
 
-#define ROW(m, row_family, row_algorithm, row_parameter, row_key_type, least, largest, row_flags) { \
-	.mechanism = m, .name = #m, .algorithm = row_algorithm, .key_type = row_key_type, .flags = row_flags, \
-	.min = least, .max = largest, .family = MECH_FAMILY_##row_family, .parameter = HSM_PARAM_##row_parameter },
+#define ROW(m, row_family, row_algorithm, row_parameter, row_key_type, least, largest, row_flags) \
+	{ .mechanism = m,                                                                         \
+	  .name = #m,                                                                             \
+	  .algorithm = row_algorithm,                                                             \
+	  .key_type = row_key_type,                                                               \
+	  .flags = row_flags,                                                                     \
+	  .min = least,                                                                           \
+	  .max = largest,                                                                         \
+	  .family = MECH_FAMILY_##row_family,                                                     \
+	  .parameter = HSM_PARAM_##row_parameter },
 
-static const struct hsm_mechanism_info table[HSM_MECHANISM_ROWS] = {
-	HSM_MECHANISM_TABLE(ROW)
-};
+static const struct hsm_mechanism_info table[HSM_MECHANISM_ROWS] = { HSM_MECHANISM_TABLE(ROW) };
 
 /* A switch: the compiler searches, and refuses a mechanism that has two rows. */
-#define CASE(m, ...) case m: return &table[HSM_ROW_##m];
+#define CASE(m, ...) \
+	case m:      \
+		return &table[HSM_ROW_##m];
 
 const struct hsm_mechanism_info *hsm_mechanism_find(uint64_t mechanism)
 {
 	switch (mechanism) {
-	HSM_MECHANISM_TABLE(CASE)
+		HSM_MECHANISM_TABLE(CASE)
 	default:
 		return NULL;
 	}

@@ -11,18 +11,12 @@
 #include "mech_private.h"
 
 static const struct mech_ops *const families[MECH_FAMILIES] = {
-	[MECH_FAMILY_RSA_PKCS]	= &mech_rsa_pkcs_ops,
-	[MECH_FAMILY_RSA_PSS]	= &mech_rsa_pss_ops,
-	[MECH_FAMILY_RSA_OAEP]	= &mech_rsa_oaep_ops,
-	[MECH_FAMILY_ECDSA]	= &mech_ecdsa_ops,
-	[MECH_FAMILY_EDDSA]	= &mech_eddsa_ops,
-	[MECH_FAMILY_ML_DSA]	= &mech_ml_dsa_ops,
-	[MECH_FAMILY_CIPHER]	= &mech_cipher_ops,
-	[MECH_FAMILY_AEAD]	= &mech_aead_ops,
-	[MECH_FAMILY_KEY_WRAP]	= &mech_key_wrap_ops,
-	[MECH_FAMILY_HMAC]	= &mech_hmac_ops,
-	[MECH_FAMILY_CMAC]	= &mech_cmac_ops,
-	[MECH_FAMILY_DIGEST]	= &mech_digest_ops,
+	[MECH_FAMILY_RSA_PKCS] = &mech_rsa_pkcs_ops, [MECH_FAMILY_RSA_PSS] = &mech_rsa_pss_ops,
+	[MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops, [MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,
+	[MECH_FAMILY_EDDSA] = &mech_eddsa_ops,	     [MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,
+	[MECH_FAMILY_CIPHER] = &mech_cipher_ops,     [MECH_FAMILY_AEAD] = &mech_aead_ops,
+	[MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops, [MECH_FAMILY_HMAC] = &mech_hmac_ops,
+	[MECH_FAMILY_CMAC] = &mech_cmac_ops,	     [MECH_FAMILY_DIGEST] = &mech_digest_ops,
 };
 
 CK_RV mech_failed(CK_RV rv)
@@ -110,7 +104,8 @@ static void operation_park(struct mech_operation *operation)
 	operation_destroy(operation);
 }
 
-static struct mech_operation *operation_unpark(struct key *key, enum mech_use use, const struct hsm_mechanism_info *info)
+static struct mech_operation *operation_unpark(struct key *key, enum mech_use use,
+					       const struct hsm_mechanism_info *info)
 {
 	_Atomic(struct mech_operation *) *slots = key->parked[use];
 	struct mech_operation *operation;
@@ -169,20 +164,21 @@ void mech_free(struct mech_operation *operation)
 #define BIT(field) (1ULL << (HSM_FIELD_##field - HSM_FIELD_PARAMETER_FIRST))
 
 static const uint64_t parameter_fields[] = {
-	[HSM_PARAM_NONE]	= 0,
-	[HSM_PARAM_IV]		= BIT(IV),
-	[HSM_PARAM_CTR]		= BIT(IV) | BIT(COUNTER_BITS),
-	[HSM_PARAM_GCM]		= BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
-	[HSM_PARAM_CCM]		= BIT(LENGTH) | BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
-	[HSM_PARAM_OPTIONAL_IV]	= BIT(IV),
-	[HSM_PARAM_PSS]		= BIT(HASH) | BIT(MGF) | BIT(SALT_LENGTH),
-	[HSM_PARAM_OAEP]	= BIT(HASH) | BIT(MGF) | BIT(SOURCE),
-	[HSM_PARAM_ECDH]	= BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
-	[HSM_PARAM_EDDSA]	= BIT(PREHASH) | BIT(CONTEXT),
+	[HSM_PARAM_NONE] = 0,
+	[HSM_PARAM_IV] = BIT(IV),
+	[HSM_PARAM_CTR] = BIT(IV) | BIT(COUNTER_BITS),
+	[HSM_PARAM_GCM] = BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
+	[HSM_PARAM_CCM] = BIT(LENGTH) | BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
+	[HSM_PARAM_OPTIONAL_IV] = BIT(IV),
+	[HSM_PARAM_PSS] = BIT(HASH) | BIT(MGF) | BIT(SALT_LENGTH),
+	[HSM_PARAM_OAEP] = BIT(HASH) | BIT(MGF) | BIT(SOURCE),
+	[HSM_PARAM_ECDH] = BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
+	[HSM_PARAM_EDDSA] = BIT(PREHASH) | BIT(CONTEXT),
 	[HSM_PARAM_SIGN_CONTEXT] = BIT(HEDGE) | BIT(CONTEXT),
 	[HSM_PARAM_HASH_SIGN_CONTEXT] = BIT(HEDGE) | BIT(CONTEXT) | BIT(HASH),
-	[HSM_PARAM_MAC_LENGTH]	= BIT(LENGTH),
-	[HSM_PARAM_HKDF]	= BIT(EXTRACT) | BIT(EXPAND) | BIT(HASH) | BIT(SALT) | BIT(SALT_KEY) | BIT(INFO),
+	[HSM_PARAM_MAC_LENGTH] = BIT(LENGTH),
+	[HSM_PARAM_HKDF] = BIT(EXTRACT) | BIT(EXPAND) | BIT(HASH) | BIT(SALT) | BIT(SALT_KEY) |
+			   BIT(INFO),
 };
 
 CK_RV mech_check_parameters(const struct mechanism *mechanism)
@@ -263,7 +259,8 @@ static CK_RV begin_checks(enum mech_use use, const struct mechanism *mechanism, 
 
 static CK_RV begin_hash(struct mech_operation *operation)
 {
-	const struct mech_hash *hash = operation->ops->digest ? mech_hash_of_row(operation->info) : NULL;
+	const struct mech_hash *hash = operation->ops->digest ? mech_hash_of_row(operation->info)
+							      : NULL;
 
 	operation->hash = hash;
 	if (!hash)
@@ -277,7 +274,8 @@ static CK_RV begin_hash(struct mech_operation *operation)
 	return CKR_OK;
 }
 
-CK_RV mech_begin_any(struct mech_operation **out, enum mech_use use, const struct mechanism *mechanism, struct key *key)
+CK_RV mech_begin_any(struct mech_operation **out, enum mech_use use,
+		     const struct mechanism *mechanism, struct key *key)
 {
 	struct mech_operation *operation;
 	CK_RV rv = begin_checks(use, mechanism, key);
@@ -310,11 +308,13 @@ CK_RV mech_begin_any(struct mech_operation **out, enum mech_use use, const struc
 	return CKR_OK;
 }
 
-CK_RV mech_begin(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism, struct key *key)
+CK_RV mech_begin(struct mech_operation **operation, enum mech_use use,
+		 const struct mechanism *mechanism, struct key *key)
 {
 	static const uint64_t flag[] = {
-		[MECH_ENCRYPT] = CKF_ENCRYPT, [MECH_DECRYPT] = CKF_DECRYPT, [MECH_DIGEST] = CKF_DIGEST,
-		[MECH_SIGN] = CKF_SIGN, [MECH_VERIFY] = CKF_VERIFY,
+		[MECH_ENCRYPT] = CKF_ENCRYPT, [MECH_DECRYPT] = CKF_DECRYPT,
+		[MECH_DIGEST] = CKF_DIGEST,   [MECH_SIGN] = CKF_SIGN,
+		[MECH_VERIFY] = CKF_VERIFY,
 	};
 
 	if (!(mech_flags(mechanism->info) & flag[use]))
@@ -324,6 +324,9 @@ CK_RV mech_begin(struct mech_operation **operation, enum mech_use use, const str
 
 /* ---- parts and end ---- */
 
+/* In place of NULL where there is no input: neither memcpy() nor libcrypto need then be asked what they make of it. */
+static const uint8_t no_input[1];
+
 static CK_RV result(struct mech_operation *operation, CK_RV rv)
 {
 	if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
@@ -331,8 +334,8 @@ static CK_RV result(struct mech_operation *operation, CK_RV rv)
 	return rv;
 }
 
-static CK_RV update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		    size_t *out_length)
+static CK_RV update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		    uint8_t *out, size_t *out_length)
 {
 	if (operation->ops->update)
 		return operation->ops->update(operation, in, in_length, out, out_length);
@@ -344,8 +347,8 @@ static CK_RV update(struct mech_operation *operation, const uint8_t *in, size_t 
 	return CKR_OK;
 }
 
-CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		  size_t *out_length)
+CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		  uint8_t *out, size_t *out_length)
 {
 	CK_RV rv;
 
@@ -353,7 +356,7 @@ CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in
 	size_t none = 0;
 
 	operation->started = true;
-	rv = update(operation, in, in_length, out, out_length ? out_length : &none);
+	rv = update(operation, in_length ? in : no_input, in_length, out, out_length ? out_length : &none);
 	return result(operation, rv);
 }
 
@@ -398,8 +401,8 @@ size_t mech_output_size(const struct mech_operation *operation, size_t in_length
 	return operation->ops->size(operation, operation->held.length + in_length);
 }
 
-static CK_RV finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		    size_t *out_length)
+static CK_RV finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		    uint8_t *out, size_t *out_length)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	size_t held = operation->held.length;
@@ -424,25 +427,27 @@ static CK_RV finish(struct mech_operation *operation, const uint8_t *in, size_t 
 	return rv;
 }
 
-CK_RV mech_single(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		  size_t *out_length)
+CK_RV mech_single(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		  uint8_t *out, size_t *out_length)
 {
-	return result(operation, finish(operation, in, in_length, out, out_length));
+	return result(operation, finish(operation, in_length ? in : no_input, in_length, out, out_length));
 }
 
 CK_RV mech_final(struct mech_operation *operation, uint8_t *out, size_t *out_length)
 {
-	return result(operation, finish(operation, NULL, 0, out, out_length));
+	return result(operation, finish(operation, no_input, 0, out, out_length));
 }
 
-CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-		  size_t length)
+CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		  const uint8_t *signature, size_t length)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	CK_RV rv;
 
 	if (!operation->ops->verify)
 		return CKR_FUNCTION_FAILED;
+	if (!in_length)
+		in = no_input;
 	rv = gather(operation, &in, &in_length, digest);
 	if (rv == CKR_OK)
 		rv = operation->ops->verify(operation, in, in_length, signature, length);

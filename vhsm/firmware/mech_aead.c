@@ -7,10 +7,10 @@
 #include <string.h>
 #include "mech_private.h"
 
-#define GCM_IV_MAX	128
-#define GCM_TAG_MIN	12
-#define CCM_TAG_MIN	8
-#define TAG_MAX		16
+#define GCM_IV_MAX  128
+#define GCM_TAG_MIN 12
+#define CCM_TAG_MIN 8
+#define TAG_MAX	    16
 
 static bool is_ccm(const struct mech_operation *operation)
 {
@@ -42,8 +42,8 @@ static CK_RV gcm_init(struct mech_operation *operation, const uint8_t *iv, size_
 			ctx = operation->cipher_ctx = EVP_CIPHER_CTX_new();
 		if (!ctx)
 			return CKR_HOST_MEMORY;
-		if (!EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length), value->value, NULL,
-					is_encryption(operation), NULL))
+		if (!EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length),
+					value->value, NULL, is_encryption(operation), NULL))
 			return mech_failed(CKR_FUNCTION_FAILED);
 	}
 	if (iv_length != operation->params.iv_length &&
@@ -56,8 +56,8 @@ static CK_RV gcm_init(struct mech_operation *operation, const uint8_t *iv, size_
 	return CKR_OK;
 }
 
-static CK_RV gcm_begin(struct mech_operation *operation, const uint8_t *iv, size_t iv_length, const uint8_t *aad,
-		       size_t aad_length)
+static CK_RV gcm_begin(struct mech_operation *operation, const uint8_t *iv, size_t iv_length,
+		       const uint8_t *aad, size_t aad_length)
 {
 	CK_RV rv;
 	int written;
@@ -67,14 +67,15 @@ static CK_RV gcm_begin(struct mech_operation *operation, const uint8_t *iv, size
 	rv = gcm_init(operation, iv, iv_length);
 	if (rv != CKR_OK)
 		return rv;
-	if (aad_length && !EVP_CipherUpdate(operation->cipher_ctx, NULL, &written, aad, (int)aad_length))
+	if (aad_length &&
+	    !EVP_CipherUpdate(operation->cipher_ctx, NULL, &written, aad, (int)aad_length))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }
 
 /* Everything that CCM takes has to be there at once: kept for the end. */
-static CK_RV ccm_begin(struct mech_operation *operation, const struct mechanism *mechanism, const uint8_t *iv,
-		       size_t iv_length, const uint8_t *aad, size_t aad_length)
+static CK_RV ccm_begin(struct mech_operation *operation, const struct mechanism *mechanism,
+		       const uint8_t *iv, size_t iv_length, const uint8_t *aad, size_t aad_length)
 {
 	struct mech_params *params = &operation->params;
 	uint64_t length = hsm_fields_u64(mechanism->fields, HSM_FIELD_LENGTH, UINT64_MAX);
@@ -108,8 +109,8 @@ static CK_RV aead_begin(struct mech_operation *operation, const struct mechanism
 
 /* ---- parts ---- */
 
-static CK_RV aead_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			 size_t *out_length)
+static CK_RV aead_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 uint8_t *out, size_t *out_length)
 {
 	int written = 0;
 
@@ -123,7 +124,8 @@ static CK_RV aead_update(struct mech_operation *operation, const uint8_t *in, si
 		*out_length = in_length;
 		return CKR_BUFFER_TOO_SMALL;
 	}
-	if (in_length && !EVP_CipherUpdate(operation->cipher_ctx, out, &written, in, (int)in_length))
+	if (in_length &&
+	    !EVP_CipherUpdate(operation->cipher_ctx, out, &written, in, (int)in_length))
 		return mech_failed(CKR_DATA_LEN_RANGE);
 	*out_length = (size_t)written;
 	return CKR_OK;
@@ -131,7 +133,8 @@ static CK_RV aead_update(struct mech_operation *operation, const uint8_t *in, si
 
 /* ---- end ---- */
 
-static CK_RV gcm_encrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out)
+static CK_RV gcm_encrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = operation->cipher_ctx;
 	int written = 0, none;
@@ -139,19 +142,22 @@ static CK_RV gcm_encrypt(struct mech_operation *operation, const uint8_t *in, si
 	if (in_length && !EVP_CipherUpdate(ctx, out, &written, in, (int)in_length))
 		return mech_failed(CKR_DATA_LEN_RANGE);
 	if (!EVP_CipherFinal_ex(ctx, out + written, &none) ||
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)operation->params.length, out + in_length) <= 0)
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)operation->params.length,
+				out + in_length) <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }
 
-static CK_RV gcm_decrypt(struct mech_operation *operation, const uint8_t *in, size_t length, uint8_t *out)
+static CK_RV gcm_decrypt(struct mech_operation *operation, const uint8_t *in, size_t length,
+			 uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = operation->cipher_ctx;
 	uint8_t tag[TAG_MAX];
 	int written = 0, none;
 
 	memcpy(tag, in + length, operation->params.length);
-	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)operation->params.length, tag) > 0 &&
+	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)operation->params.length, tag) >
+		    0 &&
 	    (!length || EVP_CipherUpdate(ctx, out, &written, in, (int)length)) &&
 	    EVP_CipherFinal_ex(ctx, tag, &none) > 0)
 		return CKR_OK;
@@ -160,23 +166,29 @@ static CK_RV gcm_decrypt(struct mech_operation *operation, const uint8_t *in, si
 }
 
 /* A context that knows lengths, key and nonce, and has taken the length and the associated data */
-static bool ccm_setup(const struct mech_operation *operation, EVP_CIPHER_CTX *ctx, const uint8_t *tag, size_t length)
+static bool ccm_setup(const struct mech_operation *operation, EVP_CIPHER_CTX *ctx,
+		      const uint8_t *tag, size_t length)
 {
 	const struct attribute *value = operation->key->value;
 	const struct mech_params *params = &operation->params;
 	int encrypt = is_encryption(operation);
 	int none;
 
-	return EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length), NULL, NULL, encrypt, NULL) &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, (int)params->iv_length, NULL) > 0 &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)params->length, (void *)tag) > 0 &&
+	return EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length), NULL, NULL,
+				  encrypt, NULL) &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, (int)params->iv_length, NULL) >
+		       0 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)params->length, (void *)tag) >
+		       0 &&
 	       EVP_CipherInit_ex2(ctx, NULL, value->value, params->iv, -1, NULL) &&
 	       EVP_CipherUpdate(ctx, NULL, &none, NULL, (int)length) &&
-	       (!operation->extra.length || EVP_CipherUpdate(ctx, NULL, &none, operation->extra.data,
-							     (int)operation->extra.length));
+	       (!operation->extra.length ||
+		EVP_CipherUpdate(ctx, NULL, &none, operation->extra.data,
+				 (int)operation->extra.length));
 }
 
-static CK_RV ccm_run(struct mech_operation *operation, const uint8_t *in, size_t length, uint8_t *out)
+static CK_RV ccm_run(struct mech_operation *operation, const uint8_t *in, size_t length,
+		     uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	size_t tag_length = operation->params.length;
@@ -190,10 +202,12 @@ static CK_RV ccm_run(struct mech_operation *operation, const uint8_t *in, size_t
 	if (!encrypt)
 		memcpy(tag, in + length, tag_length);
 	ok = ccm_setup(operation, ctx, encrypt ? NULL : tag, length) &&
-	     EVP_CipherUpdate(ctx, length ? out : &unused, &written, length ? in : &empty, (int)length) > 0;
+	     EVP_CipherUpdate(ctx, length ? out : &unused, &written, length ? in : &empty,
+			      (int)length) > 0;
 	if (ok && encrypt)
 		ok = EVP_CipherFinal_ex(ctx, out + length, &written) &&
-		     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)tag_length, out + length) > 0;
+		     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)tag_length,
+					 out + length) > 0;
 	EVP_CIPHER_CTX_free(ctx);
 	if (ok)
 		return CKR_OK;
@@ -201,8 +215,8 @@ static CK_RV ccm_run(struct mech_operation *operation, const uint8_t *in, size_t
 	return mech_failed(encrypt ? CKR_FUNCTION_FAILED : CKR_ENCRYPTED_DATA_INVALID);
 }
 
-static CK_RV aead_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			 size_t *out_length)
+static CK_RV aead_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 uint8_t *out, size_t *out_length)
 {
 	size_t tag = operation->params.length;
 	size_t length;
@@ -225,7 +239,8 @@ static CK_RV aead_finish(struct mech_operation *operation, const uint8_t *in, si
 	*out_length = is_encryption(operation) ? length + tag : length;
 	if (is_ccm(operation))
 		return ccm_run(operation, in, length, out);
-	return is_encryption(operation) ? gcm_encrypt(operation, in, length, out) : gcm_decrypt(operation, in, length, out);
+	return is_encryption(operation) ? gcm_encrypt(operation, in, length, out)
+					: gcm_decrypt(operation, in, length, out);
 }
 
 static size_t aead_size(const struct mech_operation *operation, size_t in_length)
@@ -238,5 +253,9 @@ static size_t aead_size(const struct mech_operation *operation, size_t in_length
 }
 
 const struct mech_ops mech_aead_ops = {
-	.begin = aead_begin, .update = aead_update, .finish = aead_finish, .size = aead_size, .exact = true,
+	.begin = aead_begin,
+	.update = aead_update,
+	.finish = aead_finish,
+	.size = aead_size,
+	.exact = true,
 };

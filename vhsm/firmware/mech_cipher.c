@@ -29,7 +29,8 @@ static bool is_stream(const struct mech_operation *operation)
  * libcrypto counts with all 128 bits. With a narrower counter PKCS#11 wants an error where the two would part: when the
  * counter passes its end.
  */
-static CK_RV counter_limit(struct mech_operation *operation, const struct mechanism *mechanism, const uint8_t *iv)
+static CK_RV counter_limit(struct mech_operation *operation, const struct mechanism *mechanism,
+			   const uint8_t *iv)
 {
 	uint64_t bits = hsm_fields_u64(mechanism->fields, HSM_FIELD_COUNTER_BITS, 0);
 	unsigned __int128 counter = 0, left;
@@ -57,8 +58,10 @@ static CK_RV cipher_prepare(struct mech_operation *operation, const uint8_t *iv)
 	if (!operation->cipher_ctx)
 		return CKR_HOST_MEMORY;
 	/* Padding is added by libcrypto, and taken off here. */
-	if (!EVP_CipherInit_ex2(operation->cipher_ctx, cipher, value->value, iv, is_encryption(operation), NULL) ||
-	    !EVP_CIPHER_CTX_set_padding(operation->cipher_ctx, is_padded(operation) && is_encryption(operation)))
+	if (!EVP_CipherInit_ex2(operation->cipher_ctx, cipher, value->value, iv,
+				is_encryption(operation), NULL) ||
+	    !EVP_CIPHER_CTX_set_padding(operation->cipher_ctx,
+					is_padded(operation) && is_encryption(operation)))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	operation->prepared = true;
 	return CKR_OK;
@@ -100,8 +103,8 @@ static CK_RV length_error(const struct mech_operation *operation)
 	return is_encryption(operation) ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE;
 }
 
-static CK_RV plain_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			  size_t *out_length)
+static CK_RV plain_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  uint8_t *out, size_t *out_length)
 {
 	size_t need = whole_blocks(operation, in_length);
 	int written = 0;
@@ -112,22 +115,25 @@ static CK_RV plain_update(struct mech_operation *operation, const uint8_t *in, s
 		*out_length = need;
 		return CKR_BUFFER_TOO_SMALL;
 	}
-	if (in_length && !EVP_CipherUpdate(operation->cipher_ctx, out, &written, in, (int)in_length))
+	if (in_length &&
+	    !EVP_CipherUpdate(operation->cipher_ctx, out, &written, in, (int)in_length))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	operation->count += in_length;
 	*out_length = (size_t)written;
 	return CKR_OK;
 }
 
-static CK_RV plain_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			  size_t *out_length)
+static CK_RV plain_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  uint8_t *out, size_t *out_length)
 {
-	size_t need = whole_blocks(operation, in_length) + (is_padded(operation) ? MECH_AES_BLOCK : 0);
+	size_t need =
+		whole_blocks(operation, in_length) + (is_padded(operation) ? MECH_AES_BLOCK : 0);
 	size_t written = *out_length;
 	int last = 0;
 	CK_RV rv;
 
-	if (!is_padded(operation) && !is_stream(operation) && (operation->count + in_length) % MECH_AES_BLOCK)
+	if (!is_padded(operation) && !is_stream(operation) &&
+	    (operation->count + in_length) % MECH_AES_BLOCK)
 		return length_error(operation);
 	if (*out_length < need) {
 		*out_length = need;
@@ -136,7 +142,8 @@ static CK_RV plain_finish(struct mech_operation *operation, const uint8_t *in, s
 	rv = plain_update(operation, in, in_length, out, &written);
 	if (rv != CKR_OK)
 		return rv;
-	if (is_padded(operation) && !EVP_CipherFinal_ex(operation->cipher_ctx, out + written, &last))
+	if (is_padded(operation) &&
+	    !EVP_CipherFinal_ex(operation->cipher_ctx, out + written, &last))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	*out_length = written + (size_t)last;
 	return CKR_OK;
@@ -145,8 +152,8 @@ static CK_RV plain_finish(struct mech_operation *operation, const uint8_t *in, s
 /* ---- decryption that takes padding off ---- */
 
 /* The last block is held back as ciphertext: it may be the one with the padding. */
-static CK_RV padded_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV padded_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	size_t total = operation->tail_length + in_length;
 	size_t ready = total ? (total - 1) / MECH_AES_BLOCK * MECH_AES_BLOCK : 0;
@@ -160,8 +167,10 @@ static CK_RV padded_update(struct mech_operation *operation, const uint8_t *in, 
 		return CKR_BUFFER_TOO_SMALL;
 	}
 	if (ready) {
-		if (!EVP_CipherUpdate(operation->cipher_ctx, out, &first, operation->tail, operation->tail_length) ||
-		    !EVP_CipherUpdate(operation->cipher_ctx, out + first, &second, in, (int)from_in))
+		if (!EVP_CipherUpdate(operation->cipher_ctx, out, &first, operation->tail,
+				      operation->tail_length) ||
+		    !EVP_CipherUpdate(operation->cipher_ctx, out + first, &second, in,
+				      (int)from_in))
 			return mech_failed(CKR_FUNCTION_FAILED);
 		operation->tail_length = 0;
 	}
@@ -182,7 +191,7 @@ static unsigned int padding_of(const uint8_t block[MECH_AES_BLOCK])
 	unsigned int i, within;
 
 	for (i = 0; i < MECH_AES_BLOCK; i++) {
-		within = (i - pad) >> 8;	/* all ones where i < pad */
+		within = (i - pad) >> 8; /* all ones where i < pad */
 		bad |= within & (block[MECH_AES_BLOCK - 1 - i] ^ pad);
 	}
 	/* bad is zero or not: spread that over a mask without a branch. */
@@ -191,13 +200,15 @@ static unsigned int padding_of(const uint8_t block[MECH_AES_BLOCK])
 }
 
 /* Decrypt to @plain, which has room for all; *plain_length: without the padding */
-static CK_RV padded_decrypt(EVP_CIPHER_CTX *ctx, const struct mech_operation *operation, const uint8_t *in,
-			    size_t in_length, uint8_t *plain, size_t *plain_length)
+static CK_RV padded_decrypt(EVP_CIPHER_CTX *ctx, const struct mech_operation *operation,
+			    const uint8_t *in, size_t in_length, uint8_t *plain,
+			    size_t *plain_length)
 {
 	int first = 0, second = 0;
 	unsigned int padding;
 
-	if ((operation->tail_length && !EVP_CipherUpdate(ctx, plain, &first, operation->tail, operation->tail_length)) ||
+	if ((operation->tail_length &&
+	     !EVP_CipherUpdate(ctx, plain, &first, operation->tail, operation->tail_length)) ||
 	    (in_length && !EVP_CipherUpdate(ctx, plain + first, &second, in, (int)in_length)))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	*plain_length = (size_t)first + (size_t)second;
@@ -212,8 +223,8 @@ static CK_RV padded_decrypt(EVP_CIPHER_CTX *ctx, const struct mech_operation *op
  * The length is known only once the last block is open. A copy of the context and a buffer of our own leave the operation
  * as it was when the caller's room turns out to be too small.
  */
-static CK_RV padded_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV padded_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	size_t total = operation->tail_length + in_length, length = 0;
 	EVP_CIPHER_CTX *ctx;
@@ -222,7 +233,7 @@ static CK_RV padded_finish(struct mech_operation *operation, const uint8_t *in, 
 
 	if (!total || total % MECH_AES_BLOCK || total > INT_MAX)
 		return length_error(operation);
-	if (*out_length < total - MECH_AES_BLOCK || !*out_length) {
+	if (*out_length < total - MECH_AES_BLOCK) {
 		*out_length = total;
 		return CKR_BUFFER_TOO_SMALL;
 	}
@@ -250,16 +261,16 @@ static bool takes_padding_off(const struct mech_operation *operation)
 	return is_padded(operation) && !is_encryption(operation);
 }
 
-static CK_RV cipher_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV cipher_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	if (takes_padding_off(operation))
 		return padded_update(operation, in, in_length, out, out_length);
 	return plain_update(operation, in, in_length, out, out_length);
 }
 
-static CK_RV cipher_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV cipher_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	if (takes_padding_off(operation))
 		return padded_finish(operation, in, in_length, out, out_length);
@@ -274,5 +285,8 @@ static size_t cipher_size(const struct mech_operation *operation, size_t in_leng
 }
 
 const struct mech_ops mech_cipher_ops = {
-	.begin = cipher_begin, .update = cipher_update, .finish = cipher_finish, .size = cipher_size,
+	.begin = cipher_begin,
+	.update = cipher_update,
+	.finish = cipher_finish,
+	.size = cipher_size,
 };

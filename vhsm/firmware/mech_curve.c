@@ -8,11 +8,17 @@
 #include <openssl/objects.h>
 #include "mech_private.h"
 
-#define ASN1_OCTET_STRING	0x04
-#define ASN1_PRINTABLE_STRING	0x13
+#define ASN1_OCTET_STRING     0x04
+#define ASN1_PRINTABLE_STRING 0x13
 
 static const struct mech_curve curves[] = {
-	{ "P-256", NULL, CKK_EC, 256, 32, 10, { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 } },
+	{ "P-256",
+	  NULL,
+	  CKK_EC,
+	  256,
+	  32,
+	  10,
+	  { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 } },
 	{ "P-384", NULL, CKK_EC, 384, 48, 7, { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 } },
 	{ "P-521", NULL, CKK_EC, 521, 66, 7, { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23 } },
 	{ "ED25519", "edwards25519", CKK_EC_EDWARDS, 255, 32, 5, { 0x06, 0x03, 0x2b, 0x65, 0x70 } },
@@ -21,7 +27,7 @@ static const struct mech_curve curves[] = {
 	{ "X448", "curve448", CKK_EC_MONTGOMERY, 448, 56, 5, { 0x06, 0x03, 0x2b, 0x65, 0x6f } },
 };
 
-#define CURVES	(sizeof(curves) / sizeof(curves[0]))
+#define CURVES (sizeof(curves) / sizeof(curves[0]))
 
 static bool names_curve(const struct mech_curve *curve, const uint8_t *params, size_t length)
 {
@@ -50,7 +56,8 @@ const struct mech_curve *mech_curve_of(const struct attributes *attributes)
 	const struct attribute *params = attributes_find(attributes, CKA_EC_PARAMS);
 	uint64_t type = attributes_ulong(attributes, CKA_KEY_TYPE, UINT64_MAX);
 
-	return params && params->length ? mech_curve_find(type, params->value, params->length) : NULL;
+	return params && params->length ? mech_curve_find(type, params->value, params->length)
+					: NULL;
 }
 
 const struct mech_curve *mech_curve_of_pkey(EVP_PKEY *pkey)
@@ -62,10 +69,12 @@ const struct mech_curve *mech_curve_of_pkey(EVP_PKEY *pkey)
 		if (curves[i].type != CKK_EC && EVP_PKEY_is_a(pkey, curves[i].name))
 			return &curves[i];
 	}
-	if (!EVP_PKEY_is_a(pkey, "EC") || !EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL))
+	if (!EVP_PKEY_is_a(pkey, "EC") ||
+	    !EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL))
 		return NULL;
 	for (i = 0; i < CURVES; i++) {
-		if (curves[i].type == CKK_EC && OBJ_sn2nid(group) == EC_curve_nist2nid(curves[i].name))
+		if (curves[i].type == CKK_EC &&
+		    OBJ_sn2nid(group) == EC_curve_nist2nid(curves[i].name))
 			return &curves[i];
 	}
 	return NULL;
@@ -100,7 +109,8 @@ static bool is_point(const struct mech_curve *curve, const uint8_t *data, size_t
 	return length == (size_t)curve->size + 1 && (data[0] == 2 || data[0] == 3);
 }
 
-const uint8_t *mech_curve_point(const struct mech_curve *curve, const uint8_t *data, size_t length, size_t *point_length)
+const uint8_t *mech_curve_point(const struct mech_curve *curve, const uint8_t *data, size_t length,
+				size_t *point_length)
 {
 	const uint8_t *inner;
 

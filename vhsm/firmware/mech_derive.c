@@ -6,8 +6,8 @@
 #include <string.h>
 #include "mech_private.h"
 
-#define SHARED_MAX	66	/* bytes of a P-521 field element */
-#define DERIVED_MAX	4096
+#define SHARED_MAX  66 /* bytes of a P-521 field element */
+#define DERIVED_MAX 4096
 
 /* The length wanted; without one in the template: that of the key type, or @fallback */
 static CK_RV wanted_length(const struct attributes *attributes, size_t fallback, size_t *length)
@@ -20,7 +20,8 @@ static CK_RV wanted_length(const struct attributes *attributes, size_t fallback,
 		*length = fallback;
 	if (!*length)
 		return CKR_TEMPLATE_INCOMPLETE;
-	return *length < MECH_DERIVED_MIN || *length > DERIVED_MAX ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_OK;
+	return *length < MECH_DERIVED_MIN || *length > DERIVED_MAX ? CKR_ATTRIBUTE_VALUE_INVALID
+								   : CKR_OK;
 }
 
 static CK_RV run_kdf(const char *name, const OSSL_PARAM *params, uint8_t *out, size_t length)
@@ -67,34 +68,39 @@ static CK_RV agree(struct key *base, EVP_PKEY *peer, uint8_t secret[SHARED_MAX],
 }
 
 /* X9.63, or the single-step function of SP 800-56A, with the same inputs */
-static CK_RV shared_kdf(const struct mech_hash *hash, bool sp800, const uint8_t *secret, size_t secret_length,
-			const uint8_t *info, size_t info_length, uint8_t *out, size_t length)
+static CK_RV shared_kdf(const struct mech_hash *hash, bool sp800, const uint8_t *secret,
+			size_t secret_length, const uint8_t *info, size_t info_length, uint8_t *out,
+			size_t length)
 {
 	OSSL_PARAM params[4];
 	unsigned int n = 0;
 
-	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
-	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_length);
+	params[n++] =
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
+	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret,
+							secret_length);
 	if (info_length)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length);
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info,
+								info_length);
 	params[n] = OSSL_PARAM_construct_end();
 	return run_kdf(sp800 ? "SSKDF" : "X963KDF", params, out, length);
 }
 
-static CK_RV ecdh_output(const struct mechanism *mechanism, const uint8_t *secret, size_t secret_length,
-			 struct attributes *attributes)
+static CK_RV ecdh_output(const struct mechanism *mechanism, const uint8_t *secret,
+			 size_t secret_length, struct attributes *attributes)
 {
 	uint64_t kdf = hsm_fields_u64(mechanism->fields, HSM_FIELD_KDF, 0);
 	size_t shared_length, length;
-	const uint8_t *shared = hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &shared_length);
+	const uint8_t *shared =
+		hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &shared_length);
 	const struct mech_hash *hash;
 	uint8_t out[DERIVED_MAX];
 	bool sp800;
 	CK_RV rv;
 
 	if (kdf == CKD_NULL)
-		return shared_length ? CKR_MECHANISM_PARAM_INVALID :
-		       mech_secret_derived(attributes, secret, secret_length);
+		return shared_length ? CKR_MECHANISM_PARAM_INVALID
+				     : mech_secret_derived(attributes, secret, secret_length);
 	hash = mech_hash_by_kdf(kdf, &sp800);
 	if (!hash)
 		return CKR_MECHANISM_PARAM_INVALID;
@@ -108,7 +114,8 @@ static CK_RV ecdh_output(const struct mechanism *mechanism, const uint8_t *secre
 	return rv;
 }
 
-static CK_RV derive_ecdh(const struct mechanism *mechanism, struct key *base, struct attributes *attributes)
+static CK_RV derive_ecdh(const struct mechanism *mechanism, struct key *base,
+			 struct attributes *attributes)
 {
 	size_t length, secret_length;
 	const uint8_t *public = hsm_fields_bytes(mechanism->fields, HSM_FIELD_PUBLIC, &length);
@@ -147,7 +154,8 @@ static CK_RV hkdf_salt(const struct mechanism *mechanism, const uint8_t **salt, 
 	return CKR_OK;
 }
 
-static CK_RV hkdf_length(const struct mech_hash *hash, bool expand, const struct attributes *attributes, size_t *length)
+static CK_RV hkdf_length(const struct mech_hash *hash, bool expand,
+			 const struct attributes *attributes, size_t *length)
 {
 	size_t digest = (size_t)EVP_MD_get_size(mech_hash_md(hash));
 	CK_RV rv = wanted_length(attributes, digest, length);
@@ -158,13 +166,16 @@ static CK_RV hkdf_length(const struct mech_hash *hash, bool expand, const struct
 	return *length > (expand ? 255 * digest : digest) ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_OK;
 }
 
-static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base, struct attributes *attributes)
+static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base,
+			 struct attributes *attributes)
 {
-	const struct mech_hash *hash = mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
+	const struct mech_hash *hash =
+		mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
 	bool extract = hsm_fields_u64(mechanism->fields, HSM_FIELD_EXTRACT, 0);
 	bool expand = hsm_fields_u64(mechanism->fields, HSM_FIELD_EXPAND, 0);
-	int mode = extract && expand ? EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND :
-		   extract ? EVP_KDF_HKDF_MODE_EXTRACT_ONLY : EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	int mode = extract && expand ? EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND
+		   : extract	     ? EVP_KDF_HKDF_MODE_EXTRACT_ONLY
+				     : EVP_KDF_HKDF_MODE_EXPAND_ONLY;
 	size_t salt_length, info_length, length, made;
 	const uint8_t *info = hsm_fields_bytes(mechanism->fields, HSM_FIELD_INFO, &info_length);
 	const uint8_t *salt;
@@ -180,13 +191,17 @@ static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base, st
 		rv = hkdf_length(hash, expand, attributes, &length);
 	if (rv != CKR_OK)
 		return rv;
-	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
+	params[n++] =
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
 	params[n++] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
-	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, base->value->value, base->value->length);
+	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, base->value->value,
+							base->value->length);
 	if (extract && salt_length)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_length);
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt,
+								salt_length);
 	if (expand && info_length)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length);
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info,
+								info_length);
 	params[n] = OSSL_PARAM_construct_end();
 	/* Extracting alone writes the whole digest. */
 	made = expand ? length : (size_t)EVP_MD_get_size(mech_hash_md(hash));
@@ -197,7 +212,8 @@ static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base, st
 	return rv;
 }
 
-CK_RV mech_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes)
+CK_RV mech_derive(const struct mechanism *mechanism, struct key *base,
+		  struct attributes *attributes)
 {
 	CK_RV rv;
 

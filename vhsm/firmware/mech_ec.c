@@ -8,8 +8,8 @@
 #include <openssl/ec.h>
 #include "mech_private.h"
 
-#define ECDSA_DER_MAX	144	/* two integers of 67 bytes and their headers */
-#define ECDSA_INPUT_MAX	1024	/* of CKM_ECDSA, which takes the leading bits of what it gets */
+#define ECDSA_DER_MAX	144 /* two integers of 67 bytes and their headers */
+#define ECDSA_INPUT_MAX 1024 /* of CKM_ECDSA, which takes the leading bits of what it gets */
 
 /* Bytes of r and of s, which is what a field element takes on these curves */
 static size_t half_size(const struct mech_operation *operation)
@@ -53,8 +53,8 @@ static CK_RV raw_from_der(const uint8_t *der, size_t length, uint8_t *raw, size_
 	return ok ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED);
 }
 
-static CK_RV ecdsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			  size_t *out_length)
+static CK_RV ecdsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  uint8_t *out, size_t *out_length)
 {
 	uint8_t der[ECDSA_DER_MAX];
 	size_t length = sizeof(der);
@@ -85,8 +85,8 @@ static size_t der_from_raw(const uint8_t *raw, size_t half, uint8_t der[ECDSA_DE
 	return length > 0 ? (size_t)length : 0;
 }
 
-static CK_RV ecdsa_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-			  size_t length)
+static CK_RV ecdsa_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  const uint8_t *signature, size_t length)
 {
 	uint8_t der[ECDSA_DER_MAX];
 	size_t half = half_size(operation);
@@ -110,14 +110,19 @@ static size_t ecdsa_size(const struct mech_operation *operation, size_t in_lengt
 }
 
 const struct mech_ops mech_ecdsa_ops = {
-	.begin = ecdsa_begin, .finish = ecdsa_finish, .verify = ecdsa_verify, .size = ecdsa_size, .exact = true,
+	.begin = ecdsa_begin,
+	.finish = ecdsa_finish,
+	.verify = ecdsa_verify,
+	.size = ecdsa_size,
+	.exact = true,
 	.digest = true,
 };
 
 /* ---- Ed25519 and Ed448 ---- */
 
 /* The variants of RFC 8032 other than pure EdDSA came to libcrypto with 3.2, under these names. */
-static const char *eddsa_instance(const struct mech_operation *operation, bool prehash, bool context)
+static const char *eddsa_instance(const struct mech_operation *operation, bool prehash,
+				  bool context)
 {
 	if (operation->key->size == 448)
 		return prehash ? "Ed448ph" : "Ed448";
@@ -133,7 +138,8 @@ static bool eddsa_has_instances(EVP_PKEY_CTX *ctx)
 	return settable && OSSL_PARAM_locate_const(settable, "instance");
 }
 
-static CK_RV eddsa_parameters(struct mech_operation *operation, const struct mechanism *mechanism, EVP_PKEY_CTX *ctx)
+static CK_RV eddsa_parameters(struct mech_operation *operation, const struct mechanism *mechanism,
+			      EVP_PKEY_CTX *ctx)
 {
 	uint64_t prehash = hsm_fields_u64(mechanism->fields, HSM_FIELD_PREHASH, 0);
 	size_t length;
@@ -147,11 +153,14 @@ static CK_RV eddsa_parameters(struct mech_operation *operation, const struct mec
 		return CKR_OK;
 	if (!eddsa_has_instances(ctx))
 		return CKR_MECHANISM_PARAM_INVALID;
-	params[n++] = OSSL_PARAM_construct_utf8_string("instance", (char *)eddsa_instance(operation, prehash, length), 0);
+	params[n++] = OSSL_PARAM_construct_utf8_string(
+		"instance", (char *)eddsa_instance(operation, prehash, length), 0);
 	if (length)
-		params[n++] = OSSL_PARAM_construct_octet_string("context-string", (void *)context, length);
+		params[n++] = OSSL_PARAM_construct_octet_string("context-string", (void *)context,
+								length);
 	params[n] = OSSL_PARAM_construct_end();
-	return EVP_PKEY_CTX_set_params(ctx, params) > 0 ? CKR_OK : mech_failed(CKR_MECHANISM_PARAM_INVALID);
+	return EVP_PKEY_CTX_set_params(ctx, params) > 0 ? CKR_OK
+							: mech_failed(CKR_MECHANISM_PARAM_INVALID);
 }
 
 static CK_RV eddsa_begin(struct mech_operation *operation, const struct mechanism *mechanism)
@@ -167,9 +176,11 @@ static CK_RV eddsa_begin(struct mech_operation *operation, const struct mechanis
 	if (!operation->sign_ctx)
 		return CKR_HOST_MEMORY;
 	if (operation->use == MECH_SIGN)
-		ok = EVP_DigestSignInit_ex(operation->sign_ctx, &ctx, NULL, mech_libctx(), NULL, pkey, NULL);
+		ok = EVP_DigestSignInit_ex(operation->sign_ctx, &ctx, NULL, mech_libctx(), NULL,
+					   pkey, NULL);
 	else
-		ok = EVP_DigestVerifyInit_ex(operation->sign_ctx, &ctx, NULL, mech_libctx(), NULL, pkey, NULL);
+		ok = EVP_DigestVerifyInit_ex(operation->sign_ctx, &ctx, NULL, mech_libctx(), NULL,
+					     pkey, NULL);
 	if (ok <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return eddsa_parameters(operation, mechanism, ctx);
@@ -183,16 +194,16 @@ static size_t eddsa_size(const struct mech_operation *operation, size_t in_lengt
 	return operation->key->size == 448 ? 114 : 64;
 }
 
-static CK_RV eddsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			  size_t *out_length)
+static CK_RV eddsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  uint8_t *out, size_t *out_length)
 {
 	if (EVP_DigestSign(operation->sign_ctx, out, out_length, in, in_length) <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }
 
-static CK_RV eddsa_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-			  size_t length)
+static CK_RV eddsa_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  const uint8_t *signature, size_t length)
 {
 	if (length != (operation->key->size == 448 ? 114 : 64))
 		return CKR_SIGNATURE_LEN_RANGE;
@@ -202,12 +213,17 @@ static CK_RV eddsa_verify(struct mech_operation *operation, const uint8_t *in, s
 }
 
 const struct mech_ops mech_eddsa_ops = {
-	.begin = eddsa_begin, .finish = eddsa_finish, .verify = eddsa_verify, .size = eddsa_size, .exact = true,
+	.begin = eddsa_begin,
+	.finish = eddsa_finish,
+	.verify = eddsa_verify,
+	.size = eddsa_size,
+	.exact = true,
 };
 
 /* ---- generation ---- */
 
-CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey)
+CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attributes *public_key,
+		       EVP_PKEY **pkey)
 {
 	const struct attribute *params = attributes_find(public_key, CKA_EC_PARAMS);
 	const struct mech_curve *curve;
@@ -221,7 +237,8 @@ CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attribute
 		return CKR_CURVE_NOT_SUPPORTED;
 	is_ec = curve->type == CKK_EC;
 	ctx = EVP_PKEY_CTX_new_from_name(mech_libctx(), is_ec ? "EC" : curve->name, NULL);
-	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 || (is_ec && EVP_PKEY_CTX_set_group_name(ctx, curve->name) <= 0)) {
+	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 ||
+	    (is_ec && EVP_PKEY_CTX_set_group_name(ctx, curve->name) <= 0)) {
 		EVP_PKEY_CTX_free(ctx);
 		return mech_failed(CKR_FUNCTION_FAILED);
 	}

@@ -8,9 +8,9 @@
 #include <openssl/x509.h>
 #include "mech_private.h"
 
-#define AES_CHECK_LENGTH	3
-#define SECRET_MAX		4096
-#define RSA_EXPONENT_MIN_BITS	17	/* 65537: smaller ones, e = 3 above all, have known attacks */
+#define AES_CHECK_LENGTH      3
+#define SECRET_MAX	      4096
+#define RSA_EXPONENT_MIN_BITS 17 /* 65537: smaller ones, e = 3 above all, have known attacks */
 
 /* ---- life ---- */
 
@@ -35,7 +35,8 @@ static size_t key_size(const struct key *key)
 		return (modulus->length - skip - 1) * 8 + top;
 	case CKK_ML_DSA:
 	case CKK_ML_KEM:
-		return mech_lattice_size(key->type, attributes_ulong(&key->attributes, CKA_PARAMETER_SET, 0));
+		return mech_lattice_size(key->type,
+					 attributes_ulong(&key->attributes, CKA_PARAMETER_SET, 0));
 	default:
 		curve = mech_curve_of(&key->attributes);
 		return curve ? curve->bits : 0;
@@ -99,7 +100,8 @@ EVP_PKEY *key_pkey(struct key *key)
 /* ---- secret keys ---- */
 
 /* The first bytes of a block of zeroes encrypted with an AES key, of the SHA-1 of any other secret (PKCS#11, CKA_CHECK_VALUE) */
-static CK_RV check_value(uint64_t type, const uint8_t *value, size_t length, uint8_t check[EVP_MAX_MD_SIZE])
+static CK_RV check_value(uint64_t type, const uint8_t *value, size_t length,
+			 uint8_t check[EVP_MAX_MD_SIZE])
 {
 	const struct mech_hash *sha1 = mech_hash_find(CKM_SHA_1);
 	uint8_t zero[MECH_AES_BLOCK] = { 0 };
@@ -129,7 +131,8 @@ static bool secret_length_valid(uint64_t type, size_t length)
 }
 
 /* A check value in a template must be right; an empty one says that none is wanted. */
-static CK_RV set_check_value(struct attributes *attributes, uint64_t type, const uint8_t *value, size_t length)
+static CK_RV set_check_value(struct attributes *attributes, uint64_t type, const uint8_t *value,
+			     size_t length)
 {
 	const struct attribute *given = attributes_find(attributes, CKA_CHECK_VALUE);
 	uint8_t check[EVP_MAX_MD_SIZE];
@@ -142,7 +145,8 @@ static CK_RV set_check_value(struct attributes *attributes, uint64_t type, const
 		return rv;
 	if (!given)
 		return attributes_set(attributes, CKA_CHECK_VALUE, check, AES_CHECK_LENGTH);
-	if (given->length != AES_CHECK_LENGTH || CRYPTO_memcmp(given->value, check, AES_CHECK_LENGTH))
+	if (given->length != AES_CHECK_LENGTH ||
+	    CRYPTO_memcmp(given->value, check, AES_CHECK_LENGTH))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	return CKR_OK;
 }
@@ -233,7 +237,8 @@ CK_RV mech_generate_run(const struct mechanism *mechanism, EVP_PKEY_CTX *ctx, EV
 	return mech_failed(CKR_FUNCTION_FAILED);
 }
 
-CK_RV mech_generate_pair(const struct mechanism *mechanism, struct attributes *public_key, struct attributes *private_key)
+CK_RV mech_generate_pair(const struct mechanism *mechanism, struct attributes *public_key,
+			 struct attributes *private_key)
 {
 	const struct hsm_mechanism_info *info = mechanism->info;
 	EVP_PKEY *pkey = NULL;
@@ -320,8 +325,8 @@ static CK_RV check_pair(EVP_PKEY *pkey, uint64_t class, uint64_t type)
 static bool is_complete(const struct attributes *attributes, uint64_t class, uint64_t type)
 {
 	static const uint64_t rsa[] = {
-		CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1,
-		CKA_EXPONENT_2, CKA_COEFFICIENT,
+		CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIVATE_EXPONENT, CKA_PRIME_1,
+		CKA_PRIME_2, CKA_EXPONENT_1,	  CKA_EXPONENT_2,	CKA_COEFFICIENT,
 	};
 	unsigned int i;
 
@@ -339,14 +344,15 @@ static bool is_complete(const struct attributes *attributes, uint64_t class, uin
 			(class == CKO_PRIVATE_KEY && attributes_find(attributes, CKA_SEED)));
 	default:
 		return attributes_find(attributes, CKA_EC_PARAMS) &&
-		       attributes_find(attributes, class == CKO_PUBLIC_KEY ? CKA_EC_POINT : CKA_VALUE);
+		       attributes_find(attributes,
+				       class == CKO_PUBLIC_KEY ? CKA_EC_POINT : CKA_VALUE);
 	}
 }
 
 static bool is_pair_type(uint64_t type)
 {
-	return type == CKK_RSA || type == CKK_EC || type == CKK_EC_EDWARDS || type == CKK_EC_MONTGOMERY ||
-	       type == CKK_ML_DSA || type == CKK_ML_KEM;
+	return type == CKK_RSA || type == CKK_EC || type == CKK_EC_EDWARDS ||
+	       type == CKK_EC_MONTGOMERY || type == CKK_ML_DSA || type == CKK_ML_KEM;
 }
 
 static CK_RV import_pair(struct attributes *attributes, uint64_t class, uint64_t type)
@@ -384,7 +390,8 @@ CK_RV mech_import(struct attributes *attributes)
 	if (!value)
 		return CKR_TEMPLATE_INCOMPLETE;
 	length = value->length;
-	if (!secret_length_valid(type, length) || length != attributes_ulong(attributes, CKA_VALUE_LEN, length))
+	if (!secret_length_valid(type, length) ||
+	    length != attributes_ulong(attributes, CKA_VALUE_LEN, length))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	/* Setting an attribute may move the others. */
 	memcpy(copy, value->value, length);

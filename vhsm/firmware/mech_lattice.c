@@ -6,8 +6,8 @@
 #include <string.h>
 #include "mech_private.h"
 
-#define CONTEXT_MAX	255
-#define KEM_SECRET	32
+#define CONTEXT_MAX 255
+#define KEM_SECRET  32
 
 /* ---- parameter sets ---- */
 
@@ -16,7 +16,7 @@ static const struct lattice {
 	uint64_t set;
 	const char *name;
 	uint16_t public_size;
-	uint16_t output;	/* bytes of a signature or a ciphertext */
+	uint16_t output; /* bytes of a signature or a ciphertext */
 } sets[] = {
 	{ CKK_ML_DSA, CKP_ML_DSA_44, "ML-DSA-44", 1312, 2420 },
 	{ CKK_ML_DSA, CKP_ML_DSA_65, "ML-DSA-65", 1952, 3309 },
@@ -26,7 +26,7 @@ static const struct lattice {
 	{ CKK_ML_KEM, CKP_ML_KEM_1024, "ML-KEM-1024", 1568, 1568 },
 };
 
-#define SETS	(sizeof(sets) / sizeof(sets[0]))
+#define SETS (sizeof(sets) / sizeof(sets[0]))
 
 static const struct lattice *find(uint64_t type, uint64_t set)
 {
@@ -104,7 +104,8 @@ static CK_RV ml_dsa_hash(struct mech_operation *operation, const struct mechanis
 	if (!is_prehashed(mechanism->info))
 		return CKR_OK;
 	if (!hash)
-		hash = mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
+		hash = mech_hash_find(
+			hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
 	if (!hash || !hash->oid)
 		return CKR_MECHANISM_PARAM_INVALID;
 	operation->params.hash = hash;
@@ -122,9 +123,11 @@ static CK_RV ml_dsa_init(struct mech_operation *operation, const OSSL_PARAM *par
 	if (!operation->sign_ctx)
 		return CKR_HOST_MEMORY;
 	if (operation->use == MECH_SIGN)
-		ok = EVP_DigestSignInit_ex(operation->sign_ctx, NULL, NULL, mech_libctx(), NULL, pkey, params);
+		ok = EVP_DigestSignInit_ex(operation->sign_ctx, NULL, NULL, mech_libctx(), NULL,
+					   pkey, params);
 	else
-		ok = EVP_DigestVerifyInit_ex(operation->sign_ctx, NULL, NULL, mech_libctx(), NULL, pkey, params);
+		ok = EVP_DigestVerifyInit_ex(operation->sign_ctx, NULL, NULL, mech_libctx(), NULL,
+					     pkey, params);
 	return ok > 0 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED);
 }
 
@@ -148,7 +151,8 @@ static CK_RV ml_dsa_begin(struct mech_operation *operation, const struct mechani
 		params[n++] = OSSL_PARAM_construct_int("message-encoding", &no_encoding);
 		rv = prehash_begin(operation, context, length);
 	} else if (length) {
-		params[n++] = OSSL_PARAM_construct_octet_string("context-string", (void *)context, length);
+		params[n++] = OSSL_PARAM_construct_octet_string("context-string", (void *)context,
+								length);
 	}
 	params[n] = OSSL_PARAM_construct_end();
 	return rv == CKR_OK ? ml_dsa_init(operation, params) : rv;
@@ -177,8 +181,8 @@ static size_t ml_dsa_size(const struct mech_operation *operation, size_t in_leng
 	return lattice && operation->use == MECH_SIGN ? lattice->output : 0;
 }
 
-static CK_RV ml_dsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV ml_dsa_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	CK_RV rv = representative(operation, &in, &in_length);
 
@@ -205,7 +209,11 @@ static CK_RV ml_dsa_verify(struct mech_operation *operation, const uint8_t *in, 
 }
 
 const struct mech_ops mech_ml_dsa_ops = {
-	.begin = ml_dsa_begin, .finish = ml_dsa_finish, .verify = ml_dsa_verify, .size = ml_dsa_size, .exact = true,
+	.begin = ml_dsa_begin,
+	.finish = ml_dsa_finish,
+	.verify = ml_dsa_verify,
+	.size = ml_dsa_size,
+	.exact = true,
 	.digest = true,
 };
 
@@ -227,8 +235,8 @@ static CK_RV kem_check(const struct mechanism *mechanism, const struct key *key,
 	return rv;
 }
 
-CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key, uint8_t *ciphertext, size_t *length,
-		       struct attributes *attributes)
+CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key,
+		       uint8_t *ciphertext, size_t *length, struct attributes *attributes)
 {
 	uint8_t secret[KEM_SECRET];
 	size_t secret_length = sizeof(secret);
@@ -255,8 +263,8 @@ CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key
 	return rv;
 }
 
-CK_RV mech_decapsulate(const struct mechanism *mechanism, struct key *private_key, const uint8_t *ciphertext,
-		       size_t length, struct attributes *attributes)
+CK_RV mech_decapsulate(const struct mechanism *mechanism, struct key *private_key,
+		       const uint8_t *ciphertext, size_t length, struct attributes *attributes)
 {
 	uint8_t secret[KEM_SECRET];
 	size_t secret_length = sizeof(secret);
@@ -283,7 +291,8 @@ CK_RV mech_decapsulate(const struct mechanism *mechanism, struct key *private_ke
 
 /* ---- generation ---- */
 
-CK_RV mech_lattice_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey)
+CK_RV mech_lattice_generate(const struct mechanism *mechanism, const struct attributes *public_key,
+			    EVP_PKEY **pkey)
 {
 	uint64_t set = attributes_ulong(public_key, CKA_PARAMETER_SET, 0);
 	const char *name = mech_lattice_name(mechanism->info->key_type, set);

@@ -12,24 +12,32 @@
 
 static const struct mech_hash hashes[] = {
 	{ CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, 0, "SHA1", 0 },
-	{ CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKD_SHA224_KDF_SP800, CKK_SHA224_HMAC, "SHA224", 4 },
-	{ CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKD_SHA256_KDF_SP800, CKK_SHA256_HMAC, "SHA256", 1 },
-	{ CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKD_SHA384_KDF_SP800, CKK_SHA384_HMAC, "SHA384", 2 },
-	{ CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKD_SHA512_KDF_SP800, CKK_SHA512_HMAC, "SHA512", 3 },
+	{ CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKD_SHA224_KDF_SP800, CKK_SHA224_HMAC,
+	  "SHA224", 4 },
+	{ CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKD_SHA256_KDF_SP800, CKK_SHA256_HMAC,
+	  "SHA256", 1 },
+	{ CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKD_SHA384_KDF_SP800, CKK_SHA384_HMAC,
+	  "SHA384", 2 },
+	{ CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKD_SHA512_KDF_SP800, CKK_SHA512_HMAC,
+	  "SHA512", 3 },
 	{ CKM_SHA512_224, 0, 0, 0, CKK_SHA512_224_HMAC, "SHA512-224", 5 },
 	{ CKM_SHA512_256, 0, 0, 0, CKK_SHA512_256_HMAC, "SHA512-256", 6 },
-	{ CKM_SHA3_224, CKG_MGF1_SHA3_224, CKD_SHA3_224_KDF, CKD_SHA3_224_KDF_SP800, CKK_SHA3_224_HMAC, "SHA3-224", 7 },
-	{ CKM_SHA3_256, CKG_MGF1_SHA3_256, CKD_SHA3_256_KDF, CKD_SHA3_256_KDF_SP800, CKK_SHA3_256_HMAC, "SHA3-256", 8 },
-	{ CKM_SHA3_384, CKG_MGF1_SHA3_384, CKD_SHA3_384_KDF, CKD_SHA3_384_KDF_SP800, CKK_SHA3_384_HMAC, "SHA3-384", 9 },
-	{ CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800, CKK_SHA3_512_HMAC, "SHA3-512", 10 },
+	{ CKM_SHA3_224, CKG_MGF1_SHA3_224, CKD_SHA3_224_KDF, CKD_SHA3_224_KDF_SP800,
+	  CKK_SHA3_224_HMAC, "SHA3-224", 7 },
+	{ CKM_SHA3_256, CKG_MGF1_SHA3_256, CKD_SHA3_256_KDF, CKD_SHA3_256_KDF_SP800,
+	  CKK_SHA3_256_HMAC, "SHA3-256", 8 },
+	{ CKM_SHA3_384, CKG_MGF1_SHA3_384, CKD_SHA3_384_KDF, CKD_SHA3_384_KDF_SP800,
+	  CKK_SHA3_384_HMAC, "SHA3-384", 9 },
+	{ CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800,
+	  CKK_SHA3_512_HMAC, "SHA3-512", 10 },
 };
 
-#define HASHES		(sizeof(hashes) / sizeof(hashes[0]))
-#define AES_LENGTHS	3
+#define HASHES	    (sizeof(hashes) / sizeof(hashes[0]))
+#define AES_LENGTHS 3
 
 static const char *const kdf_names[] = { "HKDF", "X963KDF", "SSKDF" };
 
-#define KDFS		(sizeof(kdf_names) / sizeof(kdf_names[0]))
+#define KDFS (sizeof(kdf_names) / sizeof(kdf_names[0]))
 
 /* One for the process: the seam (mech.h) has no place for a handle, and nothing here differs between partitions. */
 static struct {
@@ -222,7 +230,8 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 	case MECH_FAMILY_ECDH:
 		return has_keys("EC") && mech_kdf("X963KDF") && mech_kdf("SSKDF");
 	case MECH_FAMILY_ML_DSA:
-		return has_keys("ML-DSA-44") && (!strcmp(name, "ML-DSA-44") || find_hash(row, name));
+		return has_keys("ML-DSA-44") &&
+		       (!strcmp(name, "ML-DSA-44") || find_hash(row, name));
 	case MECH_FAMILY_HKDF:
 		return mech_kdf("HKDF");
 	case MECH_FAMILY_SECRET_GENERATE:
@@ -247,7 +256,8 @@ static int start_random(void)
 {
 	uint8_t byte;
 
-	if (RAND_bytes_ex(library.libctx, &byte, 1, 0) <= 0 || RAND_priv_bytes_ex(library.libctx, &byte, 1, 0) <= 0)
+	if (RAND_bytes_ex(library.libctx, &byte, 1, 0) <= 0 ||
+	    RAND_priv_bytes_ex(library.libctx, &byte, 1, 0) <= 0)
 		return -EIO;
 	return 0;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "mech_private.h"
 
-#define MAC_LENGTH_MIN	4	/* a shorter MAC is found by trying */
+#define MAC_LENGTH_MIN 4 /* a shorter MAC is found by trying */
 
 static size_t mac_full_length(const struct mech_operation *operation)
 {
@@ -27,8 +27,8 @@ static CK_RV mac_length(struct mech_operation *operation, const struct mechanism
 	return CKR_OK;
 }
 
-static CK_RV mac_begin(struct mech_operation *operation, const struct mechanism *mechanism, EVP_MAC *mac,
-		       const OSSL_PARAM *params)
+static CK_RV mac_begin(struct mech_operation *operation, const struct mechanism *mechanism,
+		       EVP_MAC *mac, const OSSL_PARAM *params)
 {
 	const struct attribute *value = operation->key->value;
 	CK_RV rv = mac_length(operation, mechanism);
@@ -67,12 +67,13 @@ static CK_RV cmac_begin(struct mech_operation *operation, const struct mechanism
 
 	if (!cipher)
 		return CKR_KEY_SIZE_RANGE;
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, (char *)EVP_CIPHER_get0_name(cipher), 0);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER,
+						     (char *)EVP_CIPHER_get0_name(cipher), 0);
 	return mac_begin(operation, mechanism, mech_mac_cmac(), params);
 }
 
-static CK_RV mac_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			size_t *out_length)
+static CK_RV mac_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			uint8_t *out, size_t *out_length)
 {
 	(void)out;
 	*out_length = 0;
@@ -92,8 +93,8 @@ static CK_RV mac_compute(struct mech_operation *operation, const uint8_t *in, si
 	return CKR_OK;
 }
 
-static CK_RV mac_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			size_t *out_length)
+static CK_RV mac_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			uint8_t *out, size_t *out_length)
 {
 	uint8_t mac[EVP_MAX_MD_SIZE];
 	CK_RV rv = mac_compute(operation, in, in_length, mac);
@@ -106,8 +107,8 @@ static CK_RV mac_finish(struct mech_operation *operation, const uint8_t *in, siz
 	return rv;
 }
 
-static CK_RV mac_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-			size_t length)
+static CK_RV mac_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			const uint8_t *signature, size_t length)
 {
 	uint8_t mac[EVP_MAX_MD_SIZE];
 	CK_RV rv;
@@ -128,12 +129,20 @@ static size_t mac_size(const struct mech_operation *operation, size_t in_length)
 }
 
 const struct mech_ops mech_hmac_ops = {
-	.begin = hmac_begin, .update = mac_update, .finish = mac_finish, .verify = mac_verify, .size = mac_size,
+	.begin = hmac_begin,
+	.update = mac_update,
+	.finish = mac_finish,
+	.verify = mac_verify,
+	.size = mac_size,
 	.exact = true,
 };
 
 const struct mech_ops mech_cmac_ops = {
-	.begin = cmac_begin, .update = mac_update, .finish = mac_finish, .verify = mac_verify, .size = mac_size,
+	.begin = cmac_begin,
+	.update = mac_update,
+	.finish = mac_finish,
+	.verify = mac_verify,
+	.size = mac_size,
 	.exact = true,
 };
 
@@ -146,8 +155,8 @@ static CK_RV digest_begin(struct mech_operation *operation, const struct mechani
 	return CKR_OK;
 }
 
-static CK_RV digest_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			   size_t *out_length)
+static CK_RV digest_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			   uint8_t *out, size_t *out_length)
 {
 	(void)operation;
 	memcpy(out, in, in_length);
@@ -162,5 +171,9 @@ static size_t digest_size(const struct mech_operation *operation, size_t in_leng
 }
 
 const struct mech_ops mech_digest_ops = {
-	.begin = digest_begin, .finish = digest_finish, .size = digest_size, .exact = true, .digest = true,
+	.begin = digest_begin,
+	.finish = digest_finish,
+	.size = digest_size,
+	.exact = true,
+	.digest = true,
 };

@@ -10,7 +10,7 @@
 #include <openssl/x509.h>
 #include "mech_private.h"
 
-#define ML_SEED_MAX	64
+#define ML_SEED_MAX 64
 
 /* An attribute that is a big-endian number, and libcrypto's name of it */
 struct number {
@@ -30,17 +30,19 @@ static const struct number rsa_numbers[] = {
 	{ CKA_COEFFICIENT, OSSL_PKEY_PARAM_RSA_COEFFICIENT1, true },
 };
 
-#define RSA_NUMBERS	(sizeof(rsa_numbers) / sizeof(rsa_numbers[0]))
+#define RSA_NUMBERS (sizeof(rsa_numbers) / sizeof(rsa_numbers[0]))
 
 /* ---- attributes to EVP_PKEY ---- */
 
 /* Make the key from @params, which are wiped and freed */
 static EVP_PKEY *pkey_make(const char *algorithm, OSSL_PARAM *params, int selection)
 {
-	EVP_PKEY_CTX *ctx = params ? EVP_PKEY_CTX_new_from_name(mech_libctx(), algorithm, NULL) : NULL;
+	EVP_PKEY_CTX *ctx = params ? EVP_PKEY_CTX_new_from_name(mech_libctx(), algorithm, NULL)
+				   : NULL;
 	EVP_PKEY *pkey = NULL;
 
-	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 || EVP_PKEY_fromdata(ctx, &pkey, selection, params) <= 0))
+	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 ||
+		    EVP_PKEY_fromdata(ctx, &pkey, selection, params) <= 0))
 		pkey = NULL;
 	EVP_PKEY_CTX_free(ctx);
 	for (OSSL_PARAM *p = params; p && p->key; p++)
@@ -65,10 +67,12 @@ static EVP_PKEY *rsa_from(const struct attributes *attributes, uint64_t class)
 
 	for (i = 0; ok && i < RSA_NUMBERS; i++) {
 		attribute = attributes_find(attributes, rsa_numbers[i].type);
-		if (!attribute || !attribute->length || (rsa_numbers[i].private && class != CKO_PRIVATE_KEY))
+		if (!attribute || !attribute->length ||
+		    (rsa_numbers[i].private && class != CKO_PRIVATE_KEY))
 			continue;
 		numbers[i] = BN_secure_new();
-		ok = numbers[i] && BN_bin2bn(attribute->value, (int)attribute->length, numbers[i]) &&
+		ok = numbers[i] &&
+		     BN_bin2bn(attribute->value, (int)attribute->length, numbers[i]) &&
 		     OSSL_PARAM_BLD_push_BN(build, rsa_numbers[i].param, numbers[i]);
 		present |= 1u << i;
 	}
@@ -82,28 +86,34 @@ static EVP_PKEY *rsa_from(const struct attributes *attributes, uint64_t class)
 }
 
 /* The public point of a private key; @point has room for the largest curve. Return: its length, 0: not a private key. */
-static size_t ec_public(const struct mech_curve *curve, const BIGNUM *scalar, uint8_t *point, size_t room)
+static size_t ec_public(const struct mech_curve *curve, const BIGNUM *scalar, uint8_t *point,
+			size_t room)
 {
-	EC_GROUP *group = EC_GROUP_new_by_curve_name_ex(mech_libctx(), NULL, EC_curve_nist2nid(curve->name));
+	EC_GROUP *group =
+		EC_GROUP_new_by_curve_name_ex(mech_libctx(), NULL, EC_curve_nist2nid(curve->name));
 	EC_POINT *public = group ? EC_POINT_new(group) : NULL;
 	BN_CTX *ctx = BN_CTX_secure_new_ex(mech_libctx());
 	size_t length = 0;
 
-	if (public && ctx && !BN_is_zero(scalar) && BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
+	if (public && ctx && !BN_is_zero(scalar) &&
+	    BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
 	    EC_POINT_mul(group, public, scalar, NULL, NULL, ctx))
-		length = EC_POINT_point2oct(group, public, POINT_CONVERSION_UNCOMPRESSED, point, room, ctx);
+		length = EC_POINT_point2oct(group, public, POINT_CONVERSION_UNCOMPRESSED, point,
+					    room, ctx);
 	BN_CTX_free(ctx);
 	EC_POINT_free(public);
 	EC_GROUP_free(group);
 	return length;
 }
 
-static OSSL_PARAM *ec_params(const struct mech_curve *curve, const BIGNUM *scalar, const uint8_t *point, size_t length)
+static OSSL_PARAM *ec_params(const struct mech_curve *curve, const BIGNUM *scalar,
+			     const uint8_t *point, size_t length)
 {
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	OSSL_PARAM *params = NULL;
 
-	if (build && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve->name, 0) &&
+	if (build &&
+	    OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve->name, 0) &&
 	    OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point, length) &&
 	    (!scalar || OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, scalar)))
 		params = OSSL_PARAM_BLD_to_param(build);
@@ -118,7 +128,8 @@ static EVP_PKEY *ec_private(const struct mech_curve *curve, const struct attribu
 	OSSL_PARAM *params = NULL;
 	size_t length = 0;
 
-	if (scalar && value->length <= 2u * curve->size && BN_bin2bn(value->value, (int)value->length, scalar)) {
+	if (scalar && value->length <= 2u * curve->size &&
+	    BN_bin2bn(value->value, (int)value->length, scalar)) {
 		BN_set_flags(scalar, BN_FLG_CONSTTIME);
 		length = ec_public(curve, scalar, point, sizeof(point));
 	}
@@ -143,23 +154,27 @@ static EVP_PKEY *ec_from(const struct attributes *attributes, uint64_t class)
 	if (class == CKO_PRIVATE_KEY) {
 		if (value->length != curve->size)
 			return NULL;
-		return EVP_PKEY_new_raw_private_key_ex(mech_libctx(), curve->name, NULL, value->value, value->length);
+		return EVP_PKEY_new_raw_private_key_ex(mech_libctx(), curve->name, NULL,
+						       value->value, value->length);
 	}
 	point = mech_curve_point(curve, value->value, value->length, &length);
 	if (!point)
 		return NULL;
 	if (curve->type != CKK_EC)
-		return EVP_PKEY_new_raw_public_key_ex(mech_libctx(), curve->name, NULL, point, length);
+		return EVP_PKEY_new_raw_public_key_ex(mech_libctx(), curve->name, NULL, point,
+						      length);
 	return pkey_make("EC", ec_params(curve, NULL, point, length), EVP_PKEY_PUBLIC_KEY);
 }
 
 /* The seed is the better form: all follows from it, and libcrypto checks the expanded one against it when both are there. */
 static EVP_PKEY *lattice_from(const struct attributes *attributes, uint64_t class, uint64_t type)
 {
-	const char *name = mech_lattice_name(type, attributes_ulong(attributes, CKA_PARAMETER_SET, 0));
+	const char *name =
+		mech_lattice_name(type, attributes_ulong(attributes, CKA_PARAMETER_SET, 0));
 	const struct attribute *value = attributes_find(attributes, CKA_VALUE);
 	const struct attribute *seed = attributes_find(attributes, CKA_SEED);
-	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY : OSSL_PKEY_PARAM_PUB_KEY;
+	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY
+						    : OSSL_PKEY_PARAM_PUB_KEY;
 	OSSL_PARAM params[3];
 	unsigned int n = 0;
 	EVP_PKEY_CTX *ctx;
@@ -171,7 +186,8 @@ static EVP_PKEY *lattice_from(const struct attributes *attributes, uint64_t clas
 		params[n++] = OSSL_PARAM_construct_octet_string("seed", seed->value, seed->length);
 	params[n] = OSSL_PARAM_construct_end();
 	ctx = name && n ? EVP_PKEY_CTX_new_from_name(mech_libctx(), name, NULL) : NULL;
-	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 || EVP_PKEY_fromdata(ctx, &pkey, selection_of(class), params) <= 0))
+	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 ||
+		    EVP_PKEY_fromdata(ctx, &pkey, selection_of(class), params) <= 0))
 		pkey = NULL;
 	EVP_PKEY_CTX_free(ctx);
 	return pkey;
@@ -207,7 +223,8 @@ EVP_PKEY *mech_pkey_from(const struct attributes *attributes)
 /* ---- EVP_PKEY to attributes ---- */
 
 /* @size: bytes to write, 0: as many as the number has */
-static CK_RV set_number(struct attributes *attributes, uint64_t type, EVP_PKEY *pkey, const char *param, size_t size)
+static CK_RV set_number(struct attributes *attributes, uint64_t type, EVP_PKEY *pkey,
+			const char *param, size_t size)
 {
 	uint8_t buffer[1024];
 	BIGNUM *number = NULL;
@@ -237,19 +254,22 @@ static CK_RV fill_rsa(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cl
 		rv = set_number(attributes, rsa_numbers[i].type, pkey, rsa_numbers[i].param, 0);
 	}
 	if (rv == CKR_OK && class == CKO_PUBLIC_KEY)
-		rv = attributes_set_ulong(attributes, CKA_MODULUS_BITS, (uint64_t)EVP_PKEY_get_bits(pkey));
+		rv = attributes_set_ulong(attributes, CKA_MODULUS_BITS,
+					  (uint64_t)EVP_PKEY_get_bits(pkey));
 	return rv;
 }
 
 /* PKCS#11: CKA_EC_POINT of an EC key is the point in a DER OCTET STRING, of the newer curves the bytes as they are. */
-static CK_RV set_point(struct attributes *attributes, const struct mech_curve *curve, EVP_PKEY *pkey)
+static CK_RV set_point(struct attributes *attributes, const struct mech_curve *curve,
+		       EVP_PKEY *pkey)
 {
 	uint8_t point[2 * 66 + 1];
 	uint8_t der[sizeof(point) + 3];
 	uint8_t *p = der;
 	size_t length;
 
-	if (!EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &length))
+	if (!EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+					     &length))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	if (curve->type != CKK_EC)
 		return attributes_set(attributes, CKA_EC_POINT, point, length);
@@ -274,7 +294,8 @@ static CK_RV fill_ec(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cla
 	if (class == CKO_PUBLIC_KEY)
 		return set_point(attributes, curve, pkey);
 	if (curve->type == CKK_EC)
-		return set_number(attributes, CKA_VALUE, pkey, OSSL_PKEY_PARAM_PRIV_KEY, curve->size);
+		return set_number(attributes, CKA_VALUE, pkey, OSSL_PKEY_PARAM_PRIV_KEY,
+				  curve->size);
 	if (!EVP_PKEY_get_raw_private_key(pkey, value, &length))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	rv = attributes_set(attributes, CKA_VALUE, value, length);
@@ -286,7 +307,8 @@ static CK_RV fill_lattice(struct attributes *attributes, EVP_PKEY *pkey, uint64_
 {
 	uint8_t buffer[5120];
 	uint64_t type, set = mech_lattice_set(pkey, &type);
-	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY : OSSL_PKEY_PARAM_PUB_KEY;
+	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY
+						    : OSSL_PKEY_PARAM_PUB_KEY;
 	size_t length;
 	CK_RV rv = attributes_set_ulong(attributes, CKA_PARAMETER_SET, set);
 
@@ -314,7 +336,8 @@ static CK_RV set_public_info(struct attributes *attributes, EVP_PKEY *pkey)
 
 	if (length <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
-	if (given && given->length && (given->length != (size_t)length || memcmp(given->value, der, given->length)))
+	if (given && given->length &&
+	    (given->length != (size_t)length || memcmp(given->value, der, given->length)))
 		rv = CKR_ATTRIBUTE_VALUE_INVALID;
 	else
 		rv = attributes_set(attributes, CKA_PUBLIC_KEY_INFO, der, (size_t)length);

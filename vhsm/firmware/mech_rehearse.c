@@ -33,7 +33,8 @@ static bool sign_and_verify(EVP_PKEY *pkey, const char *hash)
 	     EVP_DigestSign(ctx, signature, &length, message, sizeof(message)) > 0;
 	EVP_MD_CTX_free(ctx);
 	ctx = EVP_MD_CTX_new();
-	ok = ok && ctx && EVP_DigestVerifyInit_ex(ctx, NULL, hash, mech_libctx(), NULL, pkey, NULL) > 0 &&
+	ok = ok && ctx &&
+	     EVP_DigestVerifyInit_ex(ctx, NULL, hash, mech_libctx(), NULL, pkey, NULL) > 0 &&
 	     EVP_DigestVerify(ctx, signature, length, message, sizeof(message)) > 0;
 	EVP_MD_CTX_free(ctx);
 	return ok;

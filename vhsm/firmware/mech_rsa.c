@@ -8,7 +8,7 @@
 #include <openssl/rsa.h>
 #include "mech_private.h"
 
-#define PKCS1_OVERHEAD	11
+#define PKCS1_OVERHEAD 11
 
 static size_t modulus_bytes(const struct mech_operation *operation)
 {
@@ -65,16 +65,16 @@ static CK_RV pkcs_begin(struct mech_operation *operation, const struct mechanism
 	return CKR_OK;
 }
 
-static CK_RV sign(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length)
+static CK_RV sign(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		  uint8_t *out, size_t *out_length)
 {
-	/* Fields of the same key on one modulus length: the size was checked before. */
 	if (EVP_PKEY_sign(operation->pkey_ctx, out, out_length, in, in_length) <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }
 
-static CK_RV encrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		     size_t *out_length)
+static CK_RV encrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		     uint8_t *out, size_t *out_length)
 {
 	if (EVP_PKEY_encrypt(operation->pkey_ctx, out, out_length, in, in_length) <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
@@ -82,8 +82,8 @@ static CK_RV encrypt(struct mech_operation *operation, const uint8_t *in, size_t
 }
 
 /* The plaintext's length is known only afterwards, and libcrypto wants room for the longest. */
-static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-		     size_t *out_length)
+static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		     uint8_t *out, size_t *out_length)
 {
 	uint8_t plain[1024];
 	size_t length = sizeof(plain);
@@ -91,11 +91,6 @@ static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t
 
 	if (in_length != modulus_bytes(operation))
 		return CKR_ENCRYPTED_DATA_LEN_RANGE;
-	/* A question for the size, which is not worth a private key operation */
-	if (!*out_length) {
-		*out_length = modulus_bytes(operation);
-		return CKR_BUFFER_TOO_SMALL;
-	}
 	if (EVP_PKEY_decrypt(operation->pkey_ctx, plain, &length, in, in_length) <= 0)
 		rv = mech_failed(CKR_ENCRYPTED_DATA_INVALID);
 	else if (length > *out_length)
@@ -108,8 +103,8 @@ static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t
 	return rv;
 }
 
-static CK_RV pkcs_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			 size_t *out_length)
+static CK_RV pkcs_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 uint8_t *out, size_t *out_length)
 {
 	if (operation->use == MECH_DECRYPT)
 		return decrypt(operation, in, in_length, out, out_length);
@@ -124,8 +119,8 @@ static CK_RV pkcs_finish(struct mech_operation *operation, const uint8_t *in, si
 	return encrypt(operation, in, in_length, out, out_length);
 }
 
-static CK_RV verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-		    size_t length)
+static CK_RV verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		    const uint8_t *signature, size_t length)
 {
 	if (length != modulus_bytes(operation))
 		return CKR_SIGNATURE_LEN_RANGE;
@@ -134,8 +129,8 @@ static CK_RV verify(struct mech_operation *operation, const uint8_t *in, size_t 
 	return CKR_OK;
 }
 
-static CK_RV pkcs_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-			 size_t length)
+static CK_RV pkcs_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 const uint8_t *signature, size_t length)
 {
 	if (!operation->hash && in_length > modulus_bytes(operation) - PKCS1_OVERHEAD)
 		return CKR_DATA_LEN_RANGE;
@@ -149,7 +144,11 @@ static size_t rsa_size(const struct mech_operation *operation, size_t in_length)
 }
 
 const struct mech_ops mech_rsa_pkcs_ops = {
-	.begin = pkcs_begin, .finish = pkcs_finish, .verify = pkcs_verify, .size = rsa_size, .digest = true,
+	.begin = pkcs_begin,
+	.finish = pkcs_finish,
+	.verify = pkcs_verify,
+	.size = rsa_size,
+	.digest = true,
 };
 
 /* ---- PSS ---- */
@@ -160,7 +159,8 @@ static CK_RV pss_parameters(const struct mechanism *mechanism, struct mech_param
 	const struct mech_hash *named = mech_hash_of_row(mechanism->info);
 	uint64_t salt = hsm_fields_u64(mechanism->fields, HSM_FIELD_SALT_LENGTH, UINT64_MAX);
 
-	params->hash = mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
+	params->hash =
+		mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
 	params->mgf = mech_hash_by_mgf(hsm_fields_u64(mechanism->fields, HSM_FIELD_MGF, 0));
 	if (!params->hash || !params->mgf || (named && named != params->hash) || salt > 512)
 		return CKR_MECHANISM_PARAM_INVALID;
@@ -209,16 +209,16 @@ static bool pss_input_fits(const struct mech_operation *operation, size_t in_len
 	return in_length == (size_t)EVP_MD_get_size(mech_hash_md(operation->params.hash));
 }
 
-static CK_RV pss_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			size_t *out_length)
+static CK_RV pss_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			uint8_t *out, size_t *out_length)
 {
 	if (!pss_input_fits(operation, in_length))
 		return CKR_DATA_LEN_RANGE;
 	return sign(operation, in, in_length, out, out_length);
 }
 
-static CK_RV pss_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
-			size_t length)
+static CK_RV pss_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			const uint8_t *signature, size_t length)
 {
 	if (!pss_input_fits(operation, in_length))
 		return CKR_DATA_LEN_RANGE;
@@ -226,7 +226,12 @@ static CK_RV pss_verify(struct mech_operation *operation, const uint8_t *in, siz
 }
 
 const struct mech_ops mech_rsa_pss_ops = {
-	.begin = pss_begin, .finish = pss_finish, .verify = pss_verify, .size = rsa_size, .exact = true, .digest = true,
+	.begin = pss_begin,
+	.finish = pss_finish,
+	.verify = pss_verify,
+	.size = rsa_size,
+	.exact = true,
+	.digest = true,
 };
 
 /* ---- OAEP ---- */
@@ -265,8 +270,8 @@ static CK_RV oaep_begin(struct mech_operation *operation, const struct mechanism
 	return mech_failed(CKR_HOST_MEMORY);
 }
 
-static CK_RV oaep_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			 size_t *out_length)
+static CK_RV oaep_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			 uint8_t *out, size_t *out_length)
 {
 	size_t overhead = 2 * (size_t)EVP_MD_get_size(mech_hash_md(operation->params.hash)) + 2;
 
@@ -282,7 +287,9 @@ static CK_RV oaep_finish(struct mech_operation *operation, const uint8_t *in, si
 }
 
 const struct mech_ops mech_rsa_oaep_ops = {
-	.begin = oaep_begin, .finish = oaep_finish, .size = rsa_size,
+	.begin = oaep_begin,
+	.finish = oaep_finish,
+	.size = rsa_size,
 };
 
 /* ---- generation ---- */
@@ -308,7 +315,8 @@ static BIGNUM *exponent_of(const struct attributes *public_key)
 	return e;
 }
 
-CK_RV mech_rsa_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey)
+CK_RV mech_rsa_generate(const struct mechanism *mechanism, const struct attributes *public_key,
+			EVP_PKEY **pkey)
 {
 	uint64_t bits = attributes_ulong(public_key, CKA_MODULUS_BITS, 0);
 	EVP_PKEY_CTX *ctx;
@@ -327,7 +335,8 @@ CK_RV mech_rsa_generate(const struct mechanism *mechanism, const struct attribut
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	}
 	ctx = EVP_PKEY_CTX_new_from_name(mech_libctx(), "RSA", NULL);
-	ok = ctx && EVP_PKEY_keygen_init(ctx) > 0 && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) > 0 &&
+	ok = ctx && EVP_PKEY_keygen_init(ctx) > 0 &&
+	     EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) > 0 &&
 	     EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) > 0;
 	BN_free(e);
 	if (!ok) {

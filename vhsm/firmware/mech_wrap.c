@@ -9,8 +9,8 @@
 #include <openssl/x509.h>
 #include "mech_private.h"
 
-#define WRAP_BLOCK	8
-#define KW_MIN		16
+#define WRAP_BLOCK 8
+#define KW_MIN	   16
 
 /* ---- RFC 3394 and RFC 5649 ---- */
 
@@ -44,14 +44,18 @@ static CK_RV key_wrap_length(const struct mech_operation *operation, size_t leng
 	size_t min = is_padded(operation) ? 1 : KW_MIN;
 
 	if (operation->use == MECH_ENCRYPT)
-		return length >= min && length <= MECH_HELD_MAX && (is_padded(operation) || !(length % WRAP_BLOCK)) ?
-		       CKR_OK : CKR_DATA_LEN_RANGE;
-	return length >= (is_padded(operation) ? 16u : 24u) && length <= MECH_HELD_MAX && !(length % WRAP_BLOCK) ?
-	       CKR_OK : CKR_ENCRYPTED_DATA_LEN_RANGE;
+		return length >= min && length <= MECH_HELD_MAX &&
+				       (is_padded(operation) || !(length % WRAP_BLOCK))
+			       ? CKR_OK
+			       : CKR_DATA_LEN_RANGE;
+	return length >= (is_padded(operation) ? 16u : 24u) && length <= MECH_HELD_MAX &&
+			       !(length % WRAP_BLOCK)
+		       ? CKR_OK
+		       : CKR_ENCRYPTED_DATA_LEN_RANGE;
 }
 
-static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out,
-			     size_t *out_length)
+static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			     uint8_t *out, size_t *out_length)
 {
 	const struct attribute *value = operation->key->value;
 	const struct mech_params *params = &operation->params;
@@ -67,7 +71,8 @@ static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in
 		return CKR_HOST_MEMORY;
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	ok = EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length), value->value,
-				params->iv_length ? params->iv : NULL, operation->use == MECH_ENCRYPT, NULL) &&
+				params->iv_length ? params->iv : NULL,
+				operation->use == MECH_ENCRYPT, NULL) &&
 	     EVP_CipherUpdate(ctx, out, &written, in, (int)in_length) > 0;
 	EVP_CIPHER_CTX_free(ctx);
 	if (!ok || written <= 0)
@@ -77,7 +82,10 @@ static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in
 }
 
 const struct mech_ops mech_key_wrap_ops = {
-	.begin = key_wrap_begin, .finish = key_wrap_finish, .size = key_wrap_size, .exact = true,
+	.begin = key_wrap_begin,
+	.finish = key_wrap_finish,
+	.size = key_wrap_size,
+	.exact = true,
 };
 
 /* ---- keys as bytes ---- */
@@ -139,7 +147,8 @@ static CK_RV deserialize_private(struct attributes *attributes, const uint8_t *d
 	curve = pkey ? mech_curve_of_pkey(pkey) : NULL;
 	if (!pkey || type_of(pkey) != type)
 		rv = CKR_WRAPPED_KEY_INVALID;
-	else if (curve && attributes_find(attributes, CKA_EC_PARAMS) && mech_curve_of(attributes) != curve)
+	else if (curve && attributes_find(attributes, CKA_EC_PARAMS) &&
+		 mech_curve_of(attributes) != curve)
 		rv = CKR_TEMPLATE_INCONSISTENT;
 	else
 		rv = mech_pkey_fill(attributes, pkey, CKO_PRIVATE_KEY, type);
@@ -163,7 +172,9 @@ static CK_RV deserialize(struct attributes *attributes, const uint8_t *data, siz
 	if (rv != CKR_OK)
 		return rv;
 	rv = mech_import(attributes);
-	return rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCOMPLETE ? CKR_WRAPPED_KEY_INVALID : rv;
+	return rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCOMPLETE
+		       ? CKR_WRAPPED_KEY_INVALID
+		       : rv;
 }
 
 /* ---- wrap and unwrap ---- */
@@ -180,7 +191,8 @@ static CK_RV wrap_error(CK_RV rv)
 	}
 }
 
-CK_RV mech_wrap(const struct mechanism *mechanism, struct key *wrapping, struct key *key, uint8_t *out, size_t *out_length)
+CK_RV mech_wrap(const struct mechanism *mechanism, struct key *wrapping, struct key *key,
+		uint8_t *out, size_t *out_length)
 {
 	struct mech_operation *operation;
 	uint8_t *plain;
@@ -218,8 +230,8 @@ static CK_RV unwrap_error(CK_RV rv)
 	}
 }
 
-CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const uint8_t *in, size_t in_length,
-		  struct attributes *attributes)
+CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const uint8_t *in,
+		  size_t in_length, struct attributes *attributes)
 {
 	struct mech_operation *operation;
 	size_t room = in_length + 1024, length = room;
@@ -234,7 +246,8 @@ CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const
 	if (rv != CKR_OK)
 		return unwrap_error(rv);
 	plain = malloc(room);
-	rv = plain ? unwrap_error(mech_single(operation, in, in_length, plain, &length)) : CKR_HOST_MEMORY;
+	rv = plain ? unwrap_error(mech_single(operation, in, in_length, plain, &length))
+		   : CKR_HOST_MEMORY;
 	if (rv == CKR_OK)
 		rv = deserialize(attributes, plain, length);
 	if (plain)

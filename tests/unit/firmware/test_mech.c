@@ -5,7 +5,7 @@
  */
 #include "mech_testing.h"
 
-#define MESSAGE_LENGTH	80
+#define MESSAGE_LENGTH 80
 
 static struct {
 	struct pair rsa, p256, p384, p521, ed25519, ed448, x25519, ml_dsa, ml_kem;
@@ -26,22 +26,30 @@ static int start(void **state)
 		message[i] = (uint8_t)i;
 	assert_int_equal(pair_rsa(&keys.rsa, 2048), CKR_OK);
 	assert_int_equal(pair_p256(&keys.p256), CKR_OK);
-	assert_int_equal(pair_generate(&keys.p384, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS, p384_oid,
-				       sizeof(p384_oid)), CKR_OK);
-	assert_int_equal(pair_generate(&keys.p521, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS, p521_oid,
-				       sizeof(p521_oid)), CKR_OK);
-	assert_int_equal(pair_generate(&keys.ed25519, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS, CKA_EC_PARAMS,
-				       ed25519_oid, sizeof(ed25519_oid)), CKR_OK);
-	assert_int_equal(pair_generate(&keys.ed448, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS, CKA_EC_PARAMS,
-				       ed448_name, sizeof(ed448_name) - 1), CKR_OK);
-	assert_int_equal(pair_generate(&keys.x25519, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, CKA_EC_PARAMS,
-				       x25519_name, sizeof(x25519_name) - 1), CKR_OK);
+	assert_int_equal(pair_generate(&keys.p384, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS,
+				       p384_oid, sizeof(p384_oid)),
+			 CKR_OK);
+	assert_int_equal(pair_generate(&keys.p521, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS,
+				       p521_oid, sizeof(p521_oid)),
+			 CKR_OK);
+	assert_int_equal(pair_generate(&keys.ed25519, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS,
+				       CKA_EC_PARAMS, ed25519_oid, sizeof(ed25519_oid)),
+			 CKR_OK);
+	assert_int_equal(pair_generate(&keys.ed448, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS,
+				       CKA_EC_PARAMS, ed448_name, sizeof(ed448_name) - 1),
+			 CKR_OK);
+	assert_int_equal(pair_generate(&keys.x25519, CKM_EC_MONTGOMERY_KEY_PAIR_GEN,
+				       CKK_EC_MONTGOMERY, CKA_EC_PARAMS, x25519_name,
+				       sizeof(x25519_name) - 1),
+			 CKR_OK);
 	if (mech_available(hsm_mechanism_find(CKM_ML_DSA)))
-		assert_int_equal(pair_generate(&keys.ml_dsa, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA, CKA_PARAMETER_SET,
-					       &set, sizeof(set)), CKR_OK);
+		assert_int_equal(pair_generate(&keys.ml_dsa, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA,
+					       CKA_PARAMETER_SET, &set, sizeof(set)),
+				 CKR_OK);
 	if (mech_available(hsm_mechanism_find(CKM_ML_KEM)))
-		assert_int_equal(pair_generate(&keys.ml_kem, CKM_ML_KEM_KEY_PAIR_GEN, CKK_ML_KEM, CKA_PARAMETER_SET,
-					       &set, sizeof(set)), CKR_OK);
+		assert_int_equal(pair_generate(&keys.ml_kem, CKM_ML_KEM_KEY_PAIR_GEN, CKK_ML_KEM,
+					       CKA_PARAMETER_SET, &set, sizeof(set)),
+				 CKR_OK);
 	keys.aes = secret_key(CKK_AES, bytes, 32);
 	keys.secret = secret_key(CKK_GENERIC_SECRET, bytes, 32);
 	return 0;
@@ -49,8 +57,9 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-	struct pair *pairs[] = { &keys.rsa, &keys.p256, &keys.p384, &keys.p521, &keys.ed25519, &keys.ed448, &keys.x25519,
-				 &keys.ml_dsa, &keys.ml_kem };
+	struct pair *pairs[] = { &keys.rsa,    &keys.p256,    &keys.p384,
+				 &keys.p521,   &keys.ed25519, &keys.ed448,
+				 &keys.x25519, &keys.ml_dsa,  &keys.ml_kem };
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		pair_free(pairs[i]);
@@ -147,7 +156,8 @@ static struct key *key_for(const struct hsm_mechanism_info *info, bool private_h
 /* Input that the row takes: mechanisms that sign a hash made elsewhere want one of the right length */
 static size_t input_length(const struct hsm_mechanism_info *info)
 {
-	if (info->mechanism == CKM_RSA_PKCS_PSS || info->mechanism == CKM_ECDSA || info->mechanism == CKM_HASH_ML_DSA)
+	if (info->mechanism == CKM_RSA_PKCS_PSS || info->mechanism == CKM_ECDSA ||
+	    info->mechanism == CKM_HASH_ML_DSA)
 		return 32;
 	return MESSAGE_LENGTH;
 }
@@ -167,18 +177,23 @@ static void try_sign(const struct hsm_mechanism_info *info)
 	for (int i = 0; i < 2; i++) {
 		length = 0;
 		assert_int_equal(mech_begin(&operation, MECH_SIGN, mechanism, private_key), CKR_OK);
-		assert_int_equal(mech_single(operation, message, in, signature, &length), CKR_BUFFER_TOO_SMALL);
+		assert_int_equal(mech_single(operation, message, in, signature, &length),
+				 CKR_BUFFER_TOO_SMALL);
 		assert_int_equal(length, mech_output_size(operation, in));
 		assert_int_equal(mech_single(operation, message, in, signature, &length), CKR_OK);
 		mech_free(operation);
-		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length), CKR_OK);
+		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length),
+				 CKR_OK);
 		message[3] ^= 1;
-		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length), CKR_SIGNATURE_INVALID);
+		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length),
+				 CKR_SIGNATURE_INVALID);
 		message[3] ^= 1;
 		signature[length / 2] ^= 1;
-		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length), CKR_SIGNATURE_INVALID);
+		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length),
+				 CKR_SIGNATURE_INVALID);
 		signature[length / 2] ^= 1;
-		assert_int_equal(run_verify(mechanism, public_key, message, in, signature, length - 1),
+		assert_int_equal(run_verify(mechanism, public_key, message, in, signature,
+					    length - 1),
 				 CKR_SIGNATURE_LEN_RANGE);
 	}
 	assert_int_equal(mech_begin(&operation, MECH_SIGN, mechanism, private_key), CKR_OK);
@@ -204,20 +219,29 @@ static void try_encrypt(const struct hsm_mechanism_info *info)
 
 	for (int i = 0; i < 2; i++) {
 		length = sizeof(cipher);
-		assert_int_equal(run(MECH_ENCRYPT, mechanism, public_key, message, MESSAGE_LENGTH, cipher, &length), CKR_OK);
+		assert_int_equal(run(MECH_ENCRYPT, mechanism, public_key, message, MESSAGE_LENGTH,
+				     cipher, &length),
+				 CKR_OK);
 		if (!(mech_flags(info) & CKF_DECRYPT))
 			return;
 		plain_length = sizeof(plain);
-		assert_int_equal(run(MECH_DECRYPT, mechanism, private_key, cipher, length, plain, &plain_length), CKR_OK);
+		assert_int_equal(run(MECH_DECRYPT, mechanism, private_key, cipher, length, plain,
+				     &plain_length),
+				 CKR_OK);
 		assert_int_equal(plain_length, MESSAGE_LENGTH);
 		assert_memory_equal(plain, message, MESSAGE_LENGTH);
 		/* Room for exactly what comes out, and for one byte less */
-		assert_int_equal(run(MECH_DECRYPT, mechanism, private_key, cipher, length, plain, &plain_length), CKR_OK);
+		assert_int_equal(run(MECH_DECRYPT, mechanism, private_key, cipher, length, plain,
+				     &plain_length),
+				 CKR_OK);
 		plain_length--;
-		assert_int_equal(mech_begin(&operation, MECH_DECRYPT, mechanism, private_key), CKR_OK);
-		assert_int_equal(mech_single(operation, cipher, length, plain, &plain_length), CKR_BUFFER_TOO_SMALL);
+		assert_int_equal(mech_begin(&operation, MECH_DECRYPT, mechanism, private_key),
+				 CKR_OK);
+		assert_int_equal(mech_single(operation, cipher, length, plain, &plain_length),
+				 CKR_BUFFER_TOO_SMALL);
 		assert_true(plain_length >= MESSAGE_LENGTH);
-		assert_int_equal(mech_single(operation, cipher, length, plain, &plain_length), CKR_OK);
+		assert_int_equal(mech_single(operation, cipher, length, plain, &plain_length),
+				 CKR_OK);
 		assert_int_equal(plain_length, MESSAGE_LENGTH);
 		assert_memory_equal(plain, message, MESSAGE_LENGTH);
 		mech_free(operation);
@@ -227,8 +251,10 @@ static void try_encrypt(const struct hsm_mechanism_info *info)
 	plain_length = 0;
 	for (size_t at = 0; at < length; at += 23) {
 		n = sizeof(parts) - plain_length;
-		assert_int_equal(mech_update(operation, cipher + at, at + 23 > length ? length - at : 23,
-					     parts + plain_length, &n), CKR_OK);
+		assert_int_equal(mech_update(operation, cipher + at,
+					     at + 23 > length ? length - at : 23,
+					     parts + plain_length, &n),
+				 CKR_OK);
 		plain_length += n;
 	}
 	n = sizeof(parts) - plain_length;
@@ -255,20 +281,24 @@ static void try_wrap(const struct hsm_mechanism_info *info)
 	} else {
 		mechanism = parameters(&call, info);
 	}
-	assert_int_equal(mech_wrap(mechanism, key_for(info, false), keys.secret, wrapped, &length), CKR_OK);
+	assert_int_equal(mech_wrap(mechanism, key_for(info, false), keys.secret, wrapped, &length),
+			 CKR_OK);
 	if (!(mech_flags(info) & CKF_UNWRAP))
 		return;
 	set_head(&attributes, CKO_SECRET_KEY, CKK_AES);
-	assert_int_equal(mech_unwrap(mechanism, key_for(info, true), wrapped, length, &attributes), CKR_OK);
+	assert_int_equal(mech_unwrap(mechanism, key_for(info, true), wrapped, length, &attributes),
+			 CKR_OK);
 	assert_int_equal(attributes_find(&attributes, CKA_VALUE)->length, 32);
-	assert_memory_equal(attributes_find(&attributes, CKA_VALUE)->value, keys.secret->value->value, 32);
+	assert_memory_equal(attributes_find(&attributes, CKA_VALUE)->value,
+			    keys.secret->value->value, 32);
 	assert_int_equal(attributes_ulong(&attributes, CKA_VALUE_LEN, 0), 32);
 	attributes_free(&attributes);
 	set_head(&attributes, CKO_SECRET_KEY, CKK_AES);
 	wrapped[length - 1] ^= 1;
 	/* PKCS#1 v1.5 answers a fault with a made-up key, whose length seldom fits. */
 	if (info->mechanism != CKM_RSA_PKCS)
-		assert_int_equal(mech_unwrap(mechanism, key_for(info, true), wrapped, length, &attributes),
+		assert_int_equal(mech_unwrap(mechanism, key_for(info, true), wrapped, length,
+					     &attributes),
 				 CKR_WRAPPED_KEY_INVALID);
 	attributes_free(&attributes);
 }
@@ -281,7 +311,9 @@ static void try_digest(const struct hsm_mechanism_info *info)
 	struct call call;
 	const struct mechanism *mechanism = parameters(&call, info);
 
-	assert_int_equal(run(MECH_DIGEST, mechanism, NULL, keys.secret->value->value, 32, one, &length), CKR_OK);
+	assert_int_equal(run(MECH_DIGEST, mechanism, NULL, keys.secret->value->value, 32, one,
+			     &length),
+			 CKR_OK);
 	assert_int_equal(mech_begin(&operation, MECH_DIGEST, mechanism, NULL), CKR_OK);
 	assert_int_equal(mech_digest_key(operation, keys.rsa.public_key), CKR_KEY_INDIGESTIBLE);
 	assert_int_equal(mech_digest_key(operation, keys.secret), CKR_OK);
@@ -297,9 +329,11 @@ static void try_generate(const struct hsm_mechanism_info *info)
 	struct call call;
 
 	set_head(&attributes, CKO_SECRET_KEY, info->key_type);
-	assert_int_equal(mech_generate_key(call_plain(&call, info->mechanism), &attributes), CKR_TEMPLATE_INCOMPLETE);
+	assert_int_equal(mech_generate_key(call_plain(&call, info->mechanism), &attributes),
+			 CKR_TEMPLATE_INCOMPLETE);
 	attributes_set_ulong(&attributes, CKA_VALUE_LEN, info->max + 1);
-	assert_int_equal(mech_generate_key(&call.mechanism, &attributes), CKR_ATTRIBUTE_VALUE_INVALID);
+	assert_int_equal(mech_generate_key(&call.mechanism, &attributes),
+			 CKR_ATTRIBUTE_VALUE_INVALID);
 	attributes_set_ulong(&attributes, CKA_VALUE_LEN, 32);
 	assert_int_equal(mech_generate_key(&call.mechanism, &attributes), CKR_OK);
 	assert_int_equal(attributes_find(&attributes, CKA_VALUE)->length, 32);
@@ -326,21 +360,24 @@ static void derive_ecdh(struct pair *one, struct pair *two, uint64_t kdf)
 	point = attributes_find(&one->public_attributes, CKA_EC_POINT);
 	/* Raw where the other way round it was DER */
 	if (one->private_key->type == CKK_EC)
-		hsm_put_bytes(&call.writer, HSM_FIELD_PUBLIC, point->value + 2 + (point->value[1] == 0x81),
+		hsm_put_bytes(&call.writer, HSM_FIELD_PUBLIC,
+			      point->value + 2 + (point->value[1] == 0x81),
 			      point->length - 2 - (point->value[1] == 0x81));
 	else
 		hsm_put_bytes(&call.writer, HSM_FIELD_PUBLIC, point->value, point->length);
 	hsm_put_u64(&call.writer, HSM_FIELD_KDF, kdf);
 	assert_int_equal(mech_derive(call_end(&call), two->private_key, &b), CKR_OK);
-	assert_memory_equal(attributes_find(&a, CKA_VALUE)->value, attributes_find(&b, CKA_VALUE)->value, 32);
+	assert_memory_equal(attributes_find(&a, CKA_VALUE)->value,
+			    attributes_find(&b, CKA_VALUE)->value, 32);
 	attributes_free(&a);
 	attributes_free(&b);
 }
 
 static void try_ecdh(void)
 {
-	static const uint64_t kdfs[] = { CKD_NULL, CKD_SHA1_KDF, CKD_SHA256_KDF, CKD_SHA384_KDF, CKD_SHA512_KDF,
-					 CKD_SHA3_256_KDF, CKD_SHA3_512_KDF, CKD_SHA256_KDF_SP800 };
+	static const uint64_t kdfs[] = { CKD_NULL,	   CKD_SHA1_KDF,	CKD_SHA256_KDF,
+					 CKD_SHA384_KDF,   CKD_SHA512_KDF,	CKD_SHA3_256_KDF,
+					 CKD_SHA3_512_KDF, CKD_SHA256_KDF_SP800 };
 	struct pair other;
 
 	for (size_t i = 0; i < sizeof(kdfs) / sizeof(kdfs[0]); i++) {
@@ -348,12 +385,14 @@ static void try_ecdh(void)
 		derive_ecdh(&keys.p256, &other, kdfs[i]);
 		pair_free(&other);
 	}
-	assert_int_equal(pair_generate(&other, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS, p521_oid, sizeof(p521_oid)),
+	assert_int_equal(pair_generate(&other, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS, p521_oid,
+				       sizeof(p521_oid)),
 			 CKR_OK);
 	derive_ecdh(&keys.p521, &other, CKD_NULL);
 	pair_free(&other);
-	assert_int_equal(pair_generate(&other, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, CKA_EC_PARAMS,
-				       x25519_name, sizeof(x25519_name) - 1), CKR_OK);
+	assert_int_equal(pair_generate(&other, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY,
+				       CKA_EC_PARAMS, x25519_name, sizeof(x25519_name) - 1),
+			 CKR_OK);
 	derive_ecdh(&keys.x25519, &other, CKD_SHA256_KDF);
 	pair_free(&other);
 }
@@ -373,7 +412,8 @@ static void try_hkdf(void)
 	assert_int_equal(mech_derive(&call.mechanism, keys.secret, &a), CKR_OK);
 	assert_int_equal(attributes_find(&a, CKA_VALUE)->length, 48);
 	attributes_set_ulong(&a, CKA_VALUE_LEN, MECH_DERIVED_MIN - 1);
-	assert_int_equal(mech_derive(&call.mechanism, keys.secret, &a), CKR_ATTRIBUTE_VALUE_INVALID);
+	assert_int_equal(mech_derive(&call.mechanism, keys.secret, &a),
+			 CKR_ATTRIBUTE_VALUE_INVALID);
 	attributes_free(&a);
 }
 
@@ -387,14 +427,21 @@ static void try_kem(void)
 
 	set_head(&a, CKO_SECRET_KEY, CKK_GENERIC_SECRET);
 	set_head(&b, CKO_SECRET_KEY, CKK_GENERIC_SECRET);
-	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length, &a),
+	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length,
+					  &a),
 			 CKR_BUFFER_TOO_SMALL);
 	assert_int_equal(length, 1088);
-	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length, &a), CKR_OK);
-	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext, length, &b), CKR_OK);
+	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length,
+					  &a),
+			 CKR_OK);
+	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext, length,
+					  &b),
+			 CKR_OK);
 	assert_int_equal(attributes_find(&a, CKA_VALUE)->length, 32);
-	assert_memory_equal(attributes_find(&a, CKA_VALUE)->value, attributes_find(&b, CKA_VALUE)->value, 32);
-	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext, length - 1, &b),
+	assert_memory_equal(attributes_find(&a, CKA_VALUE)->value,
+			    attributes_find(&b, CKA_VALUE)->value, 32);
+	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext,
+					  length - 1, &b),
 			 CKR_ENCRYPTED_DATA_LEN_RANGE);
 	attributes_free(&a);
 	attributes_free(&b);
@@ -446,9 +493,13 @@ static void sign_with(struct pair *pair, uint64_t mechanism, size_t signature_le
 	struct call call;
 
 	call_plain(&call, mechanism);
-	assert_int_equal(run(MECH_SIGN, &call.mechanism, pair->private_key, message, 32, signature, &length), CKR_OK);
+	assert_int_equal(run(MECH_SIGN, &call.mechanism, pair->private_key, message, 32, signature,
+			     &length),
+			 CKR_OK);
 	assert_int_equal(length, signature_length);
-	assert_int_equal(run_verify(&call.mechanism, pair->public_key, message, 32, signature, length), CKR_OK);
+	assert_int_equal(run_verify(&call.mechanism, pair->public_key, message, 32, signature,
+				    length),
+			 CKR_OK);
 }
 
 static void test_curves(void **state)
@@ -473,14 +524,16 @@ static void test_parameter_sets(void **state)
 		skip();
 	for (uint64_t i = 1; i <= 3; i++) {
 		set = htole64(i);
-		assert_int_equal(pair_generate(&pair, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA, CKA_PARAMETER_SET, &set,
-					       sizeof(set)), CKR_OK);
+		assert_int_equal(pair_generate(&pair, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA,
+					       CKA_PARAMETER_SET, &set, sizeof(set)),
+				 CKR_OK);
 		sign_with(&pair, CKM_ML_DSA, sizes[i - 1]);
 		assert_int_equal(attributes_find(&pair.private_attributes, CKA_SEED)->length, 32);
 		pair_free(&pair);
 	}
 	set = htole64(4);
-	assert_int_equal(pair_generate(&pair, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA, CKA_PARAMETER_SET, &set, sizeof(set)),
+	assert_int_equal(pair_generate(&pair, CKM_ML_DSA_KEY_PAIR_GEN, CKK_ML_DSA,
+				       CKA_PARAMETER_SET, &set, sizeof(set)),
 			 CKR_PARAMETER_SET_NOT_SUPPORTED);
 	pair_free(&pair);
 }
@@ -496,20 +549,25 @@ static void travel(struct pair *pair, uint64_t sign)
 	struct call call;
 	const struct mechanism *mechanism = call_plain(&call, CKM_AES_KEY_WRAP_KWP);
 
-	assert_int_equal(mech_wrap(mechanism, keys.aes, pair->private_key, wrapped, &length), CKR_OK);
+	assert_int_equal(mech_wrap(mechanism, keys.aes, pair->private_key, wrapped, &length),
+			 CKR_OK);
 	set_head(&attributes, CKO_PRIVATE_KEY, pair->private_key->type);
 	assert_int_equal(mech_unwrap(mechanism, keys.aes, wrapped, length, &attributes), CKR_OK);
 	assert_non_null(attributes_find(&attributes, CKA_PUBLIC_KEY_INFO));
 	again.private_key = key_new(&attributes);
 	assert_non_null(again.private_key);
 	if (sign)
-		sign_with(&again, sign, mech_hash_find(CKM_SHA256) && pair->private_key->type == CKK_RSA ? 256 :
-			  pair->private_key->type == CKK_ML_DSA ? 3309 : 64);
+		sign_with(&again, sign,
+			  mech_hash_find(CKM_SHA256) && pair->private_key->type == CKK_RSA ? 256
+			  : pair->private_key->type == CKK_ML_DSA			   ? 3309
+											   : 64);
 	key_put(again.private_key);
 	attributes_free(&attributes);
 	/* Another type than what is inside */
-	set_head(&attributes, CKO_PRIVATE_KEY, pair->private_key->type == CKK_RSA ? CKK_EC : CKK_RSA);
-	assert_int_equal(mech_unwrap(mechanism, keys.aes, wrapped, length, &attributes), CKR_WRAPPED_KEY_INVALID);
+	set_head(&attributes, CKO_PRIVATE_KEY,
+		 pair->private_key->type == CKK_RSA ? CKK_EC : CKK_RSA);
+	assert_int_equal(mech_unwrap(mechanism, keys.aes, wrapped, length, &attributes),
+			 CKR_WRAPPED_KEY_INVALID);
 	attributes_free(&attributes);
 }
 
@@ -530,12 +588,14 @@ static void test_private_keys_travel(void **state)
 static void import_again(struct pair *pair)
 {
 	struct attributes attributes = { 0 };
-	const struct attribute *info = attributes_find(&pair->private_attributes, CKA_PUBLIC_KEY_INFO);
+	const struct attribute *info =
+		attributes_find(&pair->private_attributes, CKA_PUBLIC_KEY_INFO);
 
 	assert_int_equal(attributes_copy(&attributes, &pair->private_attributes), CKR_OK);
 	attributes_remove(&attributes, CKA_PUBLIC_KEY_INFO);
 	assert_int_equal(mech_import(&attributes), CKR_OK);
-	assert_memory_equal(attributes_find(&attributes, CKA_PUBLIC_KEY_INFO)->value, info->value, info->length);
+	assert_memory_equal(attributes_find(&attributes, CKA_PUBLIC_KEY_INFO)->value, info->value,
+			    info->length);
 	attributes_free(&attributes);
 	assert_int_equal(attributes_copy(&attributes, &pair->public_attributes), CKR_OK);
 	assert_int_equal(mech_import(&attributes), CKR_OK);
@@ -560,10 +620,8 @@ static void test_import(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_row),
-		cmocka_unit_test(test_curves),
-		cmocka_unit_test(test_parameter_sets),
-		cmocka_unit_test(test_private_keys_travel),
+		cmocka_unit_test(test_every_row),      cmocka_unit_test(test_curves),
+		cmocka_unit_test(test_parameter_sets), cmocka_unit_test(test_private_keys_travel),
 		cmocka_unit_test(test_import),
 	};
 

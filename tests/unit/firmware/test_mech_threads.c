@@ -5,7 +5,7 @@
  */
 #include "mech_testing.h"
 
-#define THREADS	6
+#define THREADS 6
 #define ROUNDS	60
 
 static struct pair rsa, p256;
@@ -19,8 +19,10 @@ static bool sign_and_verify(struct pair *pair, uint64_t number, uint8_t seed)
 	struct mechanism mechanism = { .info = hsm_mechanism_find(number), .fields = &none };
 
 	memset(text, seed, sizeof(text));
-	return run(MECH_SIGN, &mechanism, pair->private_key, text, sizeof(text), signature, &length) == CKR_OK &&
-	       run_verify(&mechanism, pair->public_key, text, sizeof(text), signature, length) == CKR_OK;
+	return run(MECH_SIGN, &mechanism, pair->private_key, text, sizeof(text), signature,
+		   &length) == CKR_OK &&
+	       run_verify(&mechanism, pair->public_key, text, sizeof(text), signature, length) ==
+		       CKR_OK;
 }
 
 static bool there_and_back(uint64_t number, uint8_t seed, size_t iv_length)
@@ -29,7 +31,8 @@ static bool there_and_back(uint64_t number, uint8_t seed, size_t iv_length)
 	uint8_t iv[16], plain[100], cipher[132], back[132];
 	uint8_t le[8];
 	size_t length = sizeof(cipher), back_length = sizeof(back);
-	struct hsm_fields fields = { .count = 1, .field = { { HSM_FIELD_IV, (uint32_t)iv_length, iv } } };
+	struct hsm_fields fields = { .count = 1,
+				     .field = { { HSM_FIELD_IV, (uint32_t)iv_length, iv } } };
 	struct mechanism mechanism = { .info = hsm_mechanism_find(number), .fields = &fields };
 	uint64_t value = htole64(bits);
 
@@ -38,7 +41,8 @@ static bool there_and_back(uint64_t number, uint8_t seed, size_t iv_length)
 		fields.field[fields.count++] = (struct hsm_field){ HSM_FIELD_TAG_BITS, 8, le };
 	memset(iv, seed, sizeof(iv));
 	memset(plain, seed + 1, sizeof(plain));
-	return run(MECH_ENCRYPT, &mechanism, aes, plain, sizeof(plain), cipher, &length) == CKR_OK &&
+	return run(MECH_ENCRYPT, &mechanism, aes, plain, sizeof(plain), cipher, &length) ==
+		       CKR_OK &&
 	       run(MECH_DECRYPT, &mechanism, aes, cipher, length, back, &back_length) == CKR_OK &&
 	       back_length == sizeof(plain) && !memcmp(back, plain, sizeof(plain));
 }
@@ -50,9 +54,11 @@ static void *work(void *arg)
 	bool ok = true;
 
 	for (int i = 0; ok && i < ROUNDS; i++, seed = (uint8_t)(seed + THREADS)) {
-		ok = sign_and_verify(&p256, CKM_ECDSA, seed) && sign_and_verify(&p256, CKM_ECDSA_SHA256, seed) &&
+		ok = sign_and_verify(&p256, CKM_ECDSA, seed) &&
+		     sign_and_verify(&p256, CKM_ECDSA_SHA256, seed) &&
 		     sign_and_verify(&rsa, i % 2 ? CKM_SHA256_RSA_PKCS : CKM_RSA_PKCS, seed) &&
-		     there_and_back(CKM_AES_GCM, seed, 12) && there_and_back(CKM_AES_GCM, seed, 16) &&
+		     there_and_back(CKM_AES_GCM, seed, 12) &&
+		     there_and_back(CKM_AES_GCM, seed, 16) &&
 		     there_and_back(CKM_AES_CBC_PAD, seed, 16);
 	}
 	return ok ? NULL : arg;
