@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 120
+#
+# openssl with pkcs11-provider loaded by its configuration: keys are made, used, and serve TLS. The module must not pick up
+# that configuration itself.
+
+. tests/lint/lib.sh
+need openssl
+need pkcs11-tool
+
+modules=$(openssl version -m | sed -n 's/^MODULESDIR: "\(.*\)"$/\1/p')
+[ -f "$modules/pkcs11.so" ] || {
+	echo "1..0 # SKIP pkcs11-provider is not installed"
+	exit 0
+}
+
+export HSM_DEVICE="vhsm:$TMPDIR/hsm" SO_PIN=87654321 PIN=1234567
+cd "$TMPDIR" || exit 1
+(umask 077 && echo "$PIN" >pin.txt)
+cat >hsm.cnf <<END
+openssl_conf = init
+[init]
+providers = providers
+[providers]
+default = default_provider
+pkcs11 = pkcs11_provider
+[default_provider]
+activate = 1
+[pkcs11_provider]
+module = pkcs11.so
+pkcs11-module-path = $HSM_PKCS11_MODULE
+pkcs11-module-token-pin = file:$PWD/pin.txt
+pkcs11-module-encode-provider-uri-to-pem = true
+activate = 1
+END
+
+# hsm CMD...: openssl with the provider
+hsm() {
+	OPENSSL_CONF=$PWD/hsm.cnf openssl "$@"
+}
+
+generate() {
+	hsm genpkey -propquery '?provider=pkcs11' -algorithm "$2" ${3:+-pkeyopt "$3"} \
+		-pkeyopt "pkcs11_uri:pkcs11:token=interop;object=$1;id=%$4" -out "$1.pem"
+}
+
+tls() {
+	hsm req -x509 -key "$1.pem" -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2 -out "$1.crt" || return 1
+	rm -f "$1.sock"
+	hsm s_server -unix "$1.sock" -cert "$1.crt" -key "$1.pem" -WWW -naccept 1 >"$1.log" 2>&1 &
+	server=$!
+	tries=0
+	until [ -S "$1.sock" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -le 200 ] && kill -0 "$server" || return 1
+		sleep 0.05
+	done
+	printf 'GET /page HTTP/1.0\r\n\r\n' | openssl s_client -unix "$1.sock" -CAfile "$1.crt" -verify_hostname localhost \
+		-verify_return_error -ign_eof 2>&1 | grep "served by a key in the HSM"
+	got=$?
+	wait "$server"
+	return "$got"
+}
+
+sign_and_verify() {
+	hsm pkeyutl -sign -inkey "$1.pem" -rawin ${2:+-digest "$2"} -in page -out "$1.sig" &&
+		hsm pkey -in "$1.pem" -pubout -out "$1.pub" &&
+		openssl pkeyutl -verify -pubin -inkey "$1.pub" -rawin ${2:+-digest "$2"} -in page -sigfile "$1.sig"
+}
+
+echo "served by a key in the HSM" >page
+point "a token" sh -c 'pkcs11-tool --module "$HSM_PKCS11_MODULE" --init-token --label interop --so-pin "$SO_PIN" &&
+	pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label interop --login --login-type so --so-pin "$SO_PIN" \
+		--init-pin --new-pin "$PIN"'
+
+point "an EC key is made" generate ec EC group:P-256 01
+point "an RSA key is made" generate rsa RSA rsa_keygen_bits:2048 02
+point "an Ed25519 key is made" generate ed ED25519 "" 03
+point "EC signs" sign_and_verify ec sha256
+point "RSA signs" sign_and_verify rsa sha256
+point "Ed25519 signs" sign_and_verify ed ""
+point "a request is signed" hsm req -new -key ec.pem -subj /CN=localhost -out ec.csr
+point "and verifies" openssl req -in ec.csr -noout -verify
+point "TLS by EC" tls ec
+point "TLS by RSA" tls rsa
+if openssl list -signature-algorithms | grep -q ML-DSA-65; then
+	point "an ML-DSA key is made" generate pq ML-DSA-65 "" 04
+	point "ML-DSA signs" sign_and_verify pq ""
+	point "TLS by ML-DSA" tls pq
+fi
+finish
