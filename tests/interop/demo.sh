@@ -25,7 +25,7 @@ point "an RSA signature is valid" shows "Signature is valid"
 point "two ECDSA signatures are, to openssl" [ "$(grep -c "Verified OK" "$out")" -eq 2 ]
 point "a request signed by ML-DSA verifies" shows "verify OK"
 point "a TLS server answers" shows "hello from a server"
-point "its signature is ML-DSA" shows "Peer signature type: mldsa65"
+point "its signature is ML-DSA" shows "^Signature type: mldsa65"
 point "SSH gets the keys" shows "^ecdsa-sha2-nistp256 "
 point "there is a second tenant" shows "token label *: other"
 point "it leaves nothing behind" [ -z "$(pgrep -f "vhsm .*/tmp/hsm-demo")" ]
