@@ -340,6 +340,9 @@ static CK_RV update(struct mech_operation *operation, const uint8_t *in, size_t 
 	if (operation->ops->update)
 		return operation->ops->update(operation, in, in_length, out, out_length);
 	*out_length = 0;
+	if (!operation->hash && operation->ops->hold_max &&
+	    in_length > operation->ops->hold_max - operation->held.length)
+		return CKR_DATA_LEN_RANGE;
 	if (!operation->hash)
 		return mech_hold(&operation->held, in, in_length);
 	if (!EVP_DigestUpdate(operation->md_ctx, in, in_length))
@@ -356,7 +359,8 @@ CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in
 	size_t none = 0;
 
 	operation->started = true;
-	rv = update(operation, in_length ? in : no_input, in_length, out, out_length ? out_length : &none);
+	rv = update(operation, in_length ? in : no_input, in_length, out,
+		    out_length ? out_length : &none);
 	return result(operation, rv);
 }
 
@@ -430,7 +434,8 @@ static CK_RV finish(struct mech_operation *operation, const uint8_t *in, size_t 
 CK_RV mech_single(struct mech_operation *operation, const uint8_t *in, size_t in_length,
 		  uint8_t *out, size_t *out_length)
 {
-	return result(operation, finish(operation, in_length ? in : no_input, in_length, out, out_length));
+	return result(operation,
+		      finish(operation, in_length ? in : no_input, in_length, out, out_length));
 }
 
 CK_RV mech_final(struct mech_operation *operation, uint8_t *out, size_t *out_length)

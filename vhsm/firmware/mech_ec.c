@@ -8,8 +8,7 @@
 #include <openssl/ec.h>
 #include "mech_private.h"
 
-#define ECDSA_DER_MAX	144 /* two integers of 67 bytes and their headers */
-#define ECDSA_INPUT_MAX 1024 /* of CKM_ECDSA, which takes the leading bits of what it gets */
+#define ECDSA_DER_MAX 144 /* two integers of 67 bytes and their headers */
 
 /* Bytes of r and of s, which is what a field element takes on these curves */
 static size_t half_size(const struct mech_operation *operation)
@@ -59,7 +58,7 @@ static CK_RV ecdsa_finish(struct mech_operation *operation, const uint8_t *in, s
 	uint8_t der[ECDSA_DER_MAX];
 	size_t length = sizeof(der);
 
-	if (!in_length || in_length > ECDSA_INPUT_MAX)
+	if (!in_length || in_length > MECH_RAW_MAX)
 		return CKR_DATA_LEN_RANGE;
 	if (EVP_PKEY_sign(operation->pkey_ctx, der, &length, in, in_length) <= 0)
 		return mech_failed(CKR_FUNCTION_FAILED);
@@ -91,7 +90,7 @@ static CK_RV ecdsa_verify(struct mech_operation *operation, const uint8_t *in, s
 	uint8_t der[ECDSA_DER_MAX];
 	size_t half = half_size(operation);
 
-	if (!in_length || in_length > ECDSA_INPUT_MAX)
+	if (!in_length || in_length > MECH_RAW_MAX)
 		return CKR_DATA_LEN_RANGE;
 	if (length != 2 * half)
 		return CKR_SIGNATURE_LEN_RANGE;
@@ -114,6 +113,7 @@ const struct mech_ops mech_ecdsa_ops = {
 	.finish = ecdsa_finish,
 	.verify = ecdsa_verify,
 	.size = ecdsa_size,
+	.hold_max = MECH_RAW_MAX,
 	.exact = true,
 	.digest = true,
 };

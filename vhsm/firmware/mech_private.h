@@ -17,6 +17,7 @@
 #include "mech.h"
 
 #define MECH_HELD_MAX		(16 * 1024 * 1024)	/* input held back until an operation's end */
+#define MECH_RAW_MAX		1024			/* input of RSA and ECDSA that is not hashed here */
 #define MECH_SIGNATURE_MAX	8192			/* the longest signature, of ML-DSA-87, is 4627 bytes */
 #define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
 #define MECH_AES_BLOCK		16
@@ -221,6 +222,7 @@ struct mech_operation {
  * @size: bytes that @finish writes for so much input; NULL: none
  * @exact: @size is the very number, so that room is checked before anything happens. Otherwise @finish does that.
  * @digest: the row's hash is applied to the input first
+ * @hold_max: bytes of input that are worth gathering, 0: MECH_HELD_MAX. More is CKR_DATA_LEN_RANGE in any case.
  */
 struct mech_ops {
 	CK_RV (*begin)(struct mech_operation *operation, const struct mechanism *mechanism);
@@ -233,6 +235,7 @@ struct mech_ops {
 	size_t (*size)(const struct mech_operation *operation, size_t in_length);
 	bool exact;
 	bool digest;
+	size_t hold_max;
 };
 
 extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,

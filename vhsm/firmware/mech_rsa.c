@@ -148,6 +148,7 @@ const struct mech_ops mech_rsa_pkcs_ops = {
 	.finish = pkcs_finish,
 	.verify = pkcs_verify,
 	.size = rsa_size,
+	.hold_max = MECH_RAW_MAX,
 	.digest = true,
 };
 
@@ -230,6 +231,7 @@ const struct mech_ops mech_rsa_pss_ops = {
 	.finish = pss_finish,
 	.verify = pss_verify,
 	.size = rsa_size,
+	.hold_max = MECH_RAW_MAX,
 	.exact = true,
 	.digest = true,
 };
@@ -290,6 +292,7 @@ const struct mech_ops mech_rsa_oaep_ops = {
 	.begin = oaep_begin,
 	.finish = oaep_finish,
 	.size = rsa_size,
+	.hold_max = MECH_RAW_MAX,
 };
 
 /* ---- generation ---- */

@@ -354,6 +354,12 @@ static void test_hold_back_quota(void **state)
 		assert_int_equal(mech_update(operation, part, sizeof(part), NULL, &length), CKR_OK);
 	assert_int_equal(mech_update(operation, part, 1, NULL, &length), CKR_DATA_LEN_RANGE);
 	mech_free(operation);
+	call_plain(&call, CKM_ECDSA);
+	assert_int_equal(mech_begin(&operation, MECH_SIGN, &call.mechanism, p256.private_key),
+			 CKR_OK);
+	assert_int_equal(mech_update(operation, part, 1024, NULL, NULL), CKR_OK);
+	assert_int_equal(mech_update(operation, part, 1, NULL, NULL), CKR_DATA_LEN_RANGE);
+	mech_free(operation);
 }
 
 /* ---- RSA ---- */
