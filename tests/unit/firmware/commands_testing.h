@@ -17,6 +17,9 @@
 #include <openssl/bio.h>
 #include "commands.h"
 
+/* Unused by some of the programs that include this file */
+#define MAYBE __attribute__((unused))
+
 /* ---- transport ---- */
 
 struct task {
@@ -281,16 +284,33 @@ static void board_add(int i, uint8_t tag, uint32_t flags)
 	snprintf(p->info.name, sizeof(p->info.name), "partition %d", i);
 }
 
+static void partition_empty(struct test_partition *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->rows; i++)
+		free(p->row[i].blob);
+	memset(p, 0, sizeof(*p));
+}
+
+MAYBE static void partition_copy(struct test_partition *to, const struct test_partition *from)
+{
+	uint32_t i;
+
+	partition_empty(to);
+	*to = *from;
+	for (i = 0; i < to->rows; i++) {
+		to->row[i].blob = malloc(to->row[i].length);
+		memcpy(to->row[i].blob, from->row[i].blob, to->row[i].length);
+	}
+}
+
 static void board_clear(void)
 {
 	int i;
-	uint32_t j;
 
-	for (i = 0; i < TEST_PARTITIONS; i++) {
-		for (j = 0; j < board.partition[i].rows; j++)
-			free(board.partition[i].row[j].blob);
-		memset(&board.partition[i], 0, sizeof(board.partition[i]));
-	}
+	for (i = 0; i < TEST_PARTITIONS; i++)
+		partition_empty(&board.partition[i]);
 	memset(&board.hello, 0, sizeof(board.hello));
 	board.fail_commit = 0;
 	board.commits = board.advances = 0;
@@ -509,6 +529,42 @@ static CK_RV peer_pin_init(struct peer *peer, const char *pin)
 	return peer_call(peer, HSM_OP_PIN_INIT, &out);
 }
 
+/* ---- templates ---- */
+
+struct test_attribute {
+	uint64_t type;
+	const void *value;
+	size_t length;
+	bool number;
+	uint64_t u64;
+};
+
+#define A_BYTES(t, v, n) ((struct test_attribute){ .type = (t), .value = (v), .length = (n) })
+#define A_TEXT(t, v)	 A_BYTES(t, v, strlen(v))
+#define A_TRUE(t)	 A_BYTES(t, "\1", 1)
+#define A_FALSE(t)	 A_BYTES(t, "\0", 1)
+#define A_NUMBER(t, v)	 ((struct test_attribute){ .type = (t), .number = true, .u64 = (v) })
+#define A_END		 ((struct test_attribute){ .type = ~0ULL })
+
+MAYBE static void put_template(struct hsm_writer *out, enum hsm_field_tag tag,
+			       const struct test_attribute *item)
+{
+	size_t mark = hsm_put_begin(out, tag);
+	uint64_t value;
+
+	for (; item->type != ~0ULL; item++) {
+		value = htole64(item->u64);
+		if (item->number)
+			hsm_put_attribute(out, item->type, 0, &value, 8);
+		else
+			hsm_put_attribute(out, item->type, 0, item->value, item->length);
+	}
+	hsm_put_end(out, mark);
+}
+
+/* A_LIST(...) - a template in place */
+#define A_LIST(...) ((const struct test_attribute[]){ __VA_ARGS__, A_END })
+
 /* A token with both PINs, and a session of the user in it */
 static void peer_setup(struct peer *peer)
 {
@@ -539,10 +595,60 @@ static int board_teardown(void **state)
 }
 
 /* As after kill -9: nothing in memory stays, the board's state does */
-static void board_restart(void)
+MAYBE static void board_restart(void)
 {
 	commands_stop();
 	assert_int_equal(commands_start(&board.hello), 0);
+}
+
+/*
+ * Tokens with PINs take four key derivations to make: made once for a program, and put back before each test.
+ */
+static struct test_partition board_ready[2];
+
+MAYBE static int board_prepare(void **state)
+{
+	struct peer *peer;
+	int i;
+
+	if (board_setup(state))
+		return -1;
+	for (i = 0; i < 2; i++) {
+		peer = peer_new(i);
+		peer_setup(peer);
+		peer_free(peer);
+		partition_copy(&board_ready[i], &board.partition[i]);
+	}
+	commands_stop();
+	board_clear();
+	return 0;
+}
+
+MAYBE static int board_finish(void **state)
+{
+	(void)state;
+	partition_empty(&board_ready[0]);
+	partition_empty(&board_ready[1]);
+	return 0;
+}
+
+MAYBE static int board_setup_ready(void **state)
+{
+	(void)state;
+	partition_copy(&board.partition[0], &board_ready[0]);
+	partition_copy(&board.partition[1], &board_ready[1]);
+	board.hello = (struct board_hello){ .function = 1, .functions = 2 };
+	return commands_start(&board.hello);
+}
+
+/* A client of a ready token, with a session and the user logged in */
+MAYBE static struct peer *peer_user(int partition)
+{
+	struct peer *peer = peer_new(partition);
+
+	assert_int_equal(peer_session(peer, true), CKR_OK);
+	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
+	return peer;
 }
 
 #endif /* COMMANDS_TESTING_H */
