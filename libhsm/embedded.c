@@ -63,14 +63,14 @@ static int find_program(char path[PATH_MAX], struct hsm_error *error)
 			strcpy(path, named);
 			return 0;
 		}
-		return set_error(error, -ENOENT, HSM_LAYER_CONFIG, "HSM_VHSM is not the absolute path of a program: %.150s", named);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "HSM_VHSM is not the absolute path of a program: %.150s", named);
 	}
 	if (beside_library(path))
 		return 0;
 	strcpy(path, HSM_BINDIR "/vhsm");
 	if (is_program(path))
 		return 0;
-	return set_error(error, -ENOENT, HSM_LAYER_CONFIG, "the program vhsm is not installed; set HSM_VHSM to its path");
+	return set_error(error, -ENODEV, HSM_LAYER_CONFIG, "the program vhsm is not installed; set HSM_VHSM to its path");
 }
 
 /* ---- starting it ---- */
@@ -299,7 +299,7 @@ static int check_directory(const struct device_name *name, struct hsm_error *err
 		return set_error(error, -errno, HSM_LAYER_SYSTEM, "%.150s: %s", name->path, strerrordesc_np(errno));
 	}
 	if (!S_ISDIR(st.st_mode))
-		return set_error(error, -ENOTDIR, HSM_LAYER_CONFIG, "%.150s is not a directory", name->path);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "%.150s is not a directory", name->path);
 	if (st.st_uid != geteuid() || (st.st_mode & 077))
 		return set_error(error, -EACCES, HSM_LAYER_CONFIG,
 			    "%.150s must belong to the user and to nobody else (chmod 700), since keys live there", name->path);

@@ -17,6 +17,7 @@
 
 #define SLICE_MS	100	/* a sleeper looks this often whether the device is still there */
 #define ABORT_GRACE_MS	3000	/* an aborted command ends within this, or the controller is reset */
+#define PREEMPTED_NS	20000	/* a gap in spinning as long as this: others want the processor */
 #define SERIALS		(1U << (16 - SQ_LOG2))
 
 _Static_assert(sizeof(struct ihsm_sqe) == IHSM_SQE_SIZE, "ihsm_sqe");
@@ -372,9 +373,11 @@ static void enforce_limit(struct vfio_user *vu, struct queue *queue, struct tran
 static bool spin(struct vfio_user *vu, struct queue *queue, struct transfer *transfer, uint32_t budget)
 {
 	uint64_t start = now_ns();
+	uint64_t now = start;
+	uint64_t before;
 	bool done = false;
 
-	/* With the device's own thread there would be more spinners than processors (one each is enough). */
+	/* One processor is left to the device. */
 	if (atomic_fetch_add(&vu->spinners, 1) + 1 < (int)vu->cpus) {
 		do {
 			for (int i = 0; i < 32 && !done; i++) {
@@ -384,7 +387,9 @@ static bool spin(struct vfio_user *vu, struct queue *queue, struct transfer *tra
 					relax();
 				done = transfer_done(transfer);
 			}
-		} while (!done && now_ns() - start < budget);
+			before = now;
+			now = done ? now : now_ns();
+		} while (!done && now - start < budget && now - before < PREEMPTED_NS);
 	}
 	atomic_fetch_sub(&vu->spinners, 1);
 	return done;
