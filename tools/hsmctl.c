@@ -109,7 +109,7 @@ static const struct option_row options[] = {
 	{ "role", O_ROLE, OPT_ROLE, "ROLE", "user (default), so, or officer" },
 	{ "label", O_LABEL, OPT_LABEL, "TEXT", "label of the token, at most 32 bytes" },
 	{ "function", O_FUNCTION, OPT_FUNCTION, "N", "function that gets the partition" },
-	{ "profile", O_PROFILE, OPT_PROFILE, "P", "strict (default) or compatible" },
+	{ "profile", O_PROFILE, OPT_PROFILE, "P", "strict, or compatible with common tools" },
 	{ "max-objects", O_MAX_OBJECTS, OPT_QUOTA, "N", "most token objects" },
 	{ "max-sessions", O_MAX_SESSIONS, OPT_QUOTA, "N", "most sessions" },
 	{ "max-bytes", O_MAX_BYTES, OPT_QUOTA, "N", "most bytes in storage" },
