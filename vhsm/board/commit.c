@@ -193,7 +193,10 @@ static int commit_write(struct nvm *nvm, void *data)
 	return ret;
 }
 
-/* The quota's turn: what a commit adds is refused, what it takes away or leaves is not. */
+/*
+ * The turn of quota and disk: what a commit adds may be refused, what it takes away or leaves is not, so
+ * that counters move and things can be destroyed when all is full.
+ */
 static int commit_checked(struct nvm *nvm, void *data)
 {
 	struct commit *commit = ((struct commit **)data)[0];
@@ -201,9 +204,11 @@ static int commit_checked(struct nvm *nvm, void *data)
 	int ret;
 
 	ret = commit_write(nvm, commit);
-	if (!ret && commit->bytes > entry->partition.max_bytes && commit->bytes > entry->bytes)
-		ret = -EDQUOT;
-	return ret;
+	if (ret || commit->bytes <= entry->bytes)
+		return ret;
+	if (commit->bytes > entry->partition.max_bytes)
+		return -EDQUOT;
+	return nvm_room(nvm, commit->bytes - entry->bytes);
 }
 
 static int commit_plain(struct state *state, state_write write, void *data)

@@ -22,12 +22,14 @@
 #define FUSES_VERSION 1
 #define FUSES_SLOTS   2
 #define SLOT_DISTANCE 4096 /* so that the two never share a block of the disk */
-#define SLOT_BODY                                                                          \
+#define SLOT_USED                                                                          \
 	(8 + 4 + 4 + 8 + 8 + 5 * 4 + BOARD_ID_SIZE + BOARD_SERIAL_SIZE + BOARD_HASH_SIZE + \
 	 3 * BOARD_SECRET_SIZE)
-#define SLOT_SIZE (SLOT_BODY + SHA256_DIGEST_LENGTH)
+#define SLOT_SIZE \
+	SLOT_DISTANCE /* zeros up to the digest, so that it covers every byte of the file */
+#define SLOT_BODY (SLOT_SIZE - SHA256_DIGEST_LENGTH)
 
-_Static_assert(SLOT_SIZE <= 512, "a slot fits one sector");
+_Static_assert(SLOT_USED <= SLOT_BODY, "the values fit");
 
 struct fuses {
 	int fd;
@@ -45,6 +47,7 @@ static void slot_encode(const struct fuse_values *values, uint64_t sequence, uin
 {
 	uint8_t *at = slot;
 
+	memset(slot, 0, SLOT_SIZE);
 	put_bytes(&at, FUSES_MAGIC, 8);
 	put_u32(&at, FUSES_VERSION);
 	put_u32(&at, SLOT_SIZE);
@@ -61,7 +64,7 @@ static void slot_encode(const struct fuse_values *values, uint64_t sequence, uin
 	put_bytes(&at, values->secret, sizeof(values->secret));
 	put_bytes(&at, values->root, sizeof(values->root));
 	put_bytes(&at, values->next_root, sizeof(values->next_root));
-	digest(slot, at);
+	digest(slot, slot + SLOT_BODY);
 }
 
 /* Return: 0, -EBADMSG, or -EPROTONOSUPPORT for a slot of another version. */

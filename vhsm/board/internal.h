@@ -219,6 +219,12 @@ int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *ro
 	      uint64_t *bytes);
 int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE]);
 
+/**
+ * nvm_room - in a transaction that adds so many bytes: take the room that it needs, and leave a reserve
+ * Return: 0 or -ENOSPC, or another negative errno.
+ */
+int nvm_room(struct nvm *nvm, uint64_t bytes);
+
 /* nvm_checkpoint - empty the write-ahead log, so that no former page is left in it */
 int nvm_checkpoint(struct nvm *nvm);
 

@@ -5,11 +5,13 @@
  * and understands none of them. Not thread safe: state.c serializes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <sqlite3.h>
 #include "internal.h"
@@ -39,6 +41,7 @@ enum statement {
 	ROW_DELETE,
 	ROWS,
 	USAGE,
+	PAGES,
 	STATEMENTS
 };
 
@@ -60,10 +63,22 @@ static const char *const statement_text[STATEMENTS] = {
 	[ROW_DELETE] = "DELETE FROM rows WHERE pid = ?1 AND id = ?2",
 	[ROWS] = "SELECT id, blob FROM rows WHERE pid = ?1 AND id > ?2 ORDER BY id",
 	[USAGE] = "SELECT count(*), coalesce(sum(length(blob)), 0) FROM rows WHERE pid = ?1",
+	[PAGES] = "PRAGMA page_count",
 };
+
+/*
+ * The write-ahead log is emptied into the database at so many pages, and has its room on the disk from
+ * the start: what adds nothing, like the count of a wrong PIN, must go on when the disk is full.
+ */
+#define PAGE_BYTES 4096
+#define LOG_PAGES  "200"
+#define LOG_ROOM   (1024 * 1024)
+#define GROWTH	   (128 * 1024) /* the database's steps */
+#define RESERVE	   (64 * 1024) /* left free by what grows */
 
 struct nvm {
 	sqlite3 *db;
+	char *log_path;
 	sqlite3_stmt *statements[STATEMENTS];
 };
 
@@ -344,10 +359,45 @@ int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE])
 	return execute(nvm, PARTITION_DELETE);
 }
 
+/* Beyond the file's end, so that SQLite does not see it. Not every file system can; then there is none. */
+static void reserve_log(const struct nvm *nvm)
+{
+	int fd;
+
+	fd = open(nvm->log_path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOG_ROOM) && errno != EOPNOTSUPP)
+		board_log("database log %s: no room could be reserved: %s", nvm->log_path,
+			  strerror(errno));
+	close(fd);
+}
+
+int nvm_room(struct nvm *nvm, uint64_t bytes)
+{
+	sqlite3_int64 size = 0;
+	struct statvfs fs;
+	int ret;
+
+	/* Once for the log and once for the database */
+	if (statvfs(nvm->log_path, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize < 2 * bytes + RESERVE)
+		return -ENOSPC;
+	ret = single_number(nvm, PAGES, &size);
+	if (ret)
+		return ret;
+	size *= PAGE_BYTES;
+	return nvm_error(nvm, sqlite3_file_control(nvm->db, "main", SQLITE_FCNTL_SIZE_HINT, &size));
+}
+
 int nvm_checkpoint(struct nvm *nvm)
 {
-	return nvm_error(nvm, sqlite3_wal_checkpoint_v2(nvm->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-							NULL, NULL));
+	int ret;
+
+	ret = nvm_error(nvm, sqlite3_wal_checkpoint_v2(nvm->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+						       NULL, NULL));
+	reserve_log(nvm);
+	return ret;
 }
 
 static int pragma_number(struct nvm *nvm, const char *pragma, int *number)
@@ -372,17 +422,21 @@ static int run(struct nvm *nvm, const char *sql)
 /* Settings that last only as long as the database is open. */
 static int configure(struct nvm *nvm)
 {
-	int ret;
+	int ret, growth = GROWTH;
 
 	sqlite3_extended_result_codes(nvm->db, 1);
 	sqlite3_db_config(nvm->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(nvm->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(nvm->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &growth);
 	/* Nobody else opens it: the exclusive mode needs no shared-memory file. */
-	ret = run(nvm, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
+	ret = run(
+		nvm,
+		"PRAGMA page_size = 4096; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
 	if (!ret)
 		ret = run(nvm, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
 			       "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-			       "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;");
+			       "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+			       "PRAGMA wal_autocheckpoint = " LOG_PAGES ";");
 	return ret;
 }
 
@@ -462,8 +516,10 @@ int nvm_open(const char *path, bool create, struct nvm **result, struct error *e
 	else if (access(path, F_OK))
 		return error_set(error, -errno, "database %s: %s", path, strerror(errno));
 	nvm = calloc(1, sizeof(*nvm));
-	if (!nvm)
+	if (!nvm || asprintf(&nvm->log_path, "%s-wal", path) < 0) {
+		free(nvm);
 		return error_set(error, -ENOMEM, "database %s: out of memory", path);
+	}
 	code = sqlite3_open_v2(path, &nvm->db, flags | (create ? SQLITE_OPEN_CREATE : 0), NULL);
 	ret = code == SQLITE_OK ? configure(nvm) : nvm_error(nvm, code);
 	if (!ret && create)
@@ -482,6 +538,7 @@ int nvm_open(const char *path, bool create, struct nvm **result, struct error *e
 		ret = prepare(nvm, path, error);
 	if (ret)
 		goto fail;
+	reserve_log(nvm);
 	*result = nvm;
 	return 0;
 
@@ -499,5 +556,6 @@ void nvm_close(struct nvm *nvm)
 	for (i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(nvm->statements[i]);
 	sqlite3_close(nvm->db);
+	free(nvm->log_path);
 	free(nvm);
 }

@@ -61,7 +61,7 @@ static void test_flips(void **test)
 	values.counter++;
 	assert_int_equal(fuses_store(fuses, &values, false), 0);
 	fuses_close(fuses);
-	for (at = 0; at < 8192; at += at % 4096 < 320 ? 1 : 64) {
+	for (at = 0; at < 8192; at += at % 4096 < 320 ? 1 : 53) {
 		fixture_flip(f, "fuses", at);
 		assert_int_equal(fuses_open(f->fuses, &fuses, &f->error), 0);
 		values.counter = fuses_values(fuses)->counter;
