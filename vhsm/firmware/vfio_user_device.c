@@ -204,7 +204,7 @@ static int do_irq_info(struct connection *connection, struct vfio_request *reque
 		       struct vfio_reply *reply)
 {
 	struct vfio_user_irq_info info;
-	bool msix;
+	bool msix, error;
 
 	(void)connection;
 	if (!take(request, &info, sizeof(info)) || info.argsz < sizeof(info) ||
@@ -212,9 +212,11 @@ static int do_irq_info(struct connection *connection, struct vfio_request *reque
 		return -EINVAL;
 	/* Without VFIO_IRQ_INFO_NORESIZE: with it QEMU disarms all vectors to arm one more. */
 	msix = info.index == VFIO_PCI_MSIX_IRQ_INDEX;
+	/* There to be connected, since QEMU offers AER only then; never raised. */
+	error = info.index == VFIO_PCI_ERR_IRQ_INDEX;
 	info.argsz = sizeof(info);
-	info.flags = msix ? VFIO_IRQ_INFO_EVENTFD : 0;
-	info.count = msix ? IHSM_MAX_VECTORS : 0;
+	info.flags = msix || error ? VFIO_IRQ_INFO_EVENTFD : 0;
+	info.count = msix ? IHSM_MAX_VECTORS : error;
 	return reply_with(reply, &info, sizeof(info));
 }
 
@@ -278,6 +280,8 @@ static int do_set_irqs(struct connection *connection, struct vfio_request *reque
 		return -EINVAL;
 	if ((set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
 		return -EINVAL;
+	if (set.index == VFIO_PCI_ERR_IRQ_INDEX)
+		return set.start || set.count > 1 ? -EINVAL : 0;
 	if (set.index != VFIO_PCI_MSIX_IRQ_INDEX)
 		return set.count ? -EINVAL : 0;
 	if (set.start > IHSM_MAX_VECTORS || set.count > IHSM_MAX_VECTORS - set.start)

@@ -215,6 +215,9 @@ static void test_irq_messages(void **state)
 	assert_int_equal(set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, msix, 0, 1, NULL, 0),
 			 -EINVAL);
 	assert_int_equal(set_irqs(wire, msix, 0, 1, &c.memfd, 1), -EINVAL);
+	/* The error interrupt may be connected. */
+	assert_int_equal(set_irqs(wire, VFIO_PCI_ERR_IRQ_INDEX, 0, 1, fds, 1), 0);
+	assert_int_equal(set_irqs(wire, VFIO_PCI_ERR_IRQ_INDEX, 1, 1, fds, 1), -EINVAL);
 	/* A loop-back trigger reaches its vector alone. */
 	assert_int_equal(set_irqs(none, msix, 5, 1, NULL, 0), 0);
 	assert_int_equal(read(fds[1], &count, 8), 8);
