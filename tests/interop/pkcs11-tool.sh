@@ -20,9 +20,18 @@ user() {
 
 # quiet OPTION...: the tool's test ends well and reports no error
 quiet() {
-	user "$@" >"$TMPDIR/out" 2>&1 || return 1
+	user "$@" >"$TMPDIR/out" 2>&1
+	status=$?
 	cat "$TMPDIR/out"
+	[ "$status" -eq 0 ] || return 1
 	! grep -qiE '(^|[^0-9a-z])(errors?:|failed|aborting)' "$TMPDIR/out" || grep -q '^No errors$' "$TMPDIR/out"
+}
+
+# The tool then signs by ECDSA with SHA-1, which this device verifies and does not make.
+until_sha1() {
+	user --session-rw --test-ec --id 04 --key-type EC:secp256r1 >"$TMPDIR/out" 2>&1
+	cat "$TMPDIR/out"
+	grep -q 'Doing a signature' "$TMPDIR/out" && grep -q 'C_SignInit failed: rv = CKR_MECHANISM_INVALID' "$TMPDIR/out"
 }
 
 offers() {
@@ -51,12 +60,13 @@ point "AES decrypts" user --decrypt --id 03 -m AES-CBC-PAD --iv $iv -i "$TMPDIR/
 point "to the same" cmp "$TMPDIR/data" "$TMPDIR/dec"
 
 point "the tool's tests" quiet --test
-point "its tests of EC" quiet --test-ec --id 04 --key-type EC:secp256r1
+point "its tests of EC: a pair, changes of its attributes" until_sha1
 if offers --test-fork; then
 	point "its test of fork" quiet --test-fork
 fi
 if offers --test-threads; then
-	point "its test of threads" tool --test-threads IN --test-threads ILGISLT0 --test-threads ILGISLT0
+	# With work of its own to do, the tool does not wait half a minute for the threads at its end.
+	point "its test of threads" user --test-threads IN --test-threads ILGISLT0 --test-threads ILGISLT0 --test
 fi
 point "objects are destroyed" user --delete-object --type secrkey --id 03
 point "change of PIN" sh -c 'pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label interop --login --pin "$PIN" --change-pin --new-pin 7654321'
