@@ -323,6 +323,6 @@ CK_RV command_partition_destroy(struct command *command)
 
 	if (rv != CKR_OK)
 		return rv;
-	return board_error(ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id),
-				     &length));
+	return board_error(
+		ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id), &length));
 }

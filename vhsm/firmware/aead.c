@@ -122,8 +122,7 @@ int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, c
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
 	params[1] = OSSL_PARAM_construct_end();
 	if (ctx && EVP_MAC_init(ctx, key, SECRET_SIZE, params) == 1 &&
-	    EVP_MAC_update(ctx, row, sizeof(row)) == 1 &&
-	    EVP_MAC_final(ctx, digest, &n, 32) == 1)
+	    EVP_MAC_update(ctx, row, sizeof(row)) == 1 && EVP_MAC_final(ctx, digest, &n, 32) == 1)
 		ret = 0;
 	EVP_MAC_CTX_free(ctx);
 	return ret;

@@ -12,7 +12,7 @@
 enum template_use {
 	TEMPLATE_CREATE = 1 << 0,
 	TEMPLATE_GENERATE = 1 << 1,
-	TEMPLATE_UNWRAP = 1 << 2,	/* also the secret keys of DECAPSULATE and ENCAPSULATE */
+	TEMPLATE_UNWRAP = 1 << 2, /* also the secret keys of DECAPSULATE and ENCAPSULATE */
 	TEMPLATE_DERIVE = 1 << 3,
 	TEMPLATE_COPY = 1 << 4,
 	TEMPLATE_SET = 1 << 5,

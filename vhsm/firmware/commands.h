@@ -50,7 +50,7 @@ struct session;
 /* ---- credentials and the state of a partition ---- */
 
 enum pin_kdf {
-	PIN_KDF_PBKDF2 = 1,	/* HMAC-SHA-512 */
+	PIN_KDF_PBKDF2 = 1, /* HMAC-SHA-512 */
 	PIN_KDF_ARGON2ID = 2,
 };
 
@@ -73,9 +73,10 @@ struct credential {
 	uint8_t wrapped[SECRET_SIZE + AEAD_OVERHEAD];
 };
 
-#define STATE_INITIALIZED   (1U << 0) /* the token has a label and an SO */
-#define STATE_WIPING	    (1U << 1) /* rows are being deleted; goes on at the next start */
-#define STATE_CLAIM_PENDING (1U << 2) /* device partition: officer's PIN set, claim not yet proven */
+#define STATE_INITIALIZED (1U << 0) /* the token has a label and an SO */
+#define STATE_WIPING	  (1U << 1) /* rows are being deleted; goes on at the next start */
+#define STATE_CLAIM_PENDING \
+	(1U << 2) /* device partition: officer's PIN set, claim not yet proven */
 
 /**
  * struct partition_state - contents of a partition's header that change with commits
@@ -163,11 +164,11 @@ struct partition {
 	uint8_t hash_key[SECRET_SIZE];
 
 	pthread_mutex_t commit_lock;
-	uint8_t *message;	/* of the commit at hand, under commit_lock */
+	uint8_t *message; /* of the commit at hand, under commit_lock */
 	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */
 
 	pthread_mutex_t lock;
-	struct partition_state state;	/* written under both locks */
+	struct partition_state state; /* written under both locks */
 	struct object_index index;
 	uint64_t token_bytes;
 	uint64_t session_bytes;
@@ -175,7 +176,7 @@ struct partition {
 	uint64_t next_session_object;
 	struct client *clients;
 	unsigned int sessions;
-	bool resetting;		/* C_InitToken is at work: no session opens */
+	bool resetting;	/* C_InitToken is at work: no session opens */
 	unsigned int logins;
 	unsigned int users;
 	uint8_t private_key[SECRET_SIZE];
@@ -194,8 +195,8 @@ struct client {
 	struct firmware_context *context;
 	bool owner;
 	atomic_bool officer;
-	atomic_int login;	/* CKU_ or NOT_LOGGED_IN; written under partition.lock */
-	struct client *next;	/* under partition.lock */
+	atomic_int login; /* CKU_ or NOT_LOGGED_IN; written under partition.lock */
+	struct client *next; /* under partition.lock */
 	bool listed;
 
 	pthread_mutex_t lock;
@@ -234,9 +235,9 @@ struct session {
 	pthread_cond_t turn;
 	bool busy;
 	bool closed;
-	bool drop_private;	/* a logout came while a command ran */
+	bool drop_private; /* a logout came while a command ran */
 	unsigned int waiting;
-	uint64_t objects;	/* session objects made here */
+	uint64_t objects; /* session objects made here */
 
 	/* whoever has the turn */
 	struct operation operation[OPERATIONS];
@@ -390,7 +391,8 @@ CK_RV pin_length(size_t length);
 
 /* ---- session.c ---- */
 
-struct client *client_new(struct partition *partition, struct firmware_context *context, bool owner);
+struct client *client_new(struct partition *partition, struct firmware_context *context,
+			  bool owner);
 void client_put(struct client *client);
 struct client *client_get(struct client *client);
 /* client_close - end its sessions and its login; later commands fail */
@@ -434,7 +436,8 @@ void index_remove(struct object_index *index, struct object *object);
 struct object *index_find(const struct object_index *index, uint64_t handle);
 void index_clear(struct object_index *index);
 /* index_each - calls @visit for each object; it may replace the object it is given */
-void index_each(struct object_index *index, void (*visit)(struct object *object, void *data), void *data);
+void index_each(struct object_index *index, void (*visit)(struct object *object, void *data),
+		void *data);
 /**
  * index_match - handles of the visible objects that match a template, ascending
  * Return: CKR_OK or CKR_HOST_MEMORY. *@handles is freed by the caller with OPENSSL_free().
@@ -459,8 +462,8 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 CK_RV object_replace(struct command *command, struct object *before, struct attributes *set);
 CK_RV object_destroy(struct command *command, struct object *object);
 /* session_objects_drop - session objects of a client; @session 0: all; @only_private: at logout. Holds partition.lock. */
-void session_objects_drop(struct partition *partition, const struct client *client, uint32_t session,
-			  bool only_private);
+void session_objects_drop(struct partition *partition, const struct client *client,
+			  uint32_t session, bool only_private);
 
 /* ---- handlers ---- */
 
@@ -500,15 +503,19 @@ CK_RV channel_offer(struct command *command);
 CK_RV channel_take(struct command *command);
 CK_RV channel_close_command(struct command *command);
 
-#define COMMAND_HANDLERS(X) \
-	X(nop) X(token_info) X(mechanism_list) X(mechanism_info) X(token_init) X(pin_init) X(pin_set) \
-	X(session_open) X(session_close) X(session_close_all) X(session_info) X(login) X(logout) \
-	X(session_cancel) X(object_create) X(object_copy) X(object_destroy) X(object_size) \
-	X(attributes_get) X(attributes_set) X(find_init) X(find) X(find_final) \
-	X(cipher_init) X(digest_init) X(single) X(update) X(final) X(digest_key) \
-	X(verify) X(verify_final) X(generate_key) X(generate_pair) X(wrap) X(unwrap) X(derive) \
-	X(encapsulate) X(decapsulate) X(random) X(seed) X(claim) X(officer_login) X(officer_pin) \
-	X(device_status) X(partition_list) X(partition_create) X(partition_assign) X(partition_destroy)
+#define COMMAND_HANDLERS(X)                                                                        \
+	X(nop)                                                                                     \
+	X(token_info) X(mechanism_list) X(mechanism_info) X(token_init) X(pin_init) X(pin_set) X(  \
+		session_open) X(session_close) X(session_close_all) X(session_info) X(login)       \
+		X(logout) X(session_cancel) X(object_create) X(object_copy) X(object_destroy) X(   \
+			object_size) X(attributes_get) X(attributes_set) X(find_init) X(find)      \
+			X(find_final) X(cipher_init) X(digest_init) X(single) X(update) X(final)   \
+				X(digest_key) X(verify) X(verify_final) X(generate_key) X(         \
+					generate_pair) X(wrap) X(unwrap) X(derive) X(encapsulate)  \
+					X(decapsulate) X(random) X(seed) X(claim) X(officer_login) \
+						X(officer_pin) X(device_status) X(partition_list)  \
+							X(partition_create) X(partition_assign)    \
+								X(partition_destroy)
 
 #define COMMAND_PROTOTYPE(name) CK_RV command_##name(struct command *command);
 COMMAND_HANDLERS(COMMAND_PROTOTYPE)

@@ -128,7 +128,8 @@ static CK_RV with_output(struct command *command, struct operation *operation, o
 
 	/* A step that writes nothing would be done by a room of 0, so asking for the length is told apart. */
 	if (hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) == HSM_OUT_QUERY) {
-		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, mech_output_size(operation->mech, length));
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED,
+			    mech_output_size(operation->mech, length));
 		return CKR_BUFFER_TOO_SMALL;
 	}
 	mark = hsm_put_begin(&command->out, output_tag(command));

@@ -9,12 +9,12 @@
 
 #define WIPE_ALWAYS 1024 /* requests up to here are wiped whatever they carried */
 
-#define ROW(name, fn) [HSM_OP_##name] = { .handler = command_##fn }
+#define ROW(name, fn)	       [HSM_OP_##name] = { .handler = command_##fn }
 #define ROW_FLAGS(name, fn, f) [HSM_OP_##name] = { .handler = command_##fn, .flags = (f) }
-#define ROW_USE(name, fn, u) [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
-#define ALWAYS	(COMMAND_NO_TURN | COMMAND_ALWAYS)
-#define SECRET	COMMAND_SECRET
-#define DEVICE	COMMAND_DEVICE
+#define ROW_USE(name, fn, u)   [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
+#define ALWAYS		       (COMMAND_NO_TURN | COMMAND_ALWAYS)
+#define SECRET		       COMMAND_SECRET
+#define DEVICE		       COMMAND_DEVICE
 
 static const struct command_row rows[] = {
 	ROW_FLAGS(NOP, nop, ALWAYS),
@@ -192,8 +192,8 @@ enum ihsm_status command_execute(struct task *task, struct channel *channel, str
 			room - sizeof(struct hsm_response_header));
 	if (!row || !command.info) {
 		rv = CKR_FUNCTION_NOT_SUPPORTED;
-	} else if (header.flags || hsm_fields_parse(&command.fields, fields,
-						     length - sizeof(header)) < 0) {
+	} else if (header.flags ||
+		   hsm_fields_parse(&command.fields, fields, length - sizeof(header)) < 0) {
 		rv = CKR_ARGUMENTS_BAD;
 	} else if (command.info->time_class != IHSM_TIME_SHORT &&
 		   task_set_class(task, command.info->time_class) < 0) {

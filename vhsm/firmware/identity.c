@@ -14,10 +14,9 @@
 
 static void uuid_text(const uint8_t id[PARTITION_ID_SIZE], char text[37])
 {
-	snprintf(text, 37,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
-		 id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11],
-		 id[12], id[13], id[14], id[15]);
+	snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10],
+		 id[11], id[12], id[13], id[14], id[15]);
 }
 
 static int add_extension(X509 *cert, int nid, const char *value)
@@ -126,7 +125,8 @@ int identity_create(const uint8_t id[PARTITION_ID_SIZE], uint8_t **identity, uin
 /* TLS 1.3 alone, one cipher suite, nothing that outlives a handshake (architecture.md's channel rules) */
 static int tls_policy(SSL_CTX *tls)
 {
-	SSL_CTX_set_options(tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(tls,
+			    SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(tls, 0);
 	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);

@@ -169,8 +169,9 @@ static CK_RV strict_wrap(const struct mechanism *mechanism, const struct object 
 	if (mechanism->info->family == MECH_FAMILY_CIPHER)
 		return CKR_MECHANISM_INVALID;
 	if (is_class(wrapping, CKO_PUBLIC_KEY))
-		return attributes_bool(&wrapping->attributes, CKA_TRUSTED, false) ?
-			       CKR_OK : CKR_KEY_NOT_WRAPPABLE;
+		return attributes_bool(&wrapping->attributes, CKA_TRUSTED, false)
+			       ? CKR_OK
+			       : CKR_KEY_NOT_WRAPPABLE;
 	if (sensitive(key) && !sensitive(wrapping))
 		return CKR_KEY_NOT_WRAPPABLE;
 	kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
@@ -326,8 +327,8 @@ static CK_RV no_leak(const struct making *making)
 
 	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_ML_KEM || !sensitive(making->base))
 		return CKR_OK;
-	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK :
-								       CKR_TEMPLATE_INCONSISTENT;
+	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
+								     : CKR_TEMPLATE_INCONSISTENT;
 }
 
 static CK_RV unwrap(struct command *command, struct making *making)

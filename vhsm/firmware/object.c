@@ -8,7 +8,12 @@
 #include <string.h>
 #include "commands.h"
 
-enum { BY_HANDLE, BY_LABEL, BY_ID, TABLES };
+enum {
+	BY_HANDLE,
+	BY_LABEL,
+	BY_ID,
+	TABLES
+};
 
 #define BUCKETS_FIRST 64
 

@@ -268,8 +268,8 @@ static void drop(struct object *object, void *data)
 	leave(dropping->partition, object);
 }
 
-void session_objects_drop(struct partition *partition, const struct client *client, uint32_t session,
-			  bool only_private)
+void session_objects_drop(struct partition *partition, const struct client *client,
+			  uint32_t session, bool only_private)
 {
 	struct dropping dropping = { partition, client, session, only_private };
 

@@ -13,7 +13,7 @@
 #include "commands.h"
 
 #define ARGON2_MEMORY	  (64 * 1024) /* KiB */
-#define ARGON2_ITERATIONS 2
+#define ARGON2_ITERATIONS 1
 #define ARGON2_MEMORY_MAX (1024 * 1024)
 #define PBKDF2_ITERATIONS 210000 /* OWASP's figure for HMAC-SHA-512 */
 

@@ -11,10 +11,10 @@
 #include <sys/uio.h>
 #include "commands.h"
 
-#define ROW_PRIVATE	  1U
-#define ROW_CLEAR	  8 /* generation of the row */
-#define ROW_AAD		  (PARTITION_ID_SIZE + 20)
-#define ROW_VERSION	  1
+#define ROW_PRIVATE	   1U
+#define ROW_CLEAR	   8 /* generation of the row */
+#define ROW_AAD		   (PARTITION_ID_SIZE + 20)
+#define ROW_VERSION	   1
 #define COMMITS_TO_ADVANCE 1024
 
 static void complain(const struct partition *partition, const char *format, ...)
@@ -73,8 +73,7 @@ static int seal_private(const struct partition *partition, struct object *object
 	if (!object->sealed)
 		return -ENOMEM;
 	row_aad(partition, object->handle, object->generation, aad);
-	return aead_seal(partition->commit_key, aad, sizeof(aad), text, length,
-			 object->sealed);
+	return aead_seal(partition->commit_key, aad, sizeof(aad), text, length, object->sealed);
 }
 
 /* @text: room of BOARD_BLOB_MAX, wiped by the caller. Sets the object's digest and stored length. */
@@ -227,7 +226,8 @@ static int read_rows(struct partition *partition, const uint8_t *reply, size_t l
 			return -EPROTO;
 		ret = read_row(partition, row.id, reply, row.length, text);
 		if (ret < 0) {
-			complain(partition, "object %llu does not verify; put the newest state back",
+			complain(partition,
+				 "object %llu does not verify; put the newest state back",
 				 (unsigned long long)row.id);
 			return ret;
 		}
@@ -290,7 +290,8 @@ static int create_header(struct partition *partition, const struct board_open *o
 	ret = header_create(partition, open->key);
 	if (ret < 0)
 		return ret;
-	ret = identity_create(partition->info.id, &partition->identity, &partition->identity_length);
+	ret = identity_create(partition->info.id, &partition->identity,
+			      &partition->identity_length);
 	if (ret < 0)
 		return ret;
 	next = partition->state;
@@ -308,7 +309,8 @@ static int check_header(struct partition *partition, const struct board_open *op
 	int ret = header_read(partition, open->key, header, open->header_length);
 
 	if (ret == -EPROTONOSUPPORT)
-		complain(partition, "its header has an unknown version; run the firmware that made it");
+		complain(partition,
+			 "its header has an unknown version; run the firmware that made it");
 	else if (ret < 0)
 		complain(partition, "its header does not verify; put the newest state back");
 	if (ret < 0)
@@ -506,8 +508,8 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 	ret = build(partition, next, changes, count, advance, part);
 	OPENSSL_cleanse(partition->commit_key, SECRET_SIZE);
 	if (!ret)
-		ret = storage_call(BOARD_COMMIT, part, count ? 2 : 1, &committed,
-				   sizeof(committed), &length);
+		ret = storage_call(BOARD_COMMIT, part, count ? 2 : 1, &committed, sizeof(committed),
+				   &length);
 	if (ret < 0)
 		return commit_error(ret);
 	if (length != sizeof(committed) || committed.counter != next->counter) {

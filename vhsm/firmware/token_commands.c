@@ -60,8 +60,9 @@ CK_RV command_token_info(struct command *command)
 	hsm_put_u64(out, HSM_FIELD_MAX_SESSIONS, partition->info.max_sessions);
 	hsm_put_u64(out, HSM_FIELD_TOTAL_MEMORY, partition->info.max_bytes);
 	hsm_put_u64(out, HSM_FIELD_FREE_MEMORY,
-		    partition->token_bytes < partition->info.max_bytes ?
-			    partition->info.max_bytes - partition->token_bytes : 0);
+		    partition->token_bytes < partition->info.max_bytes
+			    ? partition->info.max_bytes - partition->token_bytes
+			    : 0);
 	hsm_put_u64(out, HSM_FIELD_MIN, PIN_MIN);
 	hsm_put_u64(out, HSM_FIELD_MAX, PIN_MAX);
 	hsm_put_u32(out, HSM_FIELD_PROFILE, !!(partition->info.flags & BOARD_PARTITION_STRICT));

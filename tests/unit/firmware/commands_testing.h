@@ -87,7 +87,8 @@ static struct test_partition *board_find(const uint8_t *id)
 	return NULL;
 }
 
-static int board_set_row(struct test_partition *p, uint64_t id, const uint8_t *blob, uint32_t length)
+static int board_set_row(struct test_partition *p, uint64_t id, const uint8_t *blob,
+			 uint32_t length)
 {
 	uint32_t i, at = 0;
 
@@ -488,7 +489,7 @@ static uint64_t peer_u64(struct peer *peer, enum hsm_field_tag tag)
 
 /* ---- what most tests begin with ---- */
 
-#define SO_PIN	"so secret"
+#define SO_PIN	 "so secret"
 #define USER_PIN "user secret"
 
 static CK_RV peer_token_init(struct peer *peer, const char *pin)

@@ -23,7 +23,8 @@ static CK_RV create(struct peer *peer, const struct test_attribute *template, ui
 	return rv;
 }
 
-static CK_RV generate_aes(struct peer *peer, const struct test_attribute *template, uint64_t *handle)
+static CK_RV generate_aes(struct peer *peer, const struct test_attribute *template,
+			  uint64_t *handle)
 {
 	struct hsm_writer out = peer_fields(peer);
 	CK_RV rv;
@@ -92,8 +93,8 @@ static size_t find(struct peer *peer, const struct test_attribute *template)
 #define FIND(peer, ...) find(peer, A_LIST(__VA_ARGS__))
 
 /* Read one attribute. Return: its own status; rv is the command's. */
-static CK_RV get(struct peer *peer, uint64_t handle, const uint64_t *types, size_t count, size_t which,
-		 struct hsm_attribute_view *view)
+static CK_RV get(struct peer *peer, uint64_t handle, const uint64_t *types, size_t count,
+		 size_t which, struct hsm_attribute_view *view)
 {
 	struct hsm_writer out = peer_fields(peer);
 	const uint8_t *at;
@@ -107,11 +108,10 @@ static CK_RV get(struct peer *peer, uint64_t handle, const uint64_t *types, size
 	if (!at)
 		return rv;
 	for (i = 0; i <= which; i++)
-		assert_true(hsm_attributes_next(&at, hsm_fields_bytes(&peer->fields,
-								      HSM_FIELD_ATTRIBUTES,
-								      &length) +
-							     length,
-						view));
+		assert_true(hsm_attributes_next(
+			&at,
+			hsm_fields_bytes(&peer->fields, HSM_FIELD_ATTRIBUTES, &length) + length,
+			view));
 	return rv;
 }
 
@@ -189,10 +189,11 @@ static void private_objects_hide_from_the_public(void **state)
 
 	(void)state;
 	assert_int_equal(peer_session(other, true), CKR_OK);
-	assert_int_equal(create(peer, DATA(A_TEXT(CKA_LABEL, "hidden"), A_TRUE(CKA_TOKEN),
-					   A_TRUE(CKA_PRIVATE)),
-				&handle),
-			 CKR_OK);
+	assert_int_equal(
+		create(peer,
+		       DATA(A_TEXT(CKA_LABEL, "hidden"), A_TRUE(CKA_TOKEN), A_TRUE(CKA_PRIVATE)),
+		       &handle),
+		CKR_OK);
 	assert_int_equal(FIND(peer, A_TEXT(CKA_LABEL, "hidden")), 1);
 	assert_int_equal(FIND(other, A_TEXT(CKA_LABEL, "hidden")), 0);
 	assert_int_equal(with_key(other, HSM_OP_OBJECT_DESTROY, handle), CKR_OBJECT_HANDLE_INVALID);
@@ -275,11 +276,11 @@ static void wrong_templates_are_refused(void **state)
 			 CKR_ATTRIBUTE_READ_ONLY);
 	assert_int_equal(create(peer, KEY(A_TRUE(CKA_LOCAL)), &handle), CKR_ATTRIBUTE_READ_ONLY);
 	assert_int_equal(create(peer, KEY(A_TRUE(CKA_TRUSTED)), &handle), CKR_ATTRIBUTE_READ_ONLY);
-	assert_int_equal(create(peer,
-				A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY),
-				       A_NUMBER(CKA_KEY_TYPE, CKK_AES)),
-				&handle),
-			 CKR_TEMPLATE_INCOMPLETE);
+	assert_int_equal(
+		create(peer,
+		       A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY), A_NUMBER(CKA_KEY_TYPE, CKK_AES)),
+		       &handle),
+		CKR_TEMPLATE_INCOMPLETE);
 	assert_int_equal(create(peer, A_LIST(A_NUMBER(CKA_CLASS, CKO_HW_FEATURE)), &handle),
 			 CKR_ATTRIBUTE_VALUE_INVALID);
 	assert_int_equal(FIND(peer, A_NUMBER(CKA_CLASS, CKO_DATA)), 0);
@@ -305,7 +306,8 @@ static void sensitive_values_stay_inside(void **state)
 	assert_int_equal(hsm_get_le64(view.value), CKO_SECRET_KEY);
 	/* Nor are they found out by searching. */
 	assert_int_equal(FIND(peer, A_BYTES(CKA_VALUE, "0123456789abcdef", 16)), 0);
-	assert_int_equal(create(peer, KEY(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)), &handle),
+	assert_int_equal(create(peer, KEY(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)),
+				&handle),
 			 CKR_OK);
 	assert_int_equal(get(peer, handle, &types[1], 1, 0, &view), CKR_OK);
 	assert_int_equal(view.length, 16);
@@ -318,19 +320,20 @@ static void one_way_attributes(void **state)
 	uint64_t handle, copy;
 
 	(void)state;
-	assert_int_equal(create(peer, KEY(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)), &handle),
+	assert_int_equal(create(peer, KEY(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)),
+				&handle),
 			 CKR_OK);
 	assert_false(get_bool(peer, handle, CKA_ALWAYS_SENSITIVE));
 	assert_false(get_bool(peer, handle, CKA_LOCAL));
 	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle,
 				A_LIST(A_TRUE(CKA_SENSITIVE), A_FALSE(CKA_EXTRACTABLE))),
 			 CKR_OK);
-	assert_int_equal(
-		change(peer, HSM_OP_ATTRIBUTES_SET, handle, A_LIST(A_FALSE(CKA_SENSITIVE))),
-		CKR_ATTRIBUTE_READ_ONLY);
-	assert_int_equal(
-		change(peer, HSM_OP_ATTRIBUTES_SET, handle, A_LIST(A_TRUE(CKA_EXTRACTABLE))),
-		CKR_ATTRIBUTE_READ_ONLY);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle,
+				A_LIST(A_FALSE(CKA_SENSITIVE))),
+			 CKR_ATTRIBUTE_READ_ONLY);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle,
+				A_LIST(A_TRUE(CKA_EXTRACTABLE))),
+			 CKR_ATTRIBUTE_READ_ONLY);
 	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, handle, A_LIST(A_FALSE(CKA_SENSITIVE))),
 			 CKR_ATTRIBUTE_READ_ONLY);
 	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, handle, A_LIST(A_TRUE(CKA_EXTRACTABLE))),
@@ -341,12 +344,12 @@ static void one_way_attributes(void **state)
 			 CKR_OK);
 	copy = peer_u64(peer, HSM_FIELD_HANDLE);
 	assert_true(get_bool(peer, copy, CKA_SENSITIVE));
-	assert_int_equal(
-		change(peer, HSM_OP_ATTRIBUTES_SET, copy, A_LIST(A_TRUE(CKA_WRAP_WITH_TRUSTED))),
-		CKR_OK);
-	assert_int_equal(
-		change(peer, HSM_OP_ATTRIBUTES_SET, copy, A_LIST(A_FALSE(CKA_WRAP_WITH_TRUSTED))),
-		CKR_ATTRIBUTE_READ_ONLY);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, copy,
+				A_LIST(A_TRUE(CKA_WRAP_WITH_TRUSTED))),
+			 CKR_OK);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, copy,
+				A_LIST(A_FALSE(CKA_WRAP_WITH_TRUSTED))),
+			 CKR_ATTRIBUTE_READ_ONLY);
 	peer_free(peer);
 }
 
@@ -356,13 +359,15 @@ static void copy_destroy_modify_prohibited(void **state)
 	uint64_t handle;
 
 	(void)state;
-	assert_int_equal(create(peer, DATA(A_FALSE(CKA_COPYABLE), A_FALSE(CKA_DESTROYABLE),
-					   A_FALSE(CKA_MODIFIABLE)),
+	assert_int_equal(create(peer,
+				DATA(A_FALSE(CKA_COPYABLE), A_FALSE(CKA_DESTROYABLE),
+				     A_FALSE(CKA_MODIFIABLE)),
 				&handle),
 			 CKR_OK);
 	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, handle, A_LIST(A_TEXT(CKA_LABEL, "c"))),
 			 CKR_ACTION_PROHIBITED);
-	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle, A_LIST(A_TEXT(CKA_LABEL, "c"))),
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle,
+				A_LIST(A_TEXT(CKA_LABEL, "c"))),
 			 CKR_ACTION_PROHIBITED);
 	assert_int_equal(with_key(peer, HSM_OP_OBJECT_DESTROY, handle), CKR_ACTION_PROHIBITED);
 	peer_free(peer);
@@ -374,7 +379,8 @@ static void conflicts_are_refused_in_the_strict_profile(void **state)
 	uint64_t handle;
 
 	(void)state;
-	assert_int_equal(create(relaxed, KEY(A_TRUE(CKA_WRAP), A_TRUE(CKA_DECRYPT)), &handle), CKR_OK);
+	assert_int_equal(create(relaxed, KEY(A_TRUE(CKA_WRAP), A_TRUE(CKA_DECRYPT)), &handle),
+			 CKR_OK);
 	assert_int_equal(create(strict, KEY(A_TRUE(CKA_WRAP), A_TRUE(CKA_DECRYPT)), &handle),
 			 CKR_TEMPLATE_INCONSISTENT);
 	assert_int_equal(generate_aes(strict,
@@ -433,7 +439,8 @@ static void sign_and_verify(void **state)
 	size_t length;
 
 	(void)state;
-	assert_int_equal(generate_ec(peer, true, A_LIST(A_TRUE(CKA_TOKEN), A_TEXT(CKA_ID, "\1")), pair),
+	assert_int_equal(generate_ec(peer, true, A_LIST(A_TRUE(CKA_TOKEN), A_TEXT(CKA_ID, "\1")),
+				     pair),
 			 CKR_OK);
 	assert_true(get_bool(peer, pair[1], CKA_ALWAYS_SENSITIVE));
 	assert_true(get_bool(peer, pair[1], CKA_NEVER_EXTRACTABLE));
@@ -523,8 +530,8 @@ static void allowed_mechanisms_hold(void **state)
 	uint64_t pair[2];
 
 	(void)state;
-	assert_int_equal(generate_ec(peer, false, A_LIST(A_BYTES(CKA_ALLOWED_MECHANISMS, &allowed, 8)),
-				     pair),
+	assert_int_equal(generate_ec(peer, false,
+				     A_LIST(A_BYTES(CKA_ALLOWED_MECHANISMS, &allowed, 8)), pair),
 			 CKR_OK);
 	assert_int_equal(begin(peer, HSM_OP_SIGN_INIT, pair[1], CKM_ECDSA_SHA256, NULL),
 			 CKR_MECHANISM_INVALID);
@@ -540,7 +547,8 @@ static void parts_run_in_order(void **state)
 
 	(void)state;
 	assert_int_equal(generate_aes(peer, A_LIST(A_NUMBER(CKA_VALUE_LEN, 32)), &handle), CKR_OK);
-	assert_int_equal(begin(peer, HSM_OP_ENCRYPT_INIT, handle, CKM_AES_CBC_PAD, "0123456789abcdef"),
+	assert_int_equal(begin(peer, HSM_OP_ENCRYPT_INIT, handle, CKM_AES_CBC_PAD,
+			       "0123456789abcdef"),
 			 CKR_OK);
 	assert_int_equal(run(peer, HSM_OP_ENCRYPT_UPDATE, "abc", 3, 100, 1), CKR_OK);
 	assert_int_equal(run(peer, HSM_OP_ENCRYPT_UPDATE, "abc", 3, 100, 1), CKR_ARGUMENTS_BAD);
@@ -619,15 +627,18 @@ static void wrap_and_unwrap(void **state)
 	assert_int_equal(wrap(peer, locked, key, blob, &length), CKR_KEY_FUNCTION_NOT_PERMITTED);
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_OK);
 	assert_int_equal(length, 24);
-	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_FALSE(CKA_SENSITIVE)), &back),
+	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_FALSE(CKA_SENSITIVE)),
+				&back),
 			 CKR_TEMPLATE_INCONSISTENT);
-	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "b")), &back),
+	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "b")),
+				&back),
 			 CKR_OK);
 	assert_false(get_bool(peer, back, CKA_ALWAYS_SENSITIVE));
 	assert_false(get_bool(peer, back, CKA_NEVER_EXTRACTABLE));
 	assert_false(get_bool(peer, back, CKA_LOCAL));
 	blob[3] ^= 1;
-	assert_int_not_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "b")), &back),
+	assert_int_not_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "b")),
+				    &back),
 			     CKR_OK);
 	peer_free(peer);
 }
@@ -655,7 +666,8 @@ static void wrap_with_trusted_only(void **state)
 			 CKR_ATTRIBUTE_READ_ONLY);
 	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
 	assert_int_equal(peer_login(peer, CKU_SO, SO_PIN), CKR_OK);
-	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, kek, A_LIST(A_TRUE(CKA_TRUSTED))), CKR_OK);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, kek, A_LIST(A_TRUE(CKA_TRUSTED))),
+			 CKR_OK);
 	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
 	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_OK);
@@ -683,7 +695,8 @@ static void nested_templates_hold(void **state)
 	n = nested(demand, CKA_LABEL, "only", 4);
 	assert_int_equal(generate_aes(peer,
 				      A_LIST(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_WRAP),
-					     A_TRUE(CKA_UNWRAP), A_BYTES(CKA_WRAP_TEMPLATE, demand, n),
+					     A_TRUE(CKA_UNWRAP),
+					     A_BYTES(CKA_WRAP_TEMPLATE, demand, n),
 					     A_BYTES(CKA_UNWRAP_TEMPLATE, demand, n)),
 				      &kek),
 			 CKR_OK);
@@ -692,12 +705,15 @@ static void nested_templates_hold(void **state)
 				      &key),
 			 CKR_OK);
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_KEY_HANDLE_INVALID);
-	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, key, A_LIST(A_TEXT(CKA_LABEL, "only"))),
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, key,
+				A_LIST(A_TEXT(CKA_LABEL, "only"))),
 			 CKR_OK);
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_OK);
-	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "other")), &back),
+	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TEXT(CKA_LABEL, "other")),
+				&back),
 			 CKR_TEMPLATE_INCONSISTENT);
-	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TRUE(CKA_EXTRACTABLE)), &back),
+	assert_int_equal(unwrap(peer, kek, blob, length, AES_TEMPLATE(A_TRUE(CKA_EXTRACTABLE)),
+				&back),
 			 CKR_OK);
 	assert_int_equal(FIND(peer, A_TEXT(CKA_LABEL, "only")), 2);
 	peer_free(peer);
