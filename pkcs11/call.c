@@ -53,7 +53,8 @@ CK_RV error_rv(const struct hsm_error *error, int result)
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) - 1; i++) {
 		if (errors[i].layer && errors[i].layer != error->layer)
 			continue;
-		if (errors[i].layer && errors[i].status >= 0 && (unsigned int)errors[i].status != error->device_status)
+		if (errors[i].layer && errors[i].status >= 0 &&
+		    (unsigned int)errors[i].status != error->device_status)
 			continue;
 		if (errors[i].error && errors[i].error != result)
 			continue;
@@ -173,7 +174,8 @@ uint64_t call_room_or_query(const CK_BYTE *out, CK_ULONG length)
 	return out ? length : HSM_OUT_QUERY;
 }
 
-CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length)
+CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out,
+		  CK_ULONG *length)
 {
 	const struct hsm_fields *fields;
 	const uint8_t *data;

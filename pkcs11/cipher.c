@@ -27,8 +27,8 @@ static const struct cipher {
 	},
 };
 
-static CK_RV begin(const struct cipher *cipher, CK_SESSION_HANDLE handle, const CK_MECHANISM *mechanism,
-		   CK_OBJECT_HANDLE key)
+static CK_RV begin(const struct cipher *cipher, CK_SESSION_HANDLE handle,
+		   const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
 	struct call call;
 	CK_RV rv;
@@ -44,19 +44,21 @@ static CK_RV begin(const struct cipher *cipher, CK_SESSION_HANDLE handle, const 
 	if (rv == CKR_OK)
 		rv = call_run(&call);
 	if (rv == CKR_OK)
-		atomic_store_explicit(&call.session->stream[cipher->use], stream_hint(mechanism), memory_order_relaxed);
+		atomic_store_explicit(&call.session->stream[cipher->use], stream_hint(mechanism),
+				      memory_order_relaxed);
 	call_end(&call);
 	return rv;
 }
 
-static CK_RV in_one_command(const struct cipher *cipher, struct session *session, const CK_BYTE *in, CK_ULONG length,
-			    CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV in_one_command(const struct cipher *cipher, struct session *session, const CK_BYTE *in,
+			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv;
 
 	if (length > HSM_DATA_MAX)
-		return cipher->use == STREAM_ENCRYPT ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE;
+		return cipher->use == STREAM_ENCRYPT ? CKR_DATA_LEN_RANGE
+						     : CKR_ENCRYPTED_DATA_LEN_RANGE;
 	rv = call_begin_in(&call, session, cipher->stream.single);
 	if (rv != CKR_OK)
 		return rv;
@@ -68,8 +70,8 @@ static CK_RV in_one_command(const struct cipher *cipher, struct session *session
 	return rv;
 }
 
-static CK_RV in_parts(const struct cipher *cipher, struct session *session, uint32_t hint, const CK_BYTE *in,
-		      CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV in_parts(const struct cipher *cipher, struct session *session, uint32_t hint,
+		      const CK_BYTE *in, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	CK_ULONG bound = stream_bound(cipher->use, hint, length);
 
@@ -83,8 +85,8 @@ static CK_RV in_parts(const struct cipher *cipher, struct session *session, uint
 	return stream_run(session, &cipher->stream, in, length, out, out_length);
 }
 
-static CK_RV single(const struct cipher *cipher, CK_SESSION_HANDLE handle, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		    CK_ULONG *out_length)
+static CK_RV single(const struct cipher *cipher, CK_SESSION_HANDLE handle, const CK_BYTE *in,
+		    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct session *session;
 	uint32_t hint;
@@ -103,10 +105,10 @@ static CK_RV single(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 	return rv;
 }
 
-#define UPDATE_SLACK	32U	/* more than a block: what may come out beyond what goes in */
+#define UPDATE_SLACK 32U /* more than a block: what may come out beyond what goes in */
 
-static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		    CK_ULONG *out_length)
+static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const CK_BYTE *in,
+		    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct session *session;
 	CK_RV rv = session_get(handle, &session);
@@ -129,7 +131,8 @@ static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 	return rv;
 }
 
-static CK_RV final(const struct cipher *cipher, CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV final(const struct cipher *cipher, CK_SESSION_HANDLE handle, CK_BYTE *out,
+		   CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, cipher->stream.final);
@@ -146,18 +149,20 @@ static CK_RV final(const struct cipher *cipher, CK_SESSION_HANDLE handle, CK_BYT
 	return rv;
 }
 
-MODULE_API CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+MODULE_API CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+			       CK_OBJECT_HANDLE key)
 {
 	return begin(&encrypt, session, mechanism, key);
 }
 
-MODULE_API CK_RV C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+MODULE_API CK_RV C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+			   CK_ULONG *out_length)
 {
 	return single(&encrypt, session, data, length, out, out_length);
 }
 
-MODULE_API CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG length, CK_BYTE *out,
-				 CK_ULONG *out_length)
+MODULE_API CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG length,
+				 CK_BYTE *out, CK_ULONG *out_length)
 {
 	return update(&encrypt, session, part, length, out, out_length);
 }
@@ -167,18 +172,20 @@ MODULE_API CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULON
 	return final(&encrypt, session, out, out_length);
 }
 
-MODULE_API CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+MODULE_API CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+			       CK_OBJECT_HANDLE key)
 {
 	return begin(&decrypt, session, mechanism, key);
 }
 
-MODULE_API CK_RV C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+MODULE_API CK_RV C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+			   CK_ULONG *out_length)
 {
 	return single(&decrypt, session, data, length, out, out_length);
 }
 
-MODULE_API CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG length, CK_BYTE *out,
-				 CK_ULONG *out_length)
+MODULE_API CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG length,
+				 CK_BYTE *out, CK_ULONG *out_length)
 {
 	return update(&decrypt, session, part, length, out, out_length);
 }

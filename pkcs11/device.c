@@ -10,8 +10,8 @@
 #include <string.h>
 #include "internal.h"
 
-#define DEVICE_SHIFT	16
-#define PARTITIONS_MAX	1024
+#define DEVICE_SHIFT   16
+#define PARTITIONS_MAX 1024
 
 /**
  * struct device - a device that is configured
@@ -47,7 +47,7 @@ struct slot {
 
 static pthread_mutex_t refresh_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct device *devices;
-static struct slot *slots;		/* sorted by id; the list under the module lock */
+static struct slot *slots;  /* sorted by id; the list under the module lock */
 static bool looked;
 
 CK_SLOT_ID slot_id(const struct slot *slot)
@@ -94,7 +94,8 @@ static uint32_t device_number(const char *name, uint32_t place)
 	const struct device *d;
 	uint32_t number = place;
 
-	if (!strncmp(name, prefix, sizeof(prefix) - 1) && isdigit((unsigned char)name[sizeof(prefix) - 1]))
+	if (!strncmp(name, prefix, sizeof(prefix) - 1) &&
+	    isdigit((unsigned char)name[sizeof(prefix) - 1]))
 		number = strtoul(name + sizeof(prefix) - 1, NULL, 10) & 0x7fff;
 	for (d = devices; d;)
 		if (d->number == number) {
@@ -212,7 +213,8 @@ static void partition_seen(struct device *d, const struct hsm_partition_info *pa
 	struct slot *slot;
 
 	for (slot = slots; slot; slot = slot->next) {
-		if (slot->device != d || memcmp(slot->partition.id, partition->id, sizeof(partition->id)))
+		if (slot->device != d ||
+		    memcmp(slot->partition.id, partition->id, sizeof(partition->id)))
 			continue;
 		slot->present = true;
 		return;

@@ -36,7 +36,7 @@
 
 struct slot;
 
-#define PIN_FIELD_MAX	255	/* of the fields PIN and NEW_PIN */
+#define PIN_FIELD_MAX 255 /* of the fields PIN and NEW_PIN */
 
 /* ---- module.c ---- */
 
@@ -108,7 +108,11 @@ void slots_free(bool child);
 
 /* The operations of a session for which stream.c wants to know how they treat lengths */
 enum stream_use {
-	STREAM_ENCRYPT, STREAM_DECRYPT, STREAM_SIGN, STREAM_VERIFY, STREAM_USES,
+	STREAM_ENCRYPT,
+	STREAM_DECRYPT,
+	STREAM_SIGN,
+	STREAM_VERIFY,
+	STREAM_USES,
 };
 
 /**
@@ -204,7 +208,8 @@ CK_RV call_finish(struct call *call);
  *
  * Return: @rv, or what becomes of it.
  */
-CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length);
+CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out,
+		  CK_ULONG *length);
 
 /* call_room - value of OUT_MAX for a buffer of the caller; without one 0, for commands that always give something */
 uint64_t call_room(const CK_BYTE *out, CK_ULONG length);
@@ -220,20 +225,22 @@ CK_RV error_rv(const struct hsm_error *error, int result);
 
 /* ---- template.c ---- */
 
-#define TEMPLATE_MAX	1024	/* attributes in one template */
+#define TEMPLATE_MAX 1024 /* attributes in one template */
 
 /**
  * template_put - a template as a field
  * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID; lack of room sticks in the writer.
  */
-CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag, const CK_ATTRIBUTE *attributes, CK_ULONG count);
+CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag,
+		   const CK_ATTRIBUTE *attributes, CK_ULONG count);
 
 /**
  * template_fill - values of a response into the caller's template (C_GetAttributeValue)
  * @rv: of the command, returned unless a buffer is too small
  * @data: checked list of attributes
  */
-CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count);
+CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes,
+		    CK_ULONG count);
 
 /* ---- parameter.c ---- */
 
@@ -280,14 +287,14 @@ CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length);
  * @out: room for stream_bound() bytes (ciphers), for the signature or digest; the signature itself with verification
  * @out_length: in: size; out: bytes written
  */
-CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		 CK_ULONG *out_length);
+CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		 CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
 
 /**
  * stream_parts - a part that is longer than one command takes, one command after the other
  * @out: NULL for operations whose parts have no output
  */
-CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		   CK_ULONG *out_length);
+CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		   CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
 
 #endif /* PKCS11_INTERNAL_H */

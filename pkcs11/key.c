@@ -5,8 +5,8 @@
 #include <string.h>
 #include "internal.h"
 
-MODULE_API CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_ATTRIBUTE *attributes, CK_ULONG count,
-			       CK_OBJECT_HANDLE *key)
+MODULE_API CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			       CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_GENERATE_KEY);
@@ -22,8 +22,9 @@ MODULE_API CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism
 	return rv;
 }
 
-MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_ATTRIBUTE *public_attributes,
-				   CK_ULONG public_count, CK_ATTRIBUTE *private_attributes, CK_ULONG private_count,
+MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+				   CK_ATTRIBUTE *public_attributes, CK_ULONG public_count,
+				   CK_ATTRIBUTE *private_attributes, CK_ULONG private_count,
 				   CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key)
 {
 	struct call call;
@@ -35,7 +36,8 @@ MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mecha
 	if (rv == CKR_OK)
 		rv = template_put(call.writer, HSM_FIELD_TEMPLATE, public_attributes, public_count);
 	if (rv == CKR_OK)
-		rv = template_put(call.writer, HSM_FIELD_PRIVATE_TEMPLATE, private_attributes, private_count);
+		rv = template_put(call.writer, HSM_FIELD_PRIVATE_TEMPLATE, private_attributes,
+				  private_count);
 	if (rv == CKR_OK)
 		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, public_key);
 	if (rv == CKR_OK)
@@ -44,8 +46,9 @@ MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mecha
 	return rv;
 }
 
-MODULE_API CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping,
-			   CK_OBJECT_HANDLE key, CK_BYTE *out, CK_ULONG *out_length)
+MODULE_API CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			   CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key, CK_BYTE *out,
+			   CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_WRAP);
@@ -63,9 +66,9 @@ MODULE_API CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK
 	return rv;
 }
 
-MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE unwrapping,
-			     CK_BYTE *wrapped, CK_ULONG length, CK_ATTRIBUTE *attributes, CK_ULONG count,
-			     CK_OBJECT_HANDLE *key)
+MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			     CK_OBJECT_HANDLE unwrapping, CK_BYTE *wrapped, CK_ULONG length,
+			     CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_UNWRAP);
@@ -89,8 +92,9 @@ MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, 
 	return rv;
 }
 
-MODULE_API CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
-			     CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *key)
+MODULE_API CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			     CK_OBJECT_HANDLE base, CK_ATTRIBUTE *attributes, CK_ULONG count,
+			     CK_OBJECT_HANDLE *key)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_DERIVE);
@@ -109,7 +113,8 @@ MODULE_API CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, 
 }
 
 /* The key exists only when the ciphertext fitted: asking for the length makes none. */
-static CK_RV encapsulated(struct call *call, CK_BYTE *out, CK_ULONG *out_length, CK_OBJECT_HANDLE *key)
+static CK_RV encapsulated(struct call *call, CK_BYTE *out, CK_ULONG *out_length,
+			  CK_OBJECT_HANDLE *key)
 {
 	CK_RV rv = call_run(call);
 
@@ -118,8 +123,9 @@ static CK_RV encapsulated(struct call *call, CK_BYTE *out, CK_ULONG *out_length,
 	return call_output(call, rv, HSM_FIELD_CIPHERTEXT, out, out_length);
 }
 
-MODULE_API CK_RV C_EncapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE public_key,
-				  CK_ATTRIBUTE *attributes, CK_ULONG count, CK_BYTE *out, CK_ULONG *out_length,
+MODULE_API CK_RV C_EncapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+				  CK_OBJECT_HANDLE public_key, CK_ATTRIBUTE *attributes,
+				  CK_ULONG count, CK_BYTE *out, CK_ULONG *out_length,
 				  CK_OBJECT_HANDLE *key)
 {
 	struct call call;
@@ -127,7 +133,8 @@ MODULE_API CK_RV C_EncapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechan
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = out_length && (key || !out) ? mechanism_put(call.writer, mechanism) : CKR_ARGUMENTS_BAD;
+	rv = out_length && (key || !out) ? mechanism_put(call.writer, mechanism)
+					 : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
 		rv = template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count);
 	if (rv == CKR_OK) {
@@ -139,8 +146,9 @@ MODULE_API CK_RV C_EncapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechan
 	return rv;
 }
 
-MODULE_API CK_RV C_DecapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE private_key,
-				  CK_ATTRIBUTE *attributes, CK_ULONG count, CK_BYTE *ciphertext, CK_ULONG length,
+MODULE_API CK_RV C_DecapsulateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+				  CK_OBJECT_HANDLE private_key, CK_ATTRIBUTE *attributes,
+				  CK_ULONG count, CK_BYTE *ciphertext, CK_ULONG length,
 				  CK_OBJECT_HANDLE *key)
 {
 	struct call call;

@@ -20,13 +20,14 @@ struct life {
 
 static struct life no_life;
 static struct life *_Atomic life = &no_life;
-static _Atomic pid_t life_pid;		/* 0: the page is wiped by fork */
+static _Atomic pid_t life_pid;  /* 0: the page is wiped by fork */
 
-static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;	/* C_Initialize and C_Finalize, one at a time */
+static pthread_mutex_t init_lock =
+	PTHREAD_MUTEX_INITIALIZER; /* C_Initialize and C_Finalize, one at a time */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 static _Atomic unsigned int callers;
-static bool initialized;		/* here or in the parent: what lies about is from then */
+static bool initialized;	 /* here or in the parent: what lies about is from then */
 
 bool module_running(void)
 {
@@ -75,7 +76,8 @@ static CK_RV life_begin(void)
 	struct life *page = atomic_load(&life);
 
 	if (page == &no_life) {
-		page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (page == MAP_FAILED)
 			return CKR_HOST_MEMORY;
 		if (madvise(page, sizeof(*page), MADV_WIPEONFORK) < 0)
@@ -111,7 +113,8 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 	if (args->pReserved)
 		return CKR_ARGUMENTS_BAD;
 	/* All four or none. Locks of the system do for every kind of thread there is on Linux, so callbacks are not called. */
-	functions = !!args->CreateMutex + !!args->DestroyMutex + !!args->LockMutex + !!args->UnlockMutex;
+	functions = !!args->CreateMutex + !!args->DestroyMutex + !!args->LockMutex +
+		    !!args->UnlockMutex;
 	if (functions && functions != 4)
 		return CKR_ARGUMENTS_BAD;
 	return CKR_OK;
@@ -219,7 +222,8 @@ MODULE_API CK_RV C_GetInfo(CK_INFO *info)
 	info->cryptokiVersion.major = 3;
 	info->cryptokiVersion.minor = 2;
 	pad_text(info->manufacturerID, sizeof(info->manufacturerID), "Integrated HSM");
-	pad_text(info->libraryDescription, sizeof(info->libraryDescription), "PKCS#11 module of the HSM");
+	pad_text(info->libraryDescription, sizeof(info->libraryDescription),
+		 "PKCS#11 module of the HSM");
 	info->libraryVersion = library_version();
 	module_leave();
 	return CKR_OK;

@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-#define FIND_MAX	8000U	/* handles asked for in one command */
+#define FIND_MAX 8000U /* handles asked for in one command */
 
 MODULE_API CK_RV C_CreateObject(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attributes, CK_ULONG count,
 				CK_OBJECT_HANDLE *object)
@@ -14,15 +14,16 @@ MODULE_API CK_RV C_CreateObject(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attribut
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = attributes && object ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count) : CKR_ARGUMENTS_BAD;
+	rv = attributes && object ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count)
+				  : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
 		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, object);
 	call_end(&call);
 	return rv;
 }
 
-MODULE_API CK_RV C_CopyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
-			      CK_ULONG count, CK_OBJECT_HANDLE *copy)
+MODULE_API CK_RV C_CopyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
+			      CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *copy)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_OBJECT_COPY);
@@ -30,7 +31,8 @@ MODULE_API CK_RV C_CopyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_KEY, object);
-	rv = copy ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count) : CKR_ARGUMENTS_BAD;
+	rv = copy ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count)
+		  : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
 		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, copy);
 	call_end(&call);
@@ -58,7 +60,8 @@ MODULE_API CK_RV C_GetObjectSize(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE obje
 	hsm_put_u64(call.writer, HSM_FIELD_KEY, object);
 	rv = size ? call_run(&call) : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
-		*size = hsm_fields_u64(hsm_request_fields(call.request), HSM_FIELD_LENGTH, CK_UNAVAILABLE_INFORMATION);
+		*size = hsm_fields_u64(hsm_request_fields(call.request), HSM_FIELD_LENGTH,
+				       CK_UNAVAILABLE_INFORMATION);
 	call_end(&call);
 	return rv;
 }
@@ -82,8 +85,8 @@ static bool attributes_come(CK_RV rv)
 	return rv == CKR_OK || rv == CKR_ATTRIBUTE_SENSITIVE || rv == CKR_ATTRIBUTE_TYPE_INVALID;
 }
 
-MODULE_API CK_RV C_GetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
-				     CK_ULONG count)
+MODULE_API CK_RV C_GetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
+				     CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
 	const uint8_t *data;
 	struct call call;
@@ -100,15 +103,16 @@ MODULE_API CK_RV C_GetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE 
 	put_types(call.writer, attributes, count);
 	rv = call_run(&call);
 	if (attributes_come(rv)) {
-		data = hsm_fields_bytes(hsm_request_fields(call.request), HSM_FIELD_ATTRIBUTES, &length);
+		data = hsm_fields_bytes(hsm_request_fields(call.request), HSM_FIELD_ATTRIBUTES,
+					&length);
 		rv = template_fill(rv, data, length, attributes, count);
 	}
 	call_end(&call);
 	return rv;
 }
 
-MODULE_API CK_RV C_SetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
-				     CK_ULONG count)
+MODULE_API CK_RV C_SetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
+				     CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_ATTRIBUTES_SET);
@@ -116,14 +120,16 @@ MODULE_API CK_RV C_SetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE 
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_KEY, object);
-	rv = attributes ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count) : CKR_ARGUMENTS_BAD;
+	rv = attributes ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count)
+			: CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
 		rv = call_run(&call);
 	call_end(&call);
 	return rv;
 }
 
-MODULE_API CK_RV C_FindObjectsInit(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attributes, CK_ULONG count)
+MODULE_API CK_RV C_FindObjectsInit(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attributes,
+				   CK_ULONG count)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_FIND_INIT);
@@ -137,10 +143,12 @@ MODULE_API CK_RV C_FindObjectsInit(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attri
 	return rv;
 }
 
-static CK_RV give_handles(const struct call *call, CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *count)
+static CK_RV give_handles(const struct call *call, CK_OBJECT_HANDLE *objects, CK_ULONG max,
+			  CK_ULONG *count)
 {
 	size_t length, i;
-	const uint8_t *list = hsm_fields_bytes(hsm_request_fields(call->request), HSM_FIELD_HANDLES, &length);
+	const uint8_t *list =
+		hsm_fields_bytes(hsm_request_fields(call->request), HSM_FIELD_HANDLES, &length);
 
 	length /= sizeof(uint64_t);
 	if (length > max)
@@ -151,7 +159,8 @@ static CK_RV give_handles(const struct call *call, CK_OBJECT_HANDLE *objects, CK
 	return CKR_OK;
 }
 
-MODULE_API CK_RV C_FindObjects(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *count)
+MODULE_API CK_RV C_FindObjects(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *objects, CK_ULONG max,
+			       CK_ULONG *count)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_FIND);

@@ -41,7 +41,8 @@ static bool put_ctr(struct hsm_writer *w, const union parameter *p)
 static bool put_gcm(struct hsm_writer *w, const union parameter *p)
 {
 	hsm_put_u64(w, HSM_FIELD_TAG_BITS, p->gcm.ulTagBits);
-	return put(w, HSM_FIELD_IV, p->gcm.pIv, p->gcm.ulIvLen) && put(w, HSM_FIELD_AAD, p->gcm.pAAD, p->gcm.ulAADLen);
+	return put(w, HSM_FIELD_IV, p->gcm.pIv, p->gcm.ulIvLen) &&
+	       put(w, HSM_FIELD_AAD, p->gcm.pAAD, p->gcm.ulAADLen);
 }
 
 static bool put_ccm(struct hsm_writer *w, const union parameter *p)
@@ -140,14 +141,16 @@ static const struct form {
 	[HSM_PARAM_ECDH] = { sizeof(CK_ECDH1_DERIVE_PARAMS), false, put_ecdh },
 	[HSM_PARAM_EDDSA] = { sizeof(CK_EDDSA_PARAMS), true, put_eddsa },
 	[HSM_PARAM_SIGN_CONTEXT] = { sizeof(CK_SIGN_ADDITIONAL_CONTEXT), true, put_context },
-	[HSM_PARAM_HASH_SIGN_CONTEXT] = { sizeof(CK_HASH_SIGN_ADDITIONAL_CONTEXT), false, put_hash_context },
+	[HSM_PARAM_HASH_SIGN_CONTEXT] = { sizeof(CK_HASH_SIGN_ADDITIONAL_CONTEXT), false,
+					  put_hash_context },
 	[HSM_PARAM_MAC_LENGTH] = { sizeof(CK_MAC_GENERAL_PARAMS), false, put_mac_length },
 	[HSM_PARAM_HKDF] = { sizeof(CK_HKDF_PARAMS), false, put_hkdf },
 	[HSM_PARAM_DATA] = { sizeof(CK_KEY_DERIVATION_STRING_DATA), false, put_data },
 	[HSM_PARAM_CBC_DATA] = { sizeof(CK_AES_CBC_ENCRYPT_DATA_PARAMS), false, put_cbc_data },
 };
 
-static bool put_structure(struct hsm_writer *writer, const struct form *form, const CK_MECHANISM *mechanism)
+static bool put_structure(struct hsm_writer *writer, const struct form *form,
+			  const CK_MECHANISM *mechanism)
 {
 	union parameter parameter;
 
@@ -159,7 +162,8 @@ static bool put_structure(struct hsm_writer *writer, const struct form *form, co
 	return form->put(writer, &parameter);
 }
 
-static bool put_parameter(struct hsm_writer *writer, unsigned int parameter, const CK_MECHANISM *mechanism)
+static bool put_parameter(struct hsm_writer *writer, unsigned int parameter,
+			  const CK_MECHANISM *mechanism)
 {
 	bool none = !mechanism->ulParameterLen;
 
@@ -168,9 +172,11 @@ static bool put_parameter(struct hsm_writer *writer, unsigned int parameter, con
 		/* Some callers leave a pointer with the length 0. */
 		return none;
 	case HSM_PARAM_IV:
-		return !none && put(writer, HSM_FIELD_IV, mechanism->pParameter, mechanism->ulParameterLen);
+		return !none &&
+		       put(writer, HSM_FIELD_IV, mechanism->pParameter, mechanism->ulParameterLen);
 	case HSM_PARAM_OPTIONAL_IV:
-		return none || put(writer, HSM_FIELD_IV, mechanism->pParameter, mechanism->ulParameterLen);
+		return none ||
+		       put(writer, HSM_FIELD_IV, mechanism->pParameter, mechanism->ulParameterLen);
 	default:
 		break;
 	}
@@ -189,5 +195,6 @@ CK_RV mechanism_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism)
 	if (!info)
 		return CKR_MECHANISM_INVALID;
 	hsm_put_u64(writer, HSM_FIELD_MECHANISM, mechanism->mechanism);
-	return put_parameter(writer, info->parameter, mechanism) ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	return put_parameter(writer, info->parameter, mechanism) ? CKR_OK
+								 : CKR_MECHANISM_PARAM_INVALID;
 }

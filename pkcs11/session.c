@@ -9,21 +9,22 @@
 #include <string.h>
 #include "internal.h"
 
-#define SESSION_OPEN		0x80000000U	/* in the low half of the word; the rest of it counts users */
-#define CHUNK			256U
-#define CHUNKS			256U
-#define INDEX_BITS		20
-#define GENERATION_MASK		((uint32_t)(ULONG_MAX >> INDEX_BITS))
+#define SESSION_OPEN	0x80000000U /* in the low half of the word; the rest of it counts users */
+#define CHUNK		256U
+#define CHUNKS		256U
+#define INDEX_BITS	20
+#define GENERATION_MASK ((uint32_t)(ULONG_MAX >> INDEX_BITS))
 
 /* Chunks are made as they are needed and stay: a late thread may look at a session at any time. */
 static struct session *_Atomic chunks[CHUNKS];
 static struct session *free_sessions;
-static uint32_t made;			/* chunks */
+static uint32_t made;   /* chunks */
 static _Atomic unsigned int open_count;
 
 static CK_SESSION_HANDLE handle_of(const struct session *session, uint64_t word)
 {
-	return ((CK_SESSION_HANDLE)(word >> 32) & GENERATION_MASK) << INDEX_BITS | (session->index + 1);
+	return ((CK_SESSION_HANDLE)(word >> 32) & GENERATION_MASK) << INDEX_BITS |
+	       (session->index + 1);
 }
 
 static struct session *find(CK_SESSION_HANDLE handle)
@@ -51,8 +52,8 @@ CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
 	do {
 		if (!(word & SESSION_OPEN) || handle_of(s, word) != handle)
 			return CKR_SESSION_HANDLE_INVALID;
-	} while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + 1, memory_order_acquire,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&s->word, &word, word + 1, memory_order_acquire, memory_order_relaxed));
 	*session = s;
 	return CKR_OK;
 }
@@ -127,7 +128,8 @@ static struct session *session_take(void)
 }
 
 /* The count on @slot goes over to the session. */
-static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned int generation, CK_SESSION_HANDLE *handle)
+static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned int generation,
+			  CK_SESSION_HANDLE *handle)
 {
 	struct session *session = session_take();
 	uint64_t word;
@@ -295,7 +297,8 @@ static bool pin_given(const CK_UTF8CHAR *pin, CK_ULONG length)
 	return pin || !length;
 }
 
-static void put_pin(struct call *call, enum hsm_field_tag tag, const CK_UTF8CHAR *pin, CK_ULONG length)
+static void put_pin(struct call *call, enum hsm_field_tag tag, const CK_UTF8CHAR *pin,
+		    CK_ULONG length)
 {
 	hsm_put_bytes(call->writer, tag, pin ? pin : (const CK_UTF8CHAR *)"", length);
 }
@@ -315,8 +318,8 @@ MODULE_API CK_RV C_InitPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *pin, CK_ULONG 
 	return call_finish(&call);
 }
 
-MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULONG old_length, CK_UTF8CHAR *new_pin,
-			  CK_ULONG new_length)
+MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULONG old_length,
+			  CK_UTF8CHAR *new_pin, CK_ULONG new_length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_PIN_SET);
@@ -338,7 +341,8 @@ MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULO
 	return call_finish(&call);
 }
 
-MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG length)
+MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin,
+			 CK_ULONG length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_LOGIN);

@@ -5,15 +5,23 @@
 #include "internal.h"
 
 static const struct stream digest = {
-	.single = HSM_OP_DIGEST, .update = HSM_OP_DIGEST_UPDATE, .final = HSM_OP_DIGEST_FINAL, .output = HSM_FIELD_DATA,
+	.single = HSM_OP_DIGEST,
+	.update = HSM_OP_DIGEST_UPDATE,
+	.final = HSM_OP_DIGEST_FINAL,
+	.output = HSM_FIELD_DATA,
 };
 
 static const struct stream sign = {
-	.single = HSM_OP_SIGN, .update = HSM_OP_SIGN_UPDATE, .final = HSM_OP_SIGN_FINAL, .output = HSM_FIELD_SIGNATURE,
+	.single = HSM_OP_SIGN,
+	.update = HSM_OP_SIGN_UPDATE,
+	.final = HSM_OP_SIGN_FINAL,
+	.output = HSM_FIELD_SIGNATURE,
 };
 
 static const struct stream verify = {
-	.single = HSM_OP_VERIFY, .update = HSM_OP_VERIFY_UPDATE, .final = HSM_OP_VERIFY_FINAL,
+	.single = HSM_OP_VERIFY,
+	.update = HSM_OP_VERIFY_UPDATE,
+	.final = HSM_OP_VERIFY_FINAL,
 };
 
 /* The hint that stream.c takes for the digest itself: any digest can be had in parts. */
@@ -37,13 +45,14 @@ static CK_RV begin(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum 
 	if (rv == CKR_OK)
 		rv = call_run(&call);
 	if (rv == CKR_OK)
-		atomic_store_explicit(&call.session->stream[use], stream_hint(mechanism), memory_order_relaxed);
+		atomic_store_explicit(&call.session->stream[use], stream_hint(mechanism),
+				      memory_order_relaxed);
 	call_end(&call);
 	return rv;
 }
 
-static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length,
-			    CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in,
+			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv;
@@ -62,8 +71,8 @@ static CK_RV in_one_command(struct session *session, const struct stream *stream
 }
 
 /* The length of a digest or signature does not depend on the data, so it is asked for without. */
-static CK_RV in_parts(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length,
-		      CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV in_parts(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		      CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	CK_ULONG needed = 0;
 	CK_RV rv = in_one_command(session, stream, NULL, 0, NULL, &needed);
@@ -77,8 +86,8 @@ static CK_RV in_parts(struct session *session, const struct stream *stream, cons
 	return stream_run(session, stream, in, length, out, out_length);
 }
 
-static CK_RV single(struct session *session, const struct stream *stream, uint32_t hint, const CK_BYTE *in,
-		    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV single(struct session *session, const struct stream *stream, uint32_t hint,
+		    const CK_BYTE *in, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	if ((!in && length) || !out_length)
 		return CKR_ARGUMENTS_BAD;
@@ -89,7 +98,8 @@ static CK_RV single(struct session *session, const struct stream *stream, uint32
 	return in_one_command(session, stream, in, length, out, out_length);
 }
 
-static CK_RV update(CK_SESSION_HANDLE handle, const struct stream *stream, const CK_BYTE *part, CK_ULONG length)
+static CK_RV update(CK_SESSION_HANDLE handle, const struct stream *stream, const CK_BYTE *part,
+		    CK_ULONG length)
 {
 	struct session *session;
 	CK_RV rv = session_get(handle, &session);
@@ -104,7 +114,8 @@ static CK_RV update(CK_SESSION_HANDLE handle, const struct stream *stream, const
 	return rv;
 }
 
-static CK_RV final(CK_SESSION_HANDLE handle, const struct stream *stream, CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV final(CK_SESSION_HANDLE handle, const struct stream *stream, CK_BYTE *out,
+		   CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, stream->final);
@@ -138,7 +149,8 @@ MODULE_API CK_RV C_DigestInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism)
 	return rv;
 }
 
-MODULE_API CK_RV C_Digest(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+MODULE_API CK_RV C_Digest(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+			  CK_ULONG *out_length)
 {
 	struct session *session;
 	CK_RV rv = session_get(handle, &session);
@@ -178,7 +190,8 @@ MODULE_API CK_RV C_SignInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, C
 	return begin(handle, HSM_OP_SIGN_INIT, STREAM_SIGN, mechanism, key);
 }
 
-MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+			CK_ULONG *out_length)
 {
 	struct session *session;
 	uint32_t hint;
@@ -202,15 +215,16 @@ MODULE_API CK_RV C_SignFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *o
 	return final(handle, &sign, out, out_length);
 }
 
-MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			      CK_OBJECT_HANDLE key)
 {
 	if (!mechanism)
 		return C_SessionCancel(handle, CKF_VERIFY);
 	return begin(handle, HSM_OP_VERIFY_INIT, STREAM_VERIFY, mechanism, key);
 }
 
-static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data, CK_ULONG length, const CK_BYTE *signature,
-				   CK_ULONG signature_length)
+static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data, CK_ULONG length,
+				   const CK_BYTE *signature, CK_ULONG signature_length)
 {
 	struct call call;
 	CK_RV rv;
@@ -227,10 +241,10 @@ static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data,
 }
 
 /* Data and signature share a command. */
-#define SIGNATURE_MAX	(16U * 1024)
+#define SIGNATURE_MAX (16U * 1024)
 
-MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *signature,
-			  CK_ULONG signature_length)
+MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length,
+			  CK_BYTE *signature, CK_ULONG signature_length)
 {
 	struct session *session;
 	uint32_t hint;

@@ -53,7 +53,8 @@ static void fill_slot_info(const struct slot *slot, CK_SLOT_INFO *info)
 	char text[192];
 
 	memset(info, 0, sizeof(*info));
-	snprintf(text, sizeof(text), "%s %s: %s", device->model, device->serial, slot_partition(slot)->name);
+	snprintf(text, sizeof(text), "%s %s: %s", device->model, device->serial,
+		 slot_partition(slot)->name);
 	pad_text(info->slotDescription, sizeof(info->slotDescription), text);
 	pad_text(info->manufacturerID, sizeof(info->manufacturerID), "Integrated HSM");
 	info->flags = CKF_TOKEN_PRESENT;
@@ -81,7 +82,8 @@ MODULE_API CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 
 /* ---- commands of a slot: each has these steps around it ---- */
 
-static CK_RV begin(struct call *call, const void *result, CK_SLOT_ID id, enum hsm_operation operation)
+static CK_RV begin(struct call *call, const void *result, CK_SLOT_ID id,
+		   enum hsm_operation operation)
 {
 	CK_RV rv = module_enter();
 
@@ -157,7 +159,8 @@ MODULE_API CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 static CK_RV give_types(const struct call *call, CK_MECHANISM_TYPE *list, CK_ULONG *count)
 {
 	size_t length, i;
-	const uint8_t *bytes = hsm_fields_bytes(hsm_request_fields(call->request), HSM_FIELD_TYPES, &length);
+	const uint8_t *bytes =
+		hsm_fields_bytes(hsm_request_fields(call->request), HSM_FIELD_TYPES, &length);
 	CK_ULONG room = *count;
 
 	*count = length / sizeof(uint64_t);
@@ -204,7 +207,7 @@ MODULE_API CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type, CK_ME
 	return rv;
 }
 
-#define LABEL_SIZE	32
+#define LABEL_SIZE 32
 
 MODULE_API CK_RV C_InitToken(CK_SLOT_ID id, CK_UTF8CHAR *pin, CK_ULONG length, CK_UTF8CHAR *label)
 {

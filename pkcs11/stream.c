@@ -8,18 +8,18 @@
 #include <string.h>
 #include "internal.h"
 
-#define CHUNK		(16U * 1024)	/* in one part: four make 64 KiB and overlap */
-#define LONE		(24U * 1024)	/* up to here one command is quicker than parts */
-#define DEPTH		4U		/* parts under way */
-#define BLOCK		32U		/* more than any cipher's block: what a part may give beyond its input */
+#define CHUNK (16U * 1024) /* in one part: four make 64 KiB and overlap */
+#define LONE  (24U * 1024) /* up to here one command is quicker than parts */
+#define DEPTH 4U	 /* parts under way */
+#define BLOCK 32U  /* more than any cipher's block: what a part may give beyond its input */
 
 /* How a mechanism treats lengths, in the low byte of a hint; the tag's bytes above it */
 enum {
-	STREAM_NONE,		/* only in one piece, or unknown */
-	STREAM_SAME,		/* output as long as input */
+	STREAM_NONE,  /* only in one piece, or unknown */
+	STREAM_SAME,  /* output as long as input */
 	STREAM_PADDED,
-	STREAM_TAGGED,		/* and a tag behind it */
-	STREAM_HASHED,		/* digests, and signatures and MACs that begin with one */
+	STREAM_TAGGED,  /* and a tag behind it */
+	STREAM_HASHED,  /* digests, and signatures and MACs that begin with one */
 };
 
 static uint32_t cipher_hint(const CK_MECHANISM *mechanism)
@@ -35,7 +35,8 @@ static uint32_t aead_hint(const CK_MECHANISM *mechanism)
 	if (mechanism->mechanism != CKM_AES_GCM || mechanism->ulParameterLen != sizeof(gcm))
 		return STREAM_NONE;
 	memcpy(&gcm, mechanism->pParameter, sizeof(gcm));
-	return gcm.ulTagBits <= 128 ? STREAM_TAGGED | (uint32_t)((gcm.ulTagBits + 7) / 8) << 8 : STREAM_NONE;
+	return gcm.ulTagBits <= 128 ? STREAM_TAGGED | (uint32_t)((gcm.ulTagBits + 7) / 8) << 8
+				    : STREAM_NONE;
 }
 
 uint32_t stream_hint(const CK_MECHANISM *mechanism)
@@ -163,7 +164,8 @@ static void send_next(struct run *run)
 static CK_RV take_output(struct run *run, const struct call *call)
 {
 	size_t size;
-	const uint8_t *data = hsm_fields_bytes(hsm_request_fields(call->request), run->stream->output, &size);
+	const uint8_t *data =
+		hsm_fields_bytes(hsm_request_fields(call->request), run->stream->output, &size);
 
 	if (size > run->room - run->done)
 		return CKR_DEVICE_ERROR;
@@ -188,11 +190,16 @@ static void take_oldest(struct run *run)
 	run->count--;
 }
 
-CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		 CK_ULONG *out_length)
+CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		 CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct run run = {
-		.session = session, .stream = stream, .in = in, .length = length, .out = out, .room = *out_length,
+		.session = session,
+		.stream = stream,
+		.in = in,
+		.length = length,
+		.out = out,
+		.room = *out_length,
 		.part = 1,
 	};
 
@@ -207,8 +214,8 @@ CK_RV stream_run(struct session *session, const struct stream *stream, const CK_
 	return run.rv;
 }
 
-static CK_RV one_part(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length,
-		      CK_BYTE *out, CK_ULONG *out_length)
+static CK_RV one_part(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		      CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct call call;
 	CK_RV rv = call_begin_in(&call, session, stream->update);
@@ -224,8 +231,8 @@ static CK_RV one_part(struct session *session, const struct stream *stream, cons
 	return rv;
 }
 
-CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
-		   CK_ULONG *out_length)
+CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in,
+		   CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	CK_ULONG limit = HSM_DATA_MAX - BLOCK, size, room, done = 0;
 	CK_RV rv;

@@ -7,24 +7,64 @@
 #include <string.h>
 #include "internal.h"
 
-#define DEPTH_MAX	3	/* templates in templates */
+#define DEPTH_MAX 3 /* templates in templates */
 
 enum kind {
-	KIND_BYTES, KIND_ULONG, KIND_BOOL, KIND_ULONGS, KIND_TEMPLATE,
+	KIND_BYTES,
+	KIND_ULONG,
+	KIND_BOOL,
+	KIND_ULONGS,
+	KIND_TEMPLATE,
 };
 
 static const CK_ATTRIBUTE_TYPE ulongs[] = {
-	CKA_CLASS, CKA_KEY_TYPE, CKA_CERTIFICATE_TYPE, CKA_CERTIFICATE_CATEGORY, CKA_JAVA_MIDP_SECURITY_DOMAIN,
-	CKA_NAME_HASH_ALGORITHM, CKA_MODULUS_BITS, CKA_PRIME_BITS, CKA_SUBPRIME_BITS, CKA_VALUE_BITS, CKA_VALUE_LEN,
-	CKA_KEY_GEN_MECHANISM, CKA_MECHANISM_TYPE, CKA_HW_FEATURE_TYPE, CKA_AUTH_PIN_FLAGS, CKA_PROFILE_ID,
-	CKA_PARAMETER_SET, CKA_OBJECT_VALIDATION_FLAGS,
+	CKA_CLASS,
+	CKA_KEY_TYPE,
+	CKA_CERTIFICATE_TYPE,
+	CKA_CERTIFICATE_CATEGORY,
+	CKA_JAVA_MIDP_SECURITY_DOMAIN,
+	CKA_NAME_HASH_ALGORITHM,
+	CKA_MODULUS_BITS,
+	CKA_PRIME_BITS,
+	CKA_SUBPRIME_BITS,
+	CKA_VALUE_BITS,
+	CKA_VALUE_LEN,
+	CKA_KEY_GEN_MECHANISM,
+	CKA_MECHANISM_TYPE,
+	CKA_HW_FEATURE_TYPE,
+	CKA_AUTH_PIN_FLAGS,
+	CKA_PROFILE_ID,
+	CKA_PARAMETER_SET,
+	CKA_OBJECT_VALIDATION_FLAGS,
 };
 
 static const CK_ATTRIBUTE_TYPE bools[] = {
-	CKA_TOKEN, CKA_PRIVATE, CKA_TRUSTED, CKA_SENSITIVE, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN,
-	CKA_SIGN_RECOVER, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_DERIVE, CKA_EXTRACTABLE, CKA_LOCAL, CKA_NEVER_EXTRACTABLE,
-	CKA_ALWAYS_SENSITIVE, CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_ALWAYS_AUTHENTICATE,
-	CKA_WRAP_WITH_TRUSTED, CKA_RESET_ON_INIT, CKA_HAS_RESET, CKA_ENCAPSULATE, CKA_DECAPSULATE,
+	CKA_TOKEN,
+	CKA_PRIVATE,
+	CKA_TRUSTED,
+	CKA_SENSITIVE,
+	CKA_ENCRYPT,
+	CKA_DECRYPT,
+	CKA_WRAP,
+	CKA_UNWRAP,
+	CKA_SIGN,
+	CKA_SIGN_RECOVER,
+	CKA_VERIFY,
+	CKA_VERIFY_RECOVER,
+	CKA_DERIVE,
+	CKA_EXTRACTABLE,
+	CKA_LOCAL,
+	CKA_NEVER_EXTRACTABLE,
+	CKA_ALWAYS_SENSITIVE,
+	CKA_MODIFIABLE,
+	CKA_COPYABLE,
+	CKA_DESTROYABLE,
+	CKA_ALWAYS_AUTHENTICATE,
+	CKA_WRAP_WITH_TRUSTED,
+	CKA_RESET_ON_INIT,
+	CKA_HAS_RESET,
+	CKA_ENCAPSULATE,
+	CKA_DECAPSULATE,
 };
 
 static bool among(const CK_ATTRIBUTE_TYPE *list, size_t count, CK_ATTRIBUTE_TYPE type)
@@ -52,7 +92,8 @@ static enum kind kind_of(CK_ATTRIBUTE_TYPE type)
 
 /* ---- to the device ---- */
 
-static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes, CK_ULONG count, unsigned int depth);
+static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes, CK_ULONG count,
+		      unsigned int depth);
 
 static void put_header(struct hsm_writer *writer, CK_ATTRIBUTE_TYPE type, uint32_t length)
 {
@@ -70,14 +111,16 @@ static CK_RV put_ulongs(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	put_header(writer, attribute->type, count * sizeof(wire));
 	for (i = 0; i < count; i++) {
-		memcpy(&value, (const CK_BYTE *)attribute->pValue + i * sizeof(value), sizeof(value));
+		memcpy(&value, (const CK_BYTE *)attribute->pValue + i * sizeof(value),
+		       sizeof(value));
 		wire = htole64(value);
 		hsm_put_raw(writer, &wire, sizeof(wire));
 	}
 	return CKR_OK;
 }
 
-static CK_RV put_nested(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute, unsigned int depth)
+static CK_RV put_nested(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute,
+			unsigned int depth)
 {
 	CK_ULONG count = attribute->ulValueLen / sizeof(CK_ATTRIBUTE);
 	size_t start;
@@ -93,7 +136,8 @@ static CK_RV put_nested(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute
 		return rv;
 	length = htole32(writer->length - start);
 	memcpy(writer->data + start - sizeof(struct hsm_attribute_header) +
-	       offsetof(struct hsm_attribute_header, length), &length, sizeof(length));
+		       offsetof(struct hsm_attribute_header, length),
+	       &length, sizeof(length));
 	return CKR_OK;
 }
 
@@ -124,7 +168,8 @@ static CK_RV put_one(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute, u
 	return CKR_OK;
 }
 
-static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes, CK_ULONG count, unsigned int depth)
+static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes, CK_ULONG count,
+		      unsigned int depth)
 {
 	CK_ULONG i;
 	CK_RV rv;
@@ -139,7 +184,8 @@ static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes,
 	return CKR_OK;
 }
 
-CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag, const CK_ATTRIBUTE *attributes, CK_ULONG count)
+CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag,
+		   const CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
 	size_t mark = hsm_put_begin(writer, tag);
 	CK_RV rv = put_list(writer, attributes, count, DEPTH_MAX);
@@ -150,7 +196,8 @@ CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag, const CK_A
 
 /* ---- from the device ---- */
 
-static CK_RV fill_list(const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count, unsigned int depth);
+static CK_RV fill_list(const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count,
+		       unsigned int depth);
 
 static CK_RV fill_ulongs(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute)
 {
@@ -179,7 +226,8 @@ static CK_RV fill_bytes(const struct hsm_attribute_view *view, CK_ATTRIBUTE *att
 	return CKR_OK;
 }
 
-static CK_RV fill_nested(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute, unsigned int depth)
+static CK_RV fill_nested(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute,
+			 unsigned int depth)
 {
 	const uint8_t *cursor = view->value;
 	struct hsm_attribute_view inner;
@@ -200,7 +248,8 @@ static CK_RV fill_nested(const struct hsm_attribute_view *view, CK_ATTRIBUTE *at
 	return fill_list(view->value, view->length, nested, count, depth - 1);
 }
 
-static CK_RV fill_one(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute, unsigned int depth)
+static CK_RV fill_one(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute,
+		      unsigned int depth)
 {
 	if (view->status)
 		return view->status;
@@ -219,7 +268,8 @@ static CK_RV fill_one(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attri
 }
 
 /* Every attribute is dealt with; the first thing that went wrong is what is answered. */
-static CK_RV fill_list(const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count, unsigned int depth)
+static CK_RV fill_list(const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count,
+		       unsigned int depth)
 {
 	const uint8_t *cursor = data, *end = data + length;
 	struct hsm_attribute_view view;
@@ -239,7 +289,8 @@ static CK_RV fill_list(const uint8_t *data, size_t length, CK_ATTRIBUTE *attribu
 	return result;
 }
 
-CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes, CK_ULONG count)
+CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes,
+		    CK_ULONG count)
 {
 	CK_RV filled = fill_list(data, length, attributes, count, DEPTH_MAX);
 

@@ -48,6 +48,10 @@ hsm() {
 	OPENSSL_CONF=$PWD/hsm.cnf openssl "$@"
 }
 
+tool() {
+	pkcs11-tool --module "$HSM_PKCS11_MODULE" "$@"
+}
+
 generate() {
 	hsm genpkey -propquery '?provider=pkcs11' -algorithm "$2" ${3:+-pkeyopt "$3"} \
 		-pkeyopt "pkcs11_uri:pkcs11:token=interop;object=$1;id=%$4" -out "$1.pem"
@@ -78,9 +82,8 @@ sign_and_verify() {
 }
 
 echo "served by a key in the HSM" >page
-point "a token" sh -c 'pkcs11-tool --module "$HSM_PKCS11_MODULE" --init-token --label interop --so-pin "$SO_PIN" &&
-	pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label interop --login --login-type so --so-pin "$SO_PIN" \
-		--init-pin --new-pin "$PIN"'
+point "a token" tool --init-token --label interop --so-pin env:SO_PIN
+point "its PIN" tool --token-label interop --login --login-type so --so-pin env:SO_PIN --init-pin --new-pin env:PIN
 
 point "an EC key is made" generate ec EC group:P-256 01
 point "an RSA key is made" generate rsa RSA rsa_keygen_bits:2048 02

@@ -69,5 +69,5 @@ if offers --test-threads; then
 	point "its test of threads" user --test-threads IN --test-threads ILGISLT0 --test-threads ILGISLT0 --test
 fi
 point "objects are destroyed" user --delete-object --type secrkey --id 03
-point "change of PIN" sh -c 'pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label interop --login --pin "$PIN" --change-pin --new-pin 7654321'
+point "change of PIN" tool --token-label interop --login --pin env:PIN --change-pin --new-pin 7654321
 finish

@@ -18,7 +18,10 @@ tool() {
 }
 
 # The agent asks for the PIN by a program.
-printf '#!/bin/sh\necho "$PIN"\n' >ask
+cat >ask <<'END'
+#!/bin/sh
+echo "$PIN"
+END
 chmod 700 ask
 export SSH_ASKPASS="$PWD/ask" SSH_ASKPASS_REQUIRE=force
 

@@ -21,28 +21,27 @@
 #include <cmocka.h>
 #include <hsm/pkcs11.h>
 
-#define SO_PIN		"so-pin-8765"
-#define USER_PIN	"user-pin-1234"
-#define RO		CKF_SERIAL_SESSION
-#define RW		(CKF_SERIAL_SESSION | CKF_RW_SESSION)
-#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
-#define TEXT(s)		((CK_UTF8CHAR *)(s))
-#define PIN(s)		TEXT(s), strlen(s)
+#define SO_PIN	 "so-pin-8765"
+#define USER_PIN "user-pin-1234"
+#define RO	 CKF_SERIAL_SESSION
+#define RW	 (CKF_SERIAL_SESSION | CKF_RW_SESSION)
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TEXT(s)	 ((CK_UTF8CHAR *)(s))
+#define PIN(s)	 TEXT(s), strlen(s)
 
 /* RV - the call answers this. OK - it succeeds. The numbers are shown when not. */
-#define RV(call, expected)	assert_int_equal((call), (expected))
-#define OK(call)		RV(call, CKR_OK)
+#define RV(call, expected) assert_int_equal((call), (expected))
+#define OK(call)	   RV(call, CKR_OK)
 
 static CK_FUNCTION_LIST_3_2 *p;
 static CK_SLOT_ID slot;
 
 /* Attribute lists: { ULONG(CKA_CLASS, class), TRUE_(CKA_TOKEN), BYTES(CKA_ID, id) } */
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-#define A(type, value)		{ (type), &(value), sizeof(value) }
-#define YES(type)		{ (type), &yes, sizeof(yes) }
-#define NO(type)		{ (type), &no, sizeof(no) }
-#define STRING(type, s)		{ (type), (void *)(s), strlen(s) }
-
+#define A(type, value)	{ (type), &(value), sizeof(value) }
+#define YES(type)	{ (type), &yes, sizeof(yes) }
+#define NO(type)	{ (type), &no, sizeof(no) }
+#define STRING(type, s) { (type), (void *)(s), strlen(s) }
 
 /* load - the module's functions: of 3.2 where it has them, else of 2.40 */
 static inline void load(void)
@@ -171,7 +170,11 @@ static inline bool has(CK_MECHANISM_TYPE type, CK_FLAGS use)
 	return p->C_GetMechanismInfo(slot, type, &info) == CKR_OK && (info.flags & use) == use;
 }
 
-#define NEED(type, use) do { if (!has(type, use)) skip(); } while (0)
+#define NEED(type, use)              \
+	do {                         \
+		if (!has(type, use)) \
+			skip();      \
+	} while (0)
 
 /* ---- keys ---- */
 
@@ -179,7 +182,10 @@ static inline CK_OBJECT_HANDLE aes_key(CK_SESSION_HANDLE s, CK_ULONG length)
 {
 	CK_MECHANISM mechanism = { CKM_AES_KEY_GEN, NULL, 0 };
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_VALUE_LEN, length), YES(CKA_ENCRYPT), YES(CKA_DECRYPT), NO(CKA_TOKEN),
+		A(CKA_VALUE_LEN, length),
+		YES(CKA_ENCRYPT),
+		YES(CKA_DECRYPT),
+		NO(CKA_TOKEN),
 	};
 	CK_OBJECT_HANDLE key = 0;
 
@@ -188,14 +194,16 @@ static inline CK_OBJECT_HANDLE aes_key(CK_SESSION_HANDLE s, CK_ULONG length)
 }
 
 /* secret_key - from a value; readable, for all uses of its type that a test may want */
-static inline CK_OBJECT_HANDLE secret_key(CK_SESSION_HANDLE s, CK_KEY_TYPE type, const void *value, CK_ULONG length)
+static inline CK_OBJECT_HANDLE secret_key(CK_SESSION_HANDLE s, CK_KEY_TYPE type, const void *value,
+					  CK_ULONG length)
 {
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_BBOOL cipher = type == CKK_AES, mac = type != CKK_AES;
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), { CKA_VALUE, (void *)value, length }, NO(CKA_TOKEN),
-		A(CKA_ENCRYPT, cipher), A(CKA_DECRYPT, cipher), A(CKA_SIGN, mac), A(CKA_VERIFY, mac), YES(CKA_DERIVE),
-		NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE),
+		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type),  { CKA_VALUE, (void *)value, length },
+		NO(CKA_TOKEN),	     A(CKA_ENCRYPT, cipher), A(CKA_DECRYPT, cipher),
+		A(CKA_SIGN, mac),    A(CKA_VERIFY, mac),     YES(CKA_DERIVE),
+		NO(CKA_SENSITIVE),   YES(CKA_EXTRACTABLE),
 	};
 	CK_OBJECT_HANDLE key = 0;
 
@@ -208,21 +216,24 @@ struct pair {
 	CK_OBJECT_HANDLE private_key;
 };
 
-static inline struct pair rsa_pair(CK_SESSION_HANDLE s, CK_ULONG bits, CK_BBOOL token, const char *label)
+static inline struct pair rsa_pair(CK_SESSION_HANDLE s, CK_ULONG bits, CK_BBOOL token,
+				   const char *label)
 {
 	CK_MECHANISM mechanism = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
 	CK_BYTE exponent[] = { 1, 0, 1 };
 	CK_ATTRIBUTE public_key[] = {
-		A(CKA_MODULUS_BITS, bits), A(CKA_PUBLIC_EXPONENT, exponent), A(CKA_TOKEN, token), YES(CKA_VERIFY),
-		YES(CKA_ENCRYPT), STRING(CKA_LABEL, label),
+		A(CKA_MODULUS_BITS, bits), A(CKA_PUBLIC_EXPONENT, exponent),
+		A(CKA_TOKEN, token),	   YES(CKA_VERIFY),
+		YES(CKA_ENCRYPT),	   STRING(CKA_LABEL, label),
 	};
 	CK_ATTRIBUTE private_key[] = {
-		A(CKA_TOKEN, token), YES(CKA_SIGN), YES(CKA_DECRYPT), YES(CKA_SENSITIVE), STRING(CKA_LABEL, label),
+		A(CKA_TOKEN, token),	  YES(CKA_SIGN), YES(CKA_DECRYPT), YES(CKA_SENSITIVE),
+		STRING(CKA_LABEL, label),
 	};
 	struct pair pair = { 0, 0 };
 
-	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, COUNT(public_key), private_key, COUNT(private_key),
-				&pair.public_key, &pair.private_key));
+	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
 	return pair;
 }
 
@@ -231,21 +242,25 @@ static const CK_BYTE oid_p384[] = { 6, 5, 0x2b, 0x81, 4, 0, 0x22 };
 static const CK_BYTE oid_p521[] = { 6, 5, 0x2b, 0x81, 4, 0, 0x23 };
 static const CK_BYTE oid_ed25519[] = { 6, 3, 0x2b, 0x65, 0x70 };
 
-static inline struct pair ec_pair(CK_SESSION_HANDLE s, CK_MECHANISM_TYPE type, const CK_BYTE *oid, CK_ULONG length,
-				  CK_BBOOL token, const char *label)
+static inline struct pair ec_pair(CK_SESSION_HANDLE s, CK_MECHANISM_TYPE type, const CK_BYTE *oid,
+				  CK_ULONG length, CK_BBOOL token, const char *label)
 {
 	CK_MECHANISM mechanism = { type, NULL, 0 };
 	CK_BBOOL derive = type == CKM_EC_KEY_PAIR_GEN;
 	CK_ATTRIBUTE public_key[] = {
-		{ CKA_EC_PARAMS, (void *)oid, length }, A(CKA_TOKEN, token), YES(CKA_VERIFY), STRING(CKA_LABEL, label),
+		{ CKA_EC_PARAMS, (void *)oid, length },
+		A(CKA_TOKEN, token),
+		YES(CKA_VERIFY),
+		STRING(CKA_LABEL, label),
 	};
 	CK_ATTRIBUTE private_key[] = {
-		A(CKA_TOKEN, token), YES(CKA_SIGN), A(CKA_DERIVE, derive), YES(CKA_SENSITIVE), STRING(CKA_LABEL, label),
+		A(CKA_TOKEN, token),	  YES(CKA_SIGN), A(CKA_DERIVE, derive), YES(CKA_SENSITIVE),
+		STRING(CKA_LABEL, label),
 	};
 	struct pair pair = { 0, 0 };
 
-	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, COUNT(public_key), private_key, COUNT(private_key),
-				&pair.public_key, &pair.private_key));
+	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
 	return pair;
 }
 
@@ -255,7 +270,8 @@ static inline struct pair p256_pair(CK_SESSION_HANDLE s, CK_BBOOL token, const c
 }
 
 /* get - bytes of one attribute; the length comes back */
-static inline CK_ULONG get(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, void *to, CK_ULONG room)
+static inline CK_ULONG get(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+			   void *to, CK_ULONG room)
 {
 	CK_ATTRIBUTE attribute = { type, to, room };
 
@@ -263,7 +279,8 @@ static inline CK_ULONG get(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, CK_ATTR
 	return attribute.ulValueLen;
 }
 
-static inline CK_BBOOL get_bool(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type)
+static inline CK_BBOOL get_bool(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object,
+				CK_ATTRIBUTE_TYPE type)
 {
 	CK_BBOOL value = 0xaa;
 
@@ -272,8 +289,8 @@ static inline CK_BBOOL get_bool(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, CK
 }
 
 /* find - number of objects that match; the first *room handles into objects, may be NULL */
-static inline CK_ULONG find(CK_SESSION_HANDLE s, CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *objects,
-			    CK_ULONG room)
+static inline CK_ULONG find(CK_SESSION_HANDLE s, CK_ATTRIBUTE *attributes, CK_ULONG count,
+			    CK_OBJECT_HANDLE *objects, CK_ULONG room)
 {
 	CK_OBJECT_HANDLE some[8];
 	CK_ULONG total = 0, got, i;

@@ -5,8 +5,8 @@
  */
 #include "fixture.h"
 
-#define HUGE_LENGTH	((CK_ULONG)-1)
-#define BAD_SESSION	0x123456UL
+#define HUGE_LENGTH ((CK_ULONG) - 1)
+#define BAD_SESSION 0x123456UL
 
 static void still_works(CK_SESSION_HANDLE s)
 {
@@ -145,8 +145,8 @@ static void handles_after_finalize(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(wrong_sessions), TEST(missing_pointers), TEST(huge_lengths), TEST(wrong_mechanisms),
-		TEST(operations_out_of_order), TEST(handles_after_finalize),
+		TEST(wrong_sessions),	TEST(missing_pointers),	       TEST(huge_lengths),
+		TEST(wrong_mechanisms), TEST(operations_out_of_order), TEST(handles_after_finalize),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -62,7 +62,8 @@ static EVP_PKEY *ec_public(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key, const char
 {
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	CK_BYTE point[256];
-	CK_ULONG length = get(s, key, CKA_EC_POINT, point, sizeof(point)), skip = point[1] & 0x80 ? 3 : 2;
+	CK_ULONG length = get(s, key, CKA_EC_POINT, point, sizeof(point)),
+		 skip = point[1] & 0x80 ? 3 : 2;
 
 	assert_int_equal(point[0], 4);
 	OSSL_PARAM_BLD_push_utf8_string(build, "group", group, 0);
@@ -72,8 +73,8 @@ static EVP_PKEY *ec_public(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key, const char
 
 /* ---- sign here, verify here and there ---- */
 
-static CK_ULONG sign(CK_SESSION_HANDLE s, CK_MECHANISM *mechanism, struct pair pair, const CK_BYTE *data,
-		     CK_ULONG length, CK_BYTE *signature, CK_ULONG room)
+static CK_ULONG sign(CK_SESSION_HANDLE s, CK_MECHANISM *mechanism, struct pair pair,
+		     const CK_BYTE *data, CK_ULONG length, CK_BYTE *signature, CK_ULONG room)
 {
 	CK_ULONG asked = 0, got = room;
 
@@ -93,8 +94,8 @@ static CK_ULONG sign(CK_SESSION_HANDLE s, CK_MECHANISM *mechanism, struct pair p
 	return got;
 }
 
-static int verifies(EVP_PKEY *key, const char *digest, int padding, const CK_BYTE *data, size_t length,
-		    const CK_BYTE *signature, size_t signature_length)
+static int verifies(EVP_PKEY *key, const char *digest, int padding, const CK_BYTE *data,
+		    size_t length, const CK_BYTE *signature, size_t signature_length)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx;
@@ -114,7 +115,9 @@ static void rsa_signatures(void **state)
 		CK_MECHANISM_TYPE type;
 		const char *digest;
 	} rows[] = {
-		{ CKM_SHA256_RSA_PKCS, "SHA256" }, { CKM_SHA384_RSA_PKCS, "SHA384" }, { CKM_SHA512_RSA_PKCS, "SHA512" },
+		{ CKM_SHA256_RSA_PKCS, "SHA256" },
+		{ CKM_SHA384_RSA_PKCS, "SHA384" },
+		{ CKM_SHA512_RSA_PKCS, "SHA512" },
 	};
 	CK_RSA_PKCS_PSS_PARAMS pss = { CKM_SHA256, CKG_MGF1_SHA256, 32 };
 	CK_MECHANISM pss_mechanism = { CKM_SHA256_RSA_PKCS_PSS, &pss, sizeof(pss) };
@@ -132,10 +135,13 @@ static void rsa_signatures(void **state)
 
 		length = sign(s, &mechanism, pair, text, text_length, signature, sizeof(signature));
 		assert_int_equal(length, 256);
-		assert_int_equal(verifies(key, rows[i].digest, 0, text, text_length, signature, length), 1);
+		assert_int_equal(
+			verifies(key, rows[i].digest, 0, text, text_length, signature, length), 1);
 	}
 	length = sign(s, &pss_mechanism, pair, text, text_length, signature, sizeof(signature));
-	assert_int_equal(verifies(key, "SHA256", RSA_PKCS1_PSS_PADDING, text, text_length, signature, length), 1);
+	assert_int_equal(verifies(key, "SHA256", RSA_PKCS1_PSS_PADDING, text, text_length,
+				  signature, length),
+			 1);
 	assert_int_equal(sign(s, &raw, pair, text, 51, signature, sizeof(signature)), 256);
 	OK(p->C_SignInit(s, &raw, pair.private_key));
 	length = sizeof(signature);
@@ -143,7 +149,8 @@ static void rsa_signatures(void **state)
 	EVP_PKEY_free(key);
 }
 
-static CK_ULONG libcrypto_encrypt(EVP_PKEY *key, int padding, const char *hash, CK_BYTE *out, size_t room)
+static CK_ULONG libcrypto_encrypt(EVP_PKEY *key, int padding, const char *hash, CK_BYTE *out,
+				  size_t room)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
 
@@ -159,7 +166,8 @@ static CK_ULONG libcrypto_encrypt(EVP_PKEY *key, int padding, const char *hash, 
 static void rsa_encryption(void **state)
 {
 	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, NULL, 0 };
-	CK_MECHANISM mechanisms[] = { { CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep) }, { CKM_RSA_PKCS, NULL, 0 } };
+	CK_MECHANISM mechanisms[] = { { CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep) },
+				      { CKM_RSA_PKCS, NULL, 0 } };
 	CK_SESSION_HANDLE s = begin();
 	struct pair pair = rsa_pair(s, 2048, CK_FALSE, "rsa");
 	EVP_PKEY *key = rsa_public(s, pair.public_key);
@@ -172,8 +180,8 @@ static void rsa_encryption(void **state)
 		/* PKCS#1 v1.5 is there only with implicit rejection. */
 		if (!has(mechanisms[i].mechanism, CKF_DECRYPT))
 			continue;
-		length = libcrypto_encrypt(key, i ? RSA_PKCS1_PADDING : RSA_PKCS1_OAEP_PADDING, i ? NULL : "SHA256", secret,
-					   sizeof(secret));
+		length = libcrypto_encrypt(key, i ? RSA_PKCS1_PADDING : RSA_PKCS1_OAEP_PADDING,
+					   i ? NULL : "SHA256", secret, sizeof(secret));
 		OK(p->C_DecryptInit(s, &mechanisms[i], pair.private_key));
 		plain_length = sizeof(plain);
 		OK(p->C_Decrypt(s, secret, length, plain, &plain_length));
@@ -197,7 +205,8 @@ static size_t to_der(const CK_BYTE *signature, CK_ULONG length, CK_BYTE *der)
 	unsigned char *out = der;
 	int size;
 
-	ECDSA_SIG_set0(sig, BN_bin2bn(signature, length / 2, NULL), BN_bin2bn(signature + length / 2, length / 2, NULL));
+	ECDSA_SIG_set0(sig, BN_bin2bn(signature, length / 2, NULL),
+		       BN_bin2bn(signature + length / 2, length / 2, NULL));
 	size = i2d_ECDSA_SIG(sig, &out);
 	ECDSA_SIG_free(sig);
 	assert_true(size > 0);
@@ -229,12 +238,17 @@ static void ecdsa(void **state)
 	for (i = 0; i < COUNT(rows); i++) {
 		CK_MECHANISM mechanism = { rows[i].type, NULL, 0 };
 
-		pair = ec_pair(s, CKM_EC_KEY_PAIR_GEN, rows[i].oid, rows[i].oid_length, CK_FALSE, "ec");
+		pair = ec_pair(s, CKM_EC_KEY_PAIR_GEN, rows[i].oid, rows[i].oid_length, CK_FALSE,
+			       "ec");
 		key = ec_public(s, pair.public_key, rows[i].group);
-		assert_int_equal(sign(s, &mechanism, pair, text, text_length, signature, sizeof(signature)), rows[i].length);
+		assert_int_equal(sign(s, &mechanism, pair, text, text_length, signature,
+				      sizeof(signature)),
+				 rows[i].length);
 		assert_int_equal(verifies(key, rows[i].digest, 0, text, text_length, der,
-					  to_der(signature, rows[i].length, der)), 1);
-		assert_int_equal(sign(s, &raw, pair, text, 32, signature, sizeof(signature)), rows[i].length);
+					  to_der(signature, rows[i].length, der)),
+				 1);
+		assert_int_equal(sign(s, &raw, pair, text, 32, signature, sizeof(signature)),
+				 rows[i].length);
 		EVP_PKEY_free(key);
 	}
 }
@@ -250,12 +264,14 @@ static void eddsa(void **state)
 
 	(void)state;
 	NEED(CKM_EDDSA, CKF_SIGN);
-	pair = ec_pair(s, CKM_EC_EDWARDS_KEY_PAIR_GEN, oid_ed25519, sizeof(oid_ed25519), CK_FALSE, "ed");
+	pair = ec_pair(s, CKM_EC_EDWARDS_KEY_PAIR_GEN, oid_ed25519, sizeof(oid_ed25519), CK_FALSE,
+		       "ed");
 	length = get(s, pair.public_key, CKA_EC_POINT, point, sizeof(point));
 	assert_true(length == 32 || length == 34);
 	key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point + length - 32, 32);
 	assert_non_null(key);
-	assert_int_equal(sign(s, &mechanism, pair, text, text_length, signature, sizeof(signature)), 64);
+	assert_int_equal(sign(s, &mechanism, pair, text, text_length, signature, sizeof(signature)),
+			 64);
 	assert_int_equal(verifies(key, NULL, 0, text, text_length, signature, 64), 1);
 	EVP_PKEY_free(key);
 }
@@ -268,7 +284,8 @@ static void ecdh(void **state)
 	CK_KEY_TYPE type = CKK_GENERIC_SECRET;
 	CK_ULONG size = 32, length;
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), A(CKA_VALUE_LEN, size), NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE),
+		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), A(CKA_VALUE_LEN, size),
+		NO(CKA_SENSITIVE),   YES(CKA_EXTRACTABLE),
 	};
 	CK_BYTE point[128], a[32], b[32];
 	CK_ECDH1_DERIVE_PARAMS params = { CKD_NULL, 0, NULL, 0, point };
@@ -288,7 +305,9 @@ static void ecdh(void **state)
 	assert_memory_equal(a, b, sizeof(a));
 	/* A point off the curve */
 	point[40] ^= 1;
-	assert_int_not_equal(p->C_DeriveKey(s, &mechanism, two.private_key, attributes, COUNT(attributes), &key), CKR_OK);
+	assert_int_not_equal(p->C_DeriveKey(s, &mechanism, two.private_key, attributes,
+					    COUNT(attributes), &key),
+			     CKR_OK);
 }
 
 /* ---- AES ---- */
@@ -339,7 +358,8 @@ static void aes_modes(void **state)
 		length = sizeof(out);
 		OK(p->C_Encrypt(s, text, rows[i].length, out, &length));
 		assert_true(asked >= length);
-		assert_int_equal(length, libcrypto_cipher(rows[i].name, iv, rows[i].length, expected));
+		assert_int_equal(length,
+				 libcrypto_cipher(rows[i].name, iv, rows[i].length, expected));
 		assert_memory_equal(out, expected, length);
 		OK(p->C_DecryptInit(s, &rows[i].mechanism, key));
 		asked = sizeof(back);
@@ -394,9 +414,10 @@ static void digests(void **state)
 		CK_MECHANISM_TYPE type;
 		const char *name;
 	} rows[] = {
-		{ CKM_SHA224, "SHA224" }, { CKM_SHA256, "SHA256" }, { CKM_SHA384, "SHA384" }, { CKM_SHA512, "SHA512" },
-		{ CKM_SHA3_224, "SHA3-224" }, { CKM_SHA3_256, "SHA3-256" }, { CKM_SHA3_384, "SHA3-384" },
-		{ CKM_SHA3_512, "SHA3-512" },
+		{ CKM_SHA224, "SHA224" },     { CKM_SHA256, "SHA256" },
+		{ CKM_SHA384, "SHA384" },     { CKM_SHA512, "SHA512" },
+		{ CKM_SHA3_224, "SHA3-224" }, { CKM_SHA3_256, "SHA3-256" },
+		{ CKM_SHA3_384, "SHA3-384" }, { CKM_SHA3_512, "SHA3-512" },
 	};
 	CK_SESSION_HANDLE s = begin();
 	CK_BYTE out[64], expected[64];
@@ -413,7 +434,9 @@ static void digests(void **state)
 		RV(p->C_Digest(s, text, text_length, out, &length), CKR_BUFFER_TOO_SMALL);
 		assert_int_equal(length, asked);
 		OK(p->C_Digest(s, text, text_length, out, &length));
-		assert_int_equal(EVP_Q_digest(NULL, rows[i].name, NULL, text, text_length, expected, &size), 1);
+		assert_int_equal(EVP_Q_digest(NULL, rows[i].name, NULL, text, text_length, expected,
+					      &size),
+				 1);
 		assert_int_equal(length, size);
 		assert_memory_equal(out, expected, size);
 	}
@@ -428,7 +451,9 @@ static void hmac(void **state)
 	unsigned int size;
 
 	(void)state;
-	assert_int_equal(sign(s, &mechanism, (struct pair){ key, key }, text, text_length, out, sizeof(out)), 32);
+	assert_int_equal(sign(s, &mechanism, (struct pair){ key, key }, text, text_length, out,
+			      sizeof(out)),
+			 32);
 	HMAC(EVP_sha256(), aes_value, 32, text, text_length, expected, &size);
 	assert_memory_equal(out, expected, 32);
 }
@@ -440,8 +465,8 @@ static CK_OBJECT_HANDLE wrapping_key(CK_SESSION_HANDLE s, CK_BBOOL sensitive)
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_KEY_TYPE type = CKK_AES;
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), { CKA_VALUE, (void *)aes_value, 32 }, YES(CKA_WRAP), YES(CKA_UNWRAP),
-		A(CKA_SENSITIVE, sensitive),
+		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), { CKA_VALUE, (void *)aes_value, 32 },
+		YES(CKA_WRAP),	     YES(CKA_UNWRAP),	    A(CKA_SENSITIVE, sensitive),
 	};
 	CK_OBJECT_HANDLE key;
 
@@ -451,13 +476,16 @@ static CK_OBJECT_HANDLE wrapping_key(CK_SESSION_HANDLE s, CK_BBOOL sensitive)
 
 static void key_wrap(void **state)
 {
-	CK_MECHANISM mechanisms[] = { { CKM_AES_KEY_WRAP, NULL, 0 }, { CKM_AES_KEY_WRAP_KWP, NULL, 0 } };
+	CK_MECHANISM mechanisms[] = { { CKM_AES_KEY_WRAP, NULL, 0 },
+				      { CKM_AES_KEY_WRAP_KWP, NULL, 0 } };
 	CK_SESSION_HANDLE s = begin();
-	CK_OBJECT_HANDLE wrapping = wrapping_key(s, CK_FALSE), key = secret_key(s, CKK_AES, "a key of 16 byte", 16), back;
+	CK_OBJECT_HANDLE wrapping = wrapping_key(s, CK_FALSE),
+			 key = secret_key(s, CKK_AES, "a key of 16 byte", 16), back;
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_KEY_TYPE type = CKK_AES;
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE), NO(CKA_TOKEN),
+		A(CKA_CLASS, class),  A(CKA_KEY_TYPE, type), NO(CKA_SENSITIVE),
+		YES(CKA_EXTRACTABLE), NO(CKA_TOKEN),
 	};
 	CK_BYTE wrapped[64], value[32];
 	CK_ULONG length, asked;
@@ -467,46 +495,56 @@ static void key_wrap(void **state)
 	for (i = 0; i < COUNT(mechanisms); i++) {
 		OK(p->C_WrapKey(s, &mechanisms[i], wrapping, key, NULL, &asked));
 		length = 1;
-		RV(p->C_WrapKey(s, &mechanisms[i], wrapping, key, wrapped, &length), CKR_BUFFER_TOO_SMALL);
+		RV(p->C_WrapKey(s, &mechanisms[i], wrapping, key, wrapped, &length),
+		   CKR_BUFFER_TOO_SMALL);
 		length = sizeof(wrapped);
 		OK(p->C_WrapKey(s, &mechanisms[i], wrapping, key, wrapped, &length));
 		assert_int_equal(length, 24);
 		assert_true(asked >= length);
-		OK(p->C_UnwrapKey(s, &mechanisms[i], wrapping, wrapped, length, attributes, COUNT(attributes), &back));
+		OK(p->C_UnwrapKey(s, &mechanisms[i], wrapping, wrapped, length, attributes,
+				  COUNT(attributes), &back));
 		assert_int_equal(get(s, back, CKA_VALUE, value, sizeof(value)), 16);
 		assert_memory_equal(value, "a key of 16 byte", 16);
 		/* What a sensitive key unwraps is not for reading. */
-		RV(p->C_UnwrapKey(s, &mechanisms[i], wrapping_key(s, CK_TRUE), wrapped, length, attributes, COUNT(attributes),
-				  &back), CKR_TEMPLATE_INCONSISTENT);
+		RV(p->C_UnwrapKey(s, &mechanisms[i], wrapping_key(s, CK_TRUE), wrapped, length,
+				  attributes, COUNT(attributes), &back),
+		   CKR_TEMPLATE_INCONSISTENT);
 		wrapped[7] ^= 1;
-		RV(p->C_UnwrapKey(s, &mechanisms[i], wrapping, wrapped, length, attributes, COUNT(attributes), &back),
+		RV(p->C_UnwrapKey(s, &mechanisms[i], wrapping, wrapped, length, attributes,
+				  COUNT(attributes), &back),
 		   CKR_WRAPPED_KEY_INVALID);
 	}
-	RV(p->C_WrapKey(s, &mechanisms[0], wrapping, aes_key(s, 16), wrapped, &length), CKR_KEY_UNEXTRACTABLE);
+	RV(p->C_WrapKey(s, &mechanisms[0], wrapping, aes_key(s, 16), wrapped, &length),
+	   CKR_KEY_UNEXTRACTABLE);
 }
 
 static void private_key_wrap(void **state)
 {
-	CK_MECHANISM kwp = { CKM_AES_KEY_WRAP_KWP, NULL, 0 }, generate = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_MECHANISM kwp = { CKM_AES_KEY_WRAP_KWP, NULL, 0 },
+		     generate = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
 	CK_MECHANISM ecdsa_sha256 = { CKM_ECDSA_SHA256, NULL, 0 };
 	CK_SESSION_HANDLE s = begin();
 	CK_OBJECT_HANDLE wrapping = wrapping_key(s, CK_TRUE);
-	CK_ATTRIBUTE public_key[] = { { CKA_EC_PARAMS, (void *)oid_p256, sizeof(oid_p256) }, YES(CKA_VERIFY) };
+	CK_ATTRIBUTE public_key[] = { { CKA_EC_PARAMS, (void *)oid_p256, sizeof(oid_p256) },
+				      YES(CKA_VERIFY) };
 	CK_ATTRIBUTE private_key[] = { YES(CKA_SIGN), YES(CKA_EXTRACTABLE), YES(CKA_SENSITIVE) };
 	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
 	CK_KEY_TYPE type = CKK_EC;
-	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), YES(CKA_SIGN), YES(CKA_SENSITIVE) };
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), YES(CKA_SIGN),
+				      YES(CKA_SENSITIVE) };
 	CK_BYTE wrapped[512], signature[64];
 	CK_ULONG length = sizeof(wrapped);
 	struct pair pair;
 
 	(void)state;
-	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key, COUNT(private_key),
-				&pair.public_key, &pair.private_key));
+	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
 	OK(p->C_WrapKey(s, &kwp, wrapping, pair.private_key, wrapped, &length));
-	OK(p->C_UnwrapKey(s, &kwp, wrapping, wrapped, length, attributes, COUNT(attributes), &pair.private_key));
+	OK(p->C_UnwrapKey(s, &kwp, wrapping, wrapped, length, attributes, COUNT(attributes),
+			  &pair.private_key));
 	assert_false(get_bool(s, pair.private_key, CKA_ALWAYS_SENSITIVE));
-	assert_int_equal(sign(s, &ecdsa_sha256, pair, text, text_length, signature, sizeof(signature)), 64);
+	assert_int_equal(
+		sign(s, &ecdsa_sha256, pair, text, text_length, signature, sizeof(signature)), 64);
 }
 
 /* ---- post-quantum, where libcrypto has it ---- */
@@ -515,7 +553,8 @@ static void ml_dsa(void **state)
 {
 	CK_MECHANISM generate = { CKM_ML_DSA_KEY_PAIR_GEN, NULL, 0 };
 	CK_SIGN_ADDITIONAL_CONTEXT context = { CKH_HEDGE_PREFERRED, (CK_BYTE *)"context", 7 };
-	CK_MECHANISM pure = { CKM_ML_DSA, NULL, 0 }, with_context = { CKM_ML_DSA, &context, sizeof(context) };
+	CK_MECHANISM pure = { CKM_ML_DSA, NULL, 0 },
+		     with_context = { CKM_ML_DSA, &context, sizeof(context) };
 	CK_ULONG set = CKP_ML_DSA_65;
 	CK_ATTRIBUTE public_key[] = { A(CKA_PARAMETER_SET, set), YES(CKA_VERIFY) };
 	CK_ATTRIBUTE private_key[] = { YES(CKA_SIGN) };
@@ -525,10 +564,13 @@ static void ml_dsa(void **state)
 
 	(void)state;
 	NEED(CKM_ML_DSA, CKF_SIGN | CKF_VERIFY);
-	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key, COUNT(private_key),
-				&pair.public_key, &pair.private_key));
-	assert_int_equal(sign(s, &pure, pair, text, text_length, signature, sizeof(signature)), 3309);
-	assert_int_equal(sign(s, &with_context, pair, text, text_length, signature, sizeof(signature)), 3309);
+	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
+	assert_int_equal(sign(s, &pure, pair, text, text_length, signature, sizeof(signature)),
+			 3309);
+	assert_int_equal(sign(s, &with_context, pair, text, text_length, signature,
+			      sizeof(signature)),
+			 3309);
 	OK(p->C_VerifyInit(s, &pure, pair.public_key));
 	RV(p->C_Verify(s, text, text_length, signature, 3309), CKR_SIGNATURE_INVALID);
 }
@@ -542,7 +584,8 @@ static void ml_kem(void **state)
 	CK_ATTRIBUTE public_key[] = { A(CKA_PARAMETER_SET, set), YES(CKA_ENCAPSULATE) };
 	CK_ATTRIBUTE private_key[] = { YES(CKA_DECAPSULATE) };
 	CK_ATTRIBUTE secret[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE), STRING(CKA_LABEL, "shared"),
+		A(CKA_CLASS, class),  A(CKA_KEY_TYPE, type),	   NO(CKA_SENSITIVE),
+		YES(CKA_EXTRACTABLE), STRING(CKA_LABEL, "shared"),
 	};
 	CK_BYTE ciphertext[2048], a[64], b[64];
 	CK_SESSION_HANDLE s = begin();
@@ -551,15 +594,18 @@ static void ml_kem(void **state)
 
 	(void)state;
 	NEED(CKM_ML_KEM, CKF_ENCAPSULATE | CKF_DECAPSULATE);
-	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key, COUNT(private_key),
-				&pair.public_key, &pair.private_key));
-	OK(p->C_EncapsulateKey(s, &kem, pair.public_key, secret, COUNT(secret), NULL, &asked, &one));
+	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
+	OK(p->C_EncapsulateKey(s, &kem, pair.public_key, secret, COUNT(secret), NULL, &asked,
+			       &one));
 	assert_int_equal(asked, 1088);
 	assert_int_equal(find_label(s, "shared"), 0);
 	length = sizeof(ciphertext);
-	OK(p->C_EncapsulateKey(s, &kem, pair.public_key, secret, COUNT(secret), ciphertext, &length, &one));
+	OK(p->C_EncapsulateKey(s, &kem, pair.public_key, secret, COUNT(secret), ciphertext, &length,
+			       &one));
 	assert_int_equal(length, 1088);
-	OK(p->C_DecapsulateKey(s, &kem, pair.private_key, secret, COUNT(secret), ciphertext, length, &two));
+	OK(p->C_DecapsulateKey(s, &kem, pair.private_key, secret, COUNT(secret), ciphertext, length,
+			       &two));
 	assert_int_equal(get(s, one, CKA_VALUE, a, sizeof(a)), 32);
 	assert_int_equal(get(s, two, CKA_VALUE, b, sizeof(b)), 32);
 	assert_memory_equal(a, b, 32);
@@ -584,8 +630,19 @@ static void random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(rsa_signatures), TEST(rsa_encryption), TEST(ecdsa), TEST(eddsa), TEST(ecdh), TEST(aes_modes),
-		TEST(aes_gcm), TEST(digests), TEST(hmac), TEST(key_wrap), TEST(private_key_wrap), TEST(ml_dsa), TEST(ml_kem),
+		TEST(rsa_signatures),
+		TEST(rsa_encryption),
+		TEST(ecdsa),
+		TEST(eddsa),
+		TEST(ecdh),
+		TEST(aes_modes),
+		TEST(aes_gcm),
+		TEST(digests),
+		TEST(hmac),
+		TEST(key_wrap),
+		TEST(private_key_wrap),
+		TEST(ml_dsa),
+		TEST(ml_kem),
 		TEST(random_bytes),
 	};
 

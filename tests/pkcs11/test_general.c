@@ -8,7 +8,8 @@
 static void every_function_is_there(void **state)
 {
 	const char *functions = (const char *)p + offsetof(CK_FUNCTION_LIST_3_2, C_Initialize);
-	size_t count = (sizeof(*p) - offsetof(CK_FUNCTION_LIST_3_2, C_Initialize)) / sizeof(void *), i;
+	size_t count = (sizeof(*p) - offsetof(CK_FUNCTION_LIST_3_2, C_Initialize)) / sizeof(void *),
+	       i;
 	void *function;
 
 	(void)state;
@@ -52,7 +53,8 @@ static void interfaces(void **state)
 	assert_ptr_equal(one->pFunctionList, p);
 	OK(p->C_GetInterface(TEXT("PKCS 11"), &v30, &one, 0));
 	assert_int_equal(((CK_VERSION *)one->pFunctionList)->major, 3);
-	assert_ptr_equal(((CK_FUNCTION_LIST_3_0 *)one->pFunctionList)->C_SessionCancel, p->C_SessionCancel);
+	assert_ptr_equal(((CK_FUNCTION_LIST_3_0 *)one->pFunctionList)->C_SessionCancel,
+			 p->C_SessionCancel);
 	OK(p->C_GetInterface(TEXT("PKCS 11"), &v240, &one, 0));
 	assert_int_equal(((CK_VERSION *)one->pFunctionList)->minor, 40);
 	assert_int_not_equal(p->C_GetInterface(TEXT("PKCS 11"), &v99, &one, 0), CKR_OK);
@@ -215,7 +217,8 @@ static void new_token(void **state)
 	RV(p->C_GetTokenInfo(slot, NULL), CKR_ARGUMENTS_BAD);
 	RV(p->C_GetTokenInfo(slot + 12345, &info), CKR_SLOT_ID_INVALID);
 	RV(p->C_OpenSession(slot + 12345, RO, NULL, NULL, &s), CKR_SLOT_ID_INVALID);
-	RV(p->C_OpenSession(slot, CKF_RW_SESSION, NULL, NULL, &s), CKR_SESSION_PARALLEL_NOT_SUPPORTED);
+	RV(p->C_OpenSession(slot, CKF_RW_SESSION, NULL, NULL, &s),
+	   CKR_SESSION_PARALLEL_NOT_SUPPORTED);
 	RV(p->C_OpenSession(slot, RO, NULL, NULL, NULL), CKR_ARGUMENTS_BAD);
 }
 
@@ -257,11 +260,18 @@ static void slot_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_function_is_there), cmocka_unit_test(lists_agree), cmocka_unit_test(interfaces),
-		cmocka_unit_test(before_initialize), cmocka_unit_test(initialize_arguments),
-		cmocka_unit_test(without_a_device), cmocka_unit_test_setup(information, setup_slot),
-		cmocka_unit_test(slot_list), cmocka_unit_test(slot_ids_are_stable), cmocka_unit_test(new_token),
-		cmocka_unit_test(mechanisms), cmocka_unit_test_teardown(slot_events, teardown),
+		cmocka_unit_test(every_function_is_there),
+		cmocka_unit_test(lists_agree),
+		cmocka_unit_test(interfaces),
+		cmocka_unit_test(before_initialize),
+		cmocka_unit_test(initialize_arguments),
+		cmocka_unit_test(without_a_device),
+		cmocka_unit_test_setup(information, setup_slot),
+		cmocka_unit_test(slot_list),
+		cmocka_unit_test(slot_ids_are_stable),
+		cmocka_unit_test(new_token),
+		cmocka_unit_test(mechanisms),
+		cmocka_unit_test_teardown(slot_events, teardown),
 	};
 
 	load();

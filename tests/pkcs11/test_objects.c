@@ -4,12 +4,17 @@
  */
 #include "fixture.h"
 
-static CK_OBJECT_HANDLE data_object(CK_SESSION_HANDLE s, CK_BBOOL token, CK_BBOOL private, const char *label)
+static CK_OBJECT_HANDLE data_object(CK_SESSION_HANDLE s, CK_BBOOL token, CK_BBOOL private,
+				    const char *label)
 {
 	CK_OBJECT_CLASS class = CKO_DATA;
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_TOKEN, token), A(CKA_PRIVATE, private), STRING(CKA_LABEL, label),
-		STRING(CKA_APPLICATION, "tests"), STRING(CKA_VALUE, "some value"),
+		A(CKA_CLASS, class),
+		A(CKA_TOKEN, token),
+		A(CKA_PRIVATE, private),
+		STRING(CKA_LABEL, label),
+		STRING(CKA_APPLICATION, "tests"),
+		STRING(CKA_VALUE, "some value"),
 	};
 	CK_OBJECT_HANDLE object = 0;
 
@@ -43,8 +48,10 @@ static void attribute_values(void **state)
 	struct pair pair = rsa_pair(s, 2048, CK_FALSE, "values");
 	CK_BYTE modulus[256], exponent[8], tiny[4], secret[256];
 	CK_ATTRIBUTE all[] = {
-		{ CKA_MODULUS, NULL, 0 }, { CKA_PRIVATE_EXPONENT, secret, sizeof(secret) },
-		{ CKA_CERTIFICATE_TYPE, secret, sizeof(secret) }, { CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent) },
+		{ CKA_MODULUS, NULL, 0 },
+		{ CKA_PRIVATE_EXPONENT, secret, sizeof(secret) },
+		{ CKA_CERTIFICATE_TYPE, secret, sizeof(secret) },
+		{ CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent) },
 	};
 	CK_ATTRIBUTE small = { CKA_MODULUS, tiny, sizeof(tiny) };
 	CK_RV rv;
@@ -109,7 +116,8 @@ static void generated_key_attributes(void **state)
 	/* A DER OCTET STRING around the uncompressed point */
 	assert_int_equal(get(s, pair.public_key, CKA_EC_POINT, point, sizeof(point)), 67);
 	assert_memory_equal(point, "\x04\x41\x04", 3);
-	assert_int_equal(get(s, pair.public_key, CKA_EC_PARAMS, params, sizeof(params)), sizeof(oid_p256));
+	assert_int_equal(get(s, pair.public_key, CKA_EC_PARAMS, params, sizeof(params)),
+			 sizeof(oid_p256));
 	assert_memory_equal(params, oid_p256, sizeof(oid_p256));
 }
 
@@ -133,7 +141,8 @@ static void one_way_attributes(void **state)
 	CK_SESSION_HANDLE s = user_session();
 	CK_OBJECT_HANDLE key = secret_key(s, CKK_AES, "0123456789abcdef", 16), copy;
 	CK_ATTRIBUTE sensitive = YES(CKA_SENSITIVE), not_sensitive = NO(CKA_SENSITIVE);
-	CK_ATTRIBUTE not_extractable = NO(CKA_EXTRACTABLE), extractable = YES(CKA_EXTRACTABLE), local = YES(CKA_LOCAL);
+	CK_ATTRIBUTE not_extractable = NO(CKA_EXTRACTABLE), extractable = YES(CKA_EXTRACTABLE),
+		     local = YES(CKA_LOCAL);
 	CK_ATTRIBUTE value = { CKA_VALUE, (char[32]){ 0 }, 32 };
 
 	(void)state;
@@ -169,7 +178,8 @@ static void not_modifiable_not_destroyable(void **state)
 {
 	CK_SESSION_HANDLE s = user_session();
 	CK_OBJECT_CLASS class = CKO_DATA;
-	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), NO(CKA_MODIFIABLE), NO(CKA_DESTROYABLE) };
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), NO(CKA_MODIFIABLE),
+				      NO(CKA_DESTROYABLE) };
 	CK_ATTRIBUTE label = STRING(CKA_LABEL, "new");
 	CK_OBJECT_HANDLE object;
 
@@ -217,7 +227,8 @@ static void private_objects(void **state)
 	RV(p->C_CreateObject(s, attributes, COUNT(attributes), &object), CKR_USER_NOT_LOGGED_IN);
 	OK(p->C_Login(s, CKU_USER, PIN(USER_PIN)));
 	assert_int_equal(find_label(s, "private"), 1);
-	assert_int_equal(find(s, (CK_ATTRIBUTE[]){ STRING(CKA_LABEL, "private") }, 1, &object, 1), 1);
+	assert_int_equal(find(s, (CK_ATTRIBUTE[]){ STRING(CKA_LABEL, "private") }, 1, &object, 1),
+			 1);
 	assert_int_equal(get(s, object, CKA_VALUE, text, sizeof(text)), 10);
 	OK(p->C_DestroyObject(s, object));
 }
@@ -270,12 +281,17 @@ static void nested_templates(void **state)
 	CK_MECHANISM_TYPE got[4];
 	CK_ATTRIBUTE inner[] = { A(CKA_KEY_TYPE, type), YES(CKA_EXTRACTABLE) };
 	CK_ATTRIBUTE attributes[] = {
-		A(CKA_CLASS, class), A(CKA_KEY_TYPE, type), STRING(CKA_VALUE, "0123456789abcdef"), YES(CKA_WRAP),
-		{ CKA_WRAP_TEMPLATE, inner, sizeof(inner) }, { CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed) },
+		A(CKA_CLASS, class),
+		A(CKA_KEY_TYPE, type),
+		STRING(CKA_VALUE, "0123456789abcdef"),
+		YES(CKA_WRAP),
+		{ CKA_WRAP_TEMPLATE, inner, sizeof(inner) },
+		{ CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed) },
 	};
 	CK_KEY_TYPE got_type = 0;
 	CK_BBOOL got_bool = 7;
-	CK_ATTRIBUTE out[2] = { { 0, &got_type, sizeof(got_type) }, { 0, &got_bool, sizeof(got_bool) } };
+	CK_ATTRIBUTE out[2] = { { 0, &got_type, sizeof(got_type) },
+				{ 0, &got_bool, sizeof(got_bool) } };
 	CK_ATTRIBUTE outer = { CKA_WRAP_TEMPLATE, NULL, 0 };
 	CK_OBJECT_HANDLE key;
 	CK_ULONG i;
@@ -306,10 +322,19 @@ static void nested_templates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(data_round_trip), TEST(attribute_values), TEST(template_values), TEST(generated_key_attributes),
-		TEST(imported_key_is_no_secret), TEST(one_way_attributes), TEST(copies),
-		TEST(not_modifiable_not_destroyable), TEST(read_only_sessions), TEST(private_objects),
-		TEST(session_objects_end_with_their_session), TEST(searches), TEST(nested_templates),
+		TEST(data_round_trip),
+		TEST(attribute_values),
+		TEST(template_values),
+		TEST(generated_key_attributes),
+		TEST(imported_key_is_no_secret),
+		TEST(one_way_attributes),
+		TEST(copies),
+		TEST(not_modifiable_not_destroyable),
+		TEST(read_only_sessions),
+		TEST(private_objects),
+		TEST(session_objects_end_with_their_session),
+		TEST(searches),
+		TEST(nested_templates),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include "fixture.h"
 
-#define THREADS	8
+#define THREADS 8
 #define ROUNDS	40
 
 static CK_BYTE digest[32] = "what is signed, 32 bytes long..";
@@ -154,7 +154,8 @@ static void finalize_in_the_middle(void **state)
 	memset(workers, 0, sizeof(workers));
 	for (i = 0; i < COUNT(workers); i++) {
 		workers[i].pair = pair;
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, until_it_ends, &workers[i]), 0);
+		assert_int_equal(
+			pthread_create(&workers[i].thread, NULL, until_it_ends, &workers[i]), 0);
 	}
 	for (i = 0; i < COUNT(workers); i++)
 		while (workers[i].rounds < 3 && workers[i].rv == CKR_OK)
@@ -170,7 +171,11 @@ static void finalize_in_the_middle(void **state)
 
 /* ---- processes: a child answers by its exit status, 0 or the line that failed ---- */
 
-#define CHECK(condition) do { if (!(condition)) _exit(__LINE__ % 255 + 1); } while (0)
+#define CHECK(condition)                           \
+	do {                                       \
+		if (!(condition))                  \
+			_exit(__LINE__ % 255 + 1); \
+	} while (0)
 
 static int child_of(void (*function)(CK_SESSION_HANDLE), CK_SESSION_HANDLE parents)
 {
@@ -322,8 +327,10 @@ static void kill_a_client(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(threads_sign), TEST(threads_share_a_session), TEST(finalize_in_the_middle), TEST(fork_initializes_anew),
-		TEST(fork_and_exit), TEST(fork_among_threads), TEST(two_processes), TEST(kill_a_client),
+		TEST(threads_sign),	      TEST(threads_share_a_session),
+		TEST(finalize_in_the_middle), TEST(fork_initializes_anew),
+		TEST(fork_and_exit),	      TEST(fork_among_threads),
+		TEST(two_processes),	      TEST(kill_a_client),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -5,10 +5,11 @@
  */
 #include "fixture.h"
 
-#define BIG	(300 * 1000 + 5)
+#define BIG (300 * 1000 + 5)
 
 static CK_BYTE big[BIG], out[BIG + 64], again[BIG + 64];
-static const CK_ULONG lengths[] = { 0, 1, 15, 16, 1000, 16384, 24576, 24577, 65520, 65521, 65536, 65537, BIG };
+static const CK_ULONG lengths[] = { 0,	   1,	  15,	 16,	1000,  16384, 24576,
+				    24577, 65520, 65521, 65536, 65537, BIG };
 
 static void fill(void)
 {
@@ -42,7 +43,9 @@ static void ciphers(void **state)
 	CK_GCM_PARAMS gcm = { iv, 12, 96, NULL, 0, 128 };
 	CK_AES_CTR_PARAMS ctr = { 128, "counter block 16" };
 	CK_MECHANISM mechanisms[] = {
-		{ CKM_AES_CBC_PAD, iv, sizeof(iv) }, { CKM_AES_CTR, &ctr, sizeof(ctr) }, { CKM_AES_GCM, &gcm, sizeof(gcm) },
+		{ CKM_AES_CBC_PAD, iv, sizeof(iv) },
+		{ CKM_AES_CTR, &ctr, sizeof(ctr) },
+		{ CKM_AES_GCM, &gcm, sizeof(gcm) },
 	};
 	CK_SESSION_HANDLE s = user_session();
 	CK_OBJECT_HANDLE key = aes_key(s, 32);
@@ -59,7 +62,8 @@ static void ciphers(void **state)
 			OK(p->C_Encrypt(s, big, lengths[i], out, &length));
 			assert_true(length <= asked);
 			OK(p->C_EncryptInit(s, &mechanisms[m], key));
-			assert_int_equal(encrypt_in_parts(s, lengths[i], again, sizeof(again)), length);
+			assert_int_equal(encrypt_in_parts(s, lengths[i], again, sizeof(again)),
+					 length);
 			assert_memory_equal(out, again, length);
 			/* What is held back until the tag is checked fits one answer. */
 			if (mechanisms[m].mechanism == CKM_AES_GCM && lengths[i] > 65536)
@@ -205,7 +209,8 @@ static void side_by_side(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ciphers), TEST(small_buffers), TEST(final_asked_twice), TEST(digests), TEST(signatures), TEST(side_by_side),
+		TEST(ciphers), TEST(small_buffers), TEST(final_asked_twice),
+		TEST(digests), TEST(signatures),    TEST(side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -209,7 +209,8 @@ static void not_supported(void **state)
 	RV(p->C_GetFunctionStatus(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_CancelFunction(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_SignRecover(s, &byte, 1, &byte, &n), CKR_FUNCTION_NOT_SUPPORTED);
-	RV(p->C_OpenSession(slot, RO | CKF_ASYNC_SESSION, NULL, NULL, &s), CKR_SESSION_ASYNC_NOT_SUPPORTED);
+	RV(p->C_OpenSession(slot, RO | CKF_ASYNC_SESSION, NULL, NULL, &s),
+	   CKR_SESSION_ASYNC_NOT_SUPPORTED);
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, close_all)
@@ -217,9 +218,12 @@ static void not_supported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(initialized_token), TEST(login_states), TEST(so_sessions), TEST(login_ends_with_the_last_session),
-		TEST(session_counts), TEST(pin_changes), TEST(pin_lengths), TEST(wrong_so_pin_changes_nothing),
-		TEST(retry_limit), TEST(initialization_destroys_objects), TEST(not_supported),
+		TEST(initialized_token), TEST(login_states),
+		TEST(so_sessions),	 TEST(login_ends_with_the_last_session),
+		TEST(session_counts),	 TEST(pin_changes),
+		TEST(pin_lengths),	 TEST(wrong_so_pin_changes_nothing),
+		TEST(retry_limit),	 TEST(initialization_destroys_objects),
+		TEST(not_supported),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

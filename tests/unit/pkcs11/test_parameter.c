@@ -63,7 +63,8 @@ static void gcm(void **state)
 	bytes_are(HSM_FIELD_IV, "twelve bytes");
 	bytes_are(HSM_FIELD_AAD, "aad");
 	assert_int_equal(number(HSM_FIELD_TAG_BITS), 128);
-	assert_int_equal(put(CKM_AES_GCM, &params, sizeof(params) - 1), CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(put(CKM_AES_GCM, &params, sizeof(params) - 1),
+			 CKR_MECHANISM_PARAM_INVALID);
 	assert_int_equal(put(CKM_AES_GCM, NULL, sizeof(params)), CKR_MECHANISM_PARAM_INVALID);
 	assert_int_equal(put(CKM_AES_GCM, NULL, 0), CKR_MECHANISM_PARAM_INVALID);
 	params.pAAD = NULL;
@@ -90,7 +91,8 @@ static void not_aligned(void **state)
 static void rsa(void **state)
 {
 	CK_RSA_PKCS_PSS_PARAMS pss = { CKM_SHA384, CKG_MGF1_SHA384, 48 };
-	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, (void *)"label", 5 };
+	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED,
+					 (void *)"label", 5 };
 
 	(void)state;
 	assert_int_equal(put(CKM_RSA_PKCS_PSS, &pss, sizeof(pss)), CKR_OK);
@@ -116,7 +118,8 @@ static void ecdh(void **state)
 	bytes_are(HSM_FIELD_SHARED, "");
 	assert_int_equal(number(HSM_FIELD_KDF), CKD_NULL);
 	params.pPublicData = NULL;
-	assert_int_equal(put(CKM_ECDH1_DERIVE, &params, sizeof(params)), CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(put(CKM_ECDH1_DERIVE, &params, sizeof(params)),
+			 CKR_MECHANISM_PARAM_INVALID);
 }
 
 /* Left out and empty are not the same. */
@@ -164,8 +167,9 @@ static void every_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(none), cmocka_unit_test(gcm), cmocka_unit_test(not_aligned), cmocka_unit_test(rsa),
-		cmocka_unit_test(ecdh), cmocka_unit_test(optional), cmocka_unit_test(every_form),
+		cmocka_unit_test(none),	      cmocka_unit_test(gcm),  cmocka_unit_test(not_aligned),
+		cmocka_unit_test(rsa),	      cmocka_unit_test(ecdh), cmocka_unit_test(optional),
+		cmocka_unit_test(every_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,12 +39,17 @@ static void round_trip(void **state)
 	CK_MECHANISM_TYPE allowed[] = { CKM_AES_GCM, CKM_AES_CBC }, allowed_back[2];
 	char label_back[8];
 	CK_ATTRIBUTE in[] = {
-		{ CKA_CLASS, &class, sizeof(class) }, { CKA_TOKEN, &yes, 1 }, { CKA_LABEL, (void *)"label", 5 },
-		{ CKA_ID, NULL, 0 }, { CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed) },
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_TOKEN, &yes, 1 },
+		{ CKA_LABEL, (void *)"label", 5 },
+		{ CKA_ID, NULL, 0 },
+		{ CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed) },
 	};
 	CK_ATTRIBUTE out[] = {
-		{ CKA_CLASS, &class_back, sizeof(class_back) }, { CKA_TOKEN, &yes_back, 1 },
-		{ CKA_LABEL, label_back, sizeof(label_back) }, { CKA_ID, label_back, 0 },
+		{ CKA_CLASS, &class_back, sizeof(class_back) },
+		{ CKA_TOKEN, &yes_back, 1 },
+		{ CKA_LABEL, label_back, sizeof(label_back) },
+		{ CKA_ID, label_back, 0 },
 		{ CKA_ALLOWED_MECHANISMS, allowed_back, sizeof(allowed_back) },
 	};
 	size_t length;
@@ -64,9 +69,14 @@ static void values_of_the_wrong_size(void **state)
 {
 	CK_ULONG number = 1;
 	CK_ATTRIBUTE bad[] = {
-		{ CKA_CLASS, &number, 4 }, { CKA_CLASS, &number, 0 }, { CKA_TOKEN, &number, 8 }, { CKA_TOKEN, NULL, 0 },
-		{ CKA_LABEL, NULL, 1 }, { CKA_LABEL, &number, CK_UNAVAILABLE_INFORMATION },
-		{ CKA_ALLOWED_MECHANISMS, &number, 7 }, { CKA_WRAP_TEMPLATE, &number, 7 },
+		{ CKA_CLASS, &number, 4 },
+		{ CKA_CLASS, &number, 0 },
+		{ CKA_TOKEN, &number, 8 },
+		{ CKA_TOKEN, NULL, 0 },
+		{ CKA_LABEL, NULL, 1 },
+		{ CKA_LABEL, &number, CK_UNAVAILABLE_INFORMATION },
+		{ CKA_ALLOWED_MECHANISMS, &number, 7 },
+		{ CKA_WRAP_TEMPLATE, &number, 7 },
 		{ CKA_WRAP_TEMPLATE, NULL, sizeof(CK_ATTRIBUTE) },
 	};
 	size_t i;
@@ -104,7 +114,8 @@ static void nested(void **state)
 	CK_ULONG type = CKK_AES, type_back = 0;
 	CK_ATTRIBUTE inner = { CKA_KEY_TYPE, &type, sizeof(type) };
 	CK_ATTRIBUTE in = { CKA_UNWRAP_TEMPLATE, &inner, sizeof(inner) };
-	CK_ATTRIBUTE inner_back = { 0, &type_back, sizeof(type_back) }, out = { CKA_UNWRAP_TEMPLATE, NULL, 0 };
+	CK_ATTRIBUTE inner_back = { 0, &type_back, sizeof(type_back) },
+		     out = { CKA_UNWRAP_TEMPLATE, NULL, 0 };
 	size_t length;
 	const uint8_t *list = through(&in, 1, &length);
 
@@ -125,14 +136,17 @@ static void unavailable(void **state)
 {
 	struct hsm_writer writer;
 	char label[8] = "";
-	CK_ATTRIBUTE out[] = { { CKA_VALUE, label, 8 }, { CKA_APPLICATION, NULL, 0 }, { CKA_LABEL, label, 8 } };
+	CK_ATTRIBUTE out[] = { { CKA_VALUE, label, 8 },
+			       { CKA_APPLICATION, NULL, 0 },
+			       { CKA_LABEL, label, 8 } };
 
 	(void)state;
 	hsm_writer_init(&writer, buffer, sizeof(buffer));
 	hsm_put_attribute(&writer, CKA_VALUE, CKR_ATTRIBUTE_SENSITIVE, NULL, 0);
 	hsm_put_attribute(&writer, CKA_APPLICATION, CKR_ATTRIBUTE_TYPE_INVALID, NULL, 0);
 	hsm_put_attribute(&writer, CKA_LABEL, 0, "abc", 3);
-	assert_int_equal(template_fill(CKR_ATTRIBUTE_SENSITIVE, buffer, writer.length, out, 3), CKR_ATTRIBUTE_SENSITIVE);
+	assert_int_equal(template_fill(CKR_ATTRIBUTE_SENSITIVE, buffer, writer.length, out, 3),
+			 CKR_ATTRIBUTE_SENSITIVE);
 	assert_true(out[0].ulValueLen == CK_UNAVAILABLE_INFORMATION);
 	assert_true(out[1].ulValueLen == CK_UNAVAILABLE_INFORMATION);
 	assert_int_equal(out[2].ulValueLen, 3);
@@ -152,7 +166,8 @@ static void wrong_answers(void **state)
 	hsm_writer_init(&writer, buffer, sizeof(buffer));
 	hsm_put_attribute(&writer, CKA_LABEL, 0, "abc", 3);
 	assert_int_equal(template_fill(CKR_OK, buffer, writer.length, out, 2), CKR_DEVICE_ERROR);
-	assert_int_equal(template_fill(CKR_OK, buffer, writer.length, &out[1], 1), CKR_DEVICE_ERROR);
+	assert_int_equal(template_fill(CKR_OK, buffer, writer.length, &out[1], 1),
+			 CKR_DEVICE_ERROR);
 	assert_int_equal(template_fill(CKR_OK, NULL, 0, out, 1), CKR_DEVICE_ERROR);
 	hsm_writer_init(&writer, buffer, sizeof(buffer));
 	hsm_put_attribute(&writer, CKA_CLASS, 0, "abc", 3);
@@ -163,8 +178,9 @@ static void wrong_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(values_of_the_wrong_size), cmocka_unit_test(endless_nesting),
-		cmocka_unit_test(no_room_sticks), cmocka_unit_test(nested), cmocka_unit_test(unavailable),
+		cmocka_unit_test(round_trip),	   cmocka_unit_test(values_of_the_wrong_size),
+		cmocka_unit_test(endless_nesting), cmocka_unit_test(no_room_sticks),
+		cmocka_unit_test(nested),	   cmocka_unit_test(unavailable),
 		cmocka_unit_test(wrong_answers),
 	};
 
