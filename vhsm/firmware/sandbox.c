@@ -175,11 +175,11 @@ static int add_conditional(scmp_filter_ctx filter)
 	/* fstat() of newer C libraries. */
 	if (!error)
 		error = seccomp_rule_add(filter, allow, SCMP_SYS(newfstatat), 1,
-					 SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+					 SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
 	/* abort() */
 	if (!error)
 		error = seccomp_rule_add(filter, allow, SCMP_SYS(tgkill), 1,
-					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	return error;
 }
 

@@ -110,6 +110,9 @@ enum ihsm_status message_execute(struct task *task, struct firmware_context *con
 	(void)context;
 	if (!request_length)
 		return IHSM_SC_INVALID_MESSAGE;
+#ifdef HARNESS_NEVER_WAITS
+	request[0] = 'e';
+#endif
 	if (request[0] == 'm')
 		status = fake_wait(task, IHSM_TIME_MEDIUM);
 	if (request[0] == 'l')
@@ -339,6 +342,9 @@ static inline void client_init(struct client *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->id = ++client_next_id;
+	pthread_mutex_lock(&board_side.lock);
+	board_side.closed[c->id % 1024] = false;
+	pthread_mutex_unlock(&board_side.lock);
 	c->record = memfd_create("record", MFD_CLOEXEC);
 	if (c->record < 0 || ftruncate(c->record, BOARD_RECORD_SIZE))
 		abort();
