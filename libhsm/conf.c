@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsm.conf: which devices to use, and whom to believe. Its form is in Documentation/hsm.conf.rst.
+ * hsm.conf: which devices to use, and whom to believe. Its form is in Documentation/man/hsm.conf.5.rst.
  */
 #include <ctype.h>
 #include <errno.h>
