@@ -290,7 +290,7 @@ void state_identity(struct state *state, struct board_hello *hello)
 	values = fuses_values(state->fuses);
 	if (values->flags & FUSE_EMBEDDED)
 		hello->flags |= BOARD_HELLO_EMBEDDED;
-	else
+	if (state->apart)
 		hello->flags |= BOARD_HELLO_ROLLBACK_SAFE;
 	if (values->flags & FUSE_CLAIMED)
 		hello->flags |= BOARD_HELLO_CLAIMED;

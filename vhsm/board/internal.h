@@ -295,6 +295,7 @@ struct state_config {
 /**
  * struct state - all that survives the board
  * @lock: held by the functions below, which any thread may call
+ * @apart: the fuses lie outside of the state directory
  * @failed: the fuses could not follow the database: nothing is served until a restart
  */
 struct state {
@@ -308,6 +309,7 @@ struct state {
 	struct root_record *record;
 	struct root_record *draft;
 	uint8_t *scratch;
+	bool apart;
 	int failed;
 };
 

@@ -5,6 +5,7 @@
  * in which the root record moves on; what moves it is in commit.c, partition.c and claim.c.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -466,6 +467,20 @@ static int open_fuses(struct state *state, struct error *error)
 	return ret ? ret : fuses_open(state->config.fuses, &state->fuses, error);
 }
 
+/* Fuses within the state directory go wherever a copy of that goes, and protect from none. */
+static bool fuses_apart(const struct state_config *config)
+{
+	char fuses[PATH_MAX], directory[PATH_MAX], state[PATH_MAX];
+	size_t length;
+
+	if ((size_t)snprintf(fuses, sizeof(fuses), "%s", config->fuses) >= sizeof(fuses) ||
+	    !realpath(dirname(fuses), directory) || !realpath(config->directory, state))
+		return false;
+	length = strlen(state);
+	return strncmp(directory, state, length) != 0 ||
+	       (directory[length] != '/' && directory[length] != '\0');
+}
+
 static struct state *state_new(const struct state_config *config)
 {
 	struct state *state;
@@ -495,6 +510,7 @@ int state_open(const struct state_config *config, uint32_t security_version, str
 		return error_set(error, -ENOMEM, "state %s: libcrypto or memory failed",
 				 config->directory);
 	state->security_version = security_version;
+	state->apart = fuses_apart(config);
 	ret = open_fuses(state, error);
 	if (!ret)
 		ret = check_fuses(state, error);

@@ -222,7 +222,7 @@ static void test_claim(void **test)
 	b->board.state = b->f->state;
 	assert_int_equal(ask(b, 0, BOARD_HELLO, NULL, 0), 0);
 	memcpy(&hello, body(b), sizeof(hello));
-	assert_int_equal(hello.flags, BOARD_HELLO_CLAIMED | BOARD_HELLO_ROLLBACK_SAFE);
+	assert_int_equal(hello.flags, BOARD_HELLO_CLAIMED);
 }
 
 /* The limit holds across restarts until the code is replaced. */
@@ -254,6 +254,29 @@ static void test_claim_limit(void **test)
 	assert_int_equal(ask(b, 0, BOARD_CLAIM, code, length), 0);
 }
 
+/* Only fuses that a copy of the state directory does not take along protect from it. */
+static void test_fuses_apart(void **test)
+{
+	struct bench *b = *test;
+	char apart[FIXTURE_PATH];
+	struct board_hello hello;
+
+	snprintf(apart, sizeof(apart), "%s.fuses", b->f->directory);
+	assert_int_equal(ask(b, 0, BOARD_HELLO, NULL, 0), 0);
+	memcpy(&hello, body(b), sizeof(hello));
+	assert_int_equal(hello.flags & BOARD_HELLO_ROLLBACK_SAFE, 0);
+	fixture_close(b->f);
+	assert_int_equal(rename(b->f->fuses, apart), 0);
+	b->f->config.fuses = apart;
+	assert_int_equal(fixture_open(b->f), 0);
+	b->board.state = b->f->state;
+	assert_int_equal(ask(b, 0, BOARD_HELLO, NULL, 0), 0);
+	memcpy(&hello, body(b), sizeof(hello));
+	assert_int_equal(hello.flags, BOARD_HELLO_ROLLBACK_SAFE);
+	fixture_close(b->f);
+	unlink(apart);
+}
+
 #define TEST(name)	     cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_UNCLAIMED(name) cmocka_unit_test_setup_teardown(name, setup_unclaimed, teardown)
 
@@ -267,6 +290,7 @@ int main(void)
 		TEST(test_assign),
 		TEST_UNCLAIMED(test_claim),
 		TEST_UNCLAIMED(test_claim_limit),
+		TEST_UNCLAIMED(test_fuses_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
