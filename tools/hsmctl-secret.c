@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -127,26 +128,58 @@ static void note_signal(int number)
 	stopped_by = number;
 }
 
-/* Echo goes off, and comes on again whatever ends the reading. */
-static int read_hidden(int tty, struct secret *secret)
+/* The terminal's line mode makes it readable when a whole line is there: no read blocks after this. */
+static int read_typed(int tty, const sigset_t *unblocked, struct secret *secret)
 {
-	struct sigaction action = { .sa_handler = note_signal }, old[N_STOP];
+	struct pollfd ready = { .fd = tty, .events = POLLIN };
+
+	if (ppoll(&ready, 1, NULL, unblocked) < 0)
+		return -errno;
+	return read_line(tty, secret);
+}
+
+/* Echo goes off before the prompt invites to type. */
+static int prompt_hidden(int tty, const char *prompt, const char *again, const sigset_t *unblocked,
+			 struct secret *secret)
+{
 	struct termios saved, hidden;
 	int ret;
 
 	if (tcgetattr(tty, &saved))
 		return -errno;
-	stopped_by = 0;
-	for (size_t i = 0; i < N_STOP; i++)
-		sigaction(stop_signals[i], &action, &old[i]);
 	hidden = saved;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 	hidden.c_lflag |= ICANON | ISIG;
-	ret = tcsetattr(tty, TCSAFLUSH, &hidden) ? -errno : read_line(tty, secret);
+	if (tcsetattr(tty, TCSAFLUSH, &hidden))
+		return -errno;
+	dprintf(tty, "%s%s: ", prompt, again);
+	ret = read_typed(tty, unblocked, secret);
 	tcsetattr(tty, TCSAFLUSH, &saved);
 	dprintf(tty, "\n");
+	return ret;
+}
+
+/*
+ * Signals come only while it waits, so that none is lost between a look at stopped_by and the
+ * wait; they take effect when the terminal is as it was.
+ */
+static int read_hidden(int tty, const char *prompt, const char *again, struct secret *secret)
+{
+	struct sigaction action = { .sa_handler = note_signal }, old[N_STOP];
+	sigset_t blocked, unblocked;
+	int ret;
+
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < N_STOP; i++)
+		sigaddset(&blocked, stop_signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+	stopped_by = 0;
+	for (size_t i = 0; i < N_STOP; i++)
+		sigaction(stop_signals[i], &action, &old[i]);
+	ret = prompt_hidden(tty, prompt, again, &unblocked, secret);
 	for (size_t i = 0; i < N_STOP; i++)
 		sigaction(stop_signals[i], &old[i], NULL);
+	sigprocmask(SIG_SETMASK, &unblocked, NULL);
 	if (stopped_by)
 		raise(stopped_by);
 	return ret;
@@ -158,14 +191,12 @@ static int ask(struct ctl *ctl, int tty, const struct secret_source *source, str
 	bool same;
 	int ret;
 
-	dprintf(tty, "%s: ", source->prompt);
-	ret = read_hidden(tty, secret);
+	ret = read_hidden(tty, source->prompt, "", secret);
 	if (ret)
 		return fail(ctl, CTL_USAGE, "no %s was given", source->prompt);
 	if (!source->confirm)
 		return CTL_OK;
-	dprintf(tty, "%s again: ", source->prompt);
-	ret = read_hidden(tty, &again);
+	ret = read_hidden(tty, source->prompt, " again", &again);
 	same = !ret && again.length == secret->length &&
 	       !CRYPTO_memcmp(again.text, secret->text, secret->length);
 	secret_clear(&again);

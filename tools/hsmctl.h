@@ -21,7 +21,7 @@ enum ctl_exit {
 	CTL_OK = 0,
 	CTL_REFUSED = 1, /* the device executed the command and refused it */
 	CTL_USAGE = 2,  /* arguments, configuration, PIN input */
-	CTL_DEVICE = 3,	/* no device, or the way to it is broken */
+	CTL_DEVICE = 3, /* no device, or the way to it is broken */
 	CTL_CHANNEL = 4, /* identity or channel */
 };
 

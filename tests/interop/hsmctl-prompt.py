@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """hsmctl asks for PINs on the terminal: without echo, a new one twice, and the terminal is as before."""
 
+import atexit
 import os
 import pty
 import re
@@ -72,6 +73,13 @@ def echo_is_on(fd):
     return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
 
 
+def stop_board():
+    found = subprocess.run(["pgrep", "-f", "vhsm .*" + os.environ["TMPDIR"]], capture_output=True, text=True, check=False)
+    for pid in found.stdout.split():
+        os.kill(int(pid), signal.SIGTERM)
+
+
+atexit.register(stop_board)
 os.environ["HSM_DEVICE"] = "vhsm:" + os.environ["TMPDIR"] + "/p"
 
 status, seen = init("prompted")
@@ -93,8 +101,6 @@ point(t.end() == 0, "the PIN is changed")
 # The shell stays on the terminal after hsmctl was interrupted.
 t = Terminal("sh", "-c", "trap : INT; hsmctl pin set; echo ended; read answer")
 t.until("User PIN: ")
-while echo_is_on(t.fd):
-    pass
 os.write(t.fd, b"\x03")
 t.until("ended")
 point(echo_is_on(t.fd), "an interrupt puts the echo back")
@@ -112,8 +118,5 @@ t.answer("New user PIN: ", "user-secret-1")
 t.answer("New user PIN again: ", "user-secret-1")
 point(t.end() == 0, "with a yes it is")
 
-board = subprocess.run(["pgrep", "-f", "vhsm .*" + os.environ["TMPDIR"]], capture_output=True, text=True).stdout
-for pid in board.split():
-    os.kill(int(pid), signal.SIGTERM)
 print(f"1..{points}")
 sys.exit(failed)
