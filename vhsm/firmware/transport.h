@@ -376,7 +376,7 @@ struct controller {
 	atomic_bool halted;
 	bool exhausted;
 	uint32_t epoch;
-	uint32_t state;
+	_Atomic uint32_t state;
 	uint16_t event_cids[IHSM_MAX_ASYNC_EVENTS];
 	unsigned int event_waiting;
 	uint32_t events;
