@@ -10,7 +10,8 @@
 #include "internal.h"
 
 #define EMBEDDED_IDLE 60 /* seconds */
-#define DEFAULT_SPIN  50 /* microseconds */
+/* Microseconds: where idle processors are halted, a client takes 50 to 100 of them to wake up. */
+#define DEFAULT_SPIN  200
 
 enum option_id {
 	OPTION_STATE = 256,
@@ -71,7 +72,7 @@ static const char help[] =
 	"  --log FILE         log, `-`: standard error (default, with --embedded DIR/vhsm.log)\n"
 	"  --dma-bits N       width of bus addresses, 32 to 64, default 64\n"
 	"  --queues N         I/O queue pairs of a controller, 1 to 63, default 8\n"
-	"  --spin USEC        bound of spinning after a command, default 50, 0: never\n"
+	"  --spin USEC        bound of spinning after a command, default 200, 0: never\n"
 	"  --zeroize          destroy all keys and data of the state, then end\n"
 	"  --help, --version\n";
 
