@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Channels: connecting, and keeping a working link underneath while devices are reset and keys wear out.
+ * Channels: connecting, and keeping a working link underneath while devices are reset and keys
+ * wear out.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 #include <openssl/crypto.h>
 #include "channel.h"
 
-#define CONNECT_TRIES	3
-#define TOKEN_SIZE	32
+#define CONNECT_TRIES 3
+#define TOKEN_SIZE    32
 
 /* ---- the state of a link ---- */
 
@@ -61,7 +62,10 @@ static int establish(struct hsm_channel *channel, struct link **link, struct hsm
 	return err;
 }
 
-/* One command on a given link, outside of channel_enter(): for the library's own use. Return: 0 when answered CKR_OK. */
+/*
+ * One command on a given link, outside of channel_enter(): for the library's own use. Return: 0
+ * when answered CKR_OK.
+ */
 static int command(struct hsm_request *request, struct link *link, struct hsm_error *error)
 {
 	int err;
@@ -73,12 +77,16 @@ static int command(struct hsm_request *request, struct link *link, struct hsm_er
 		err = request_finish(request, error);
 	if (err)
 		return err;
-	return request->rv ? set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the device refused to renew the channel") : 0;
+	return request->rv ? set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL,
+				       "the device refused to renew the channel")
+			   : 0;
 }
 
-static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t token[TOKEN_SIZE], struct hsm_error *error)
+static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t token[TOKEN_SIZE],
+		     struct hsm_error *error)
 {
-	struct hsm_request *request = request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_OFFER), 0);
+	struct hsm_request *request =
+		request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_OFFER), 0);
 	const uint8_t *data;
 	size_t length = 0;
 	int err;
@@ -90,15 +98,17 @@ static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t tok
 	if (data && length == TOKEN_SIZE)
 		memcpy(token, data, TOKEN_SIZE);
 	else if (!err)
-		err = set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "the device refused to renew the channel");
+		err = set_error(error, -EPROTO, HSM_LAYER_CHANNEL,
+				"the device refused to renew the channel");
 	hsm_request_free(request);
 	return err;
 }
 
-static int give_token(struct hsm_channel *channel, struct link *link, const uint8_t token[TOKEN_SIZE],
-		      struct hsm_error *error)
+static int give_token(struct hsm_channel *channel, struct link *link,
+		      const uint8_t token[TOKEN_SIZE], struct hsm_error *error)
 {
-	struct hsm_request *request = request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_TAKE), 0);
+	struct hsm_request *request =
+		request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_TAKE), 0);
 	int err;
 
 	if (!request)
@@ -109,7 +119,10 @@ static int give_token(struct hsm_channel *channel, struct link *link, const uint
 	return err;
 }
 
-/* Wait until nothing sealed with the link is on its way. Whoever waits for an answer may be busy: hand out for all. */
+/*
+ * Wait until nothing sealed with the link is on its way. Whoever waits for an answer may be
+ * busy: hand out for all.
+ */
 static void settle(struct hsm_channel *channel, struct link *link)
 {
 	struct transport *transport = channel->device->transport;
@@ -123,7 +136,8 @@ static void settle(struct hsm_channel *channel, struct link *link)
 }
 
 /* The planned replacement: a second channel in the same context takes over sessions and logins. */
-static int succeed(struct hsm_channel *channel, struct link *old, struct link **new, struct hsm_error *error)
+static int succeed(struct hsm_channel *channel, struct link *old, struct link **new,
+		   struct hsm_error *error)
 {
 	uint8_t token[TOKEN_SIZE];
 	int err;
@@ -145,8 +159,8 @@ static int succeed(struct hsm_channel *channel, struct link *old, struct link **
 }
 
 /*
- * Make a link in the place of none, or of one that is worn out. Called and left with the lock held; others
- * wait meanwhile. Replacing a worn link that fails is a loss like any other.
+ * Make a link in the place of none, or of one that is worn out. Called and left with the lock
+ * held; others wait meanwhile. Replacing a worn link that fails is a loss like any other.
  */
 static int replace(struct hsm_channel *channel, struct hsm_error *error)
 {
@@ -174,11 +188,13 @@ static int replace(struct hsm_channel *channel, struct hsm_error *error)
 
 /* ---- entering ---- */
 
-static int check_session(struct hsm_channel *channel, struct hsm_request *request, struct hsm_error *error)
+static int check_session(struct hsm_channel *channel, struct hsm_request *request,
+			 struct hsm_error *error)
 {
 	if (!request->session || request->generation == atomic_load(&channel->generation))
 		return 0;
-	return set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL, "the session was lost with its channel; open it and log in again");
+	return set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL,
+			 "the session was lost with its channel; open it and log in again");
 }
 
 int channel_enter(struct hsm_channel *channel, struct hsm_request *request, struct link **link,
@@ -260,8 +276,9 @@ int hsm_connect(struct hsm_device *device, const uint8_t partition[HSM_PARTITION
 	clear_error(error);
 	*channel = NULL;
 	if (guard_forked(&device->guard))
-		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
-			    "this process is a fork of the one that opened the device; open it anew");
+		return set_error(
+			error, -ECHILD, HSM_LAYER_SYSTEM,
+			"this process is a fork of the one that opened the device; open it anew");
 	new = make_channel(device, partition);
 	if (!new)
 		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Channels and requests inside. A channel is what the application holds; a link is what it consists of
- * now: the keys of one handshake in one context. A link that is lost or worn out is replaced by another.
+ * Channels and requests inside. A channel is what the application holds; a link is what it
+ * consists of now: the keys of one handshake in one context. A link that is lost or worn out is
+ * replaced by another.
  */
 #ifndef LIBHSM_CHANNEL_H
 #define LIBHSM_CHANNEL_H
@@ -41,8 +42,8 @@ struct link {
  *
  * Return: 0 with one reference in @link, or -EKEYREJECTED, -ECONNRESET, -EPROTO, -ENODEV ...
  */
-int link_new(struct hsm_device *device, const uint8_t partition[HSM_PARTITION_ID_SIZE], struct link **link,
-	     struct hsm_error *error);
+int link_new(struct hsm_device *device, const uint8_t partition[HSM_PARTITION_ID_SIZE],
+	     struct link **link, struct hsm_error *error);
 void link_put(struct link *link);
 
 /**
@@ -117,11 +118,13 @@ struct hsm_request {
 /* ---- request.c ---- */
 
 /* request_get - hsm_request_new() by table row */
-struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_operation_info *info, uint32_t session);
+struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_operation_info *info,
+				uint32_t session);
 
 /**
  * request_start - seal a request with a link and submit it
- * @link: with a reference and one count of @inside for this request; both are given back when it ends
+ * @link: with a reference and one count of @inside for this request; both are given back when it
+ * 	ends
  */
 int request_start(struct hsm_request *request, struct link *link, struct hsm_error *error);
 
@@ -139,8 +142,8 @@ void request_pool_free(struct hsm_channel *channel);
 /**
  * channel_enter - get the link for a request, replacing it when it has to be
  *
- * Return: 0 with a reference and a count of @inside; -ECONNRESET when the request's session is gone; or why there is
- * no link.
+ * Return: 0 with a reference and a count of @inside; -ECONNRESET when the request's session is
+ * gone; or why there is no link.
  */
 int channel_enter(struct hsm_channel *channel, struct hsm_request *request, struct link **link,
 		  struct hsm_error *error);

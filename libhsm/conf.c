@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsm.conf: which devices to use, and whom to believe. Its form is in Documentation/man/hsm.conf.5.rst.
+ * hsm.conf: which devices to use, and whom to believe. Its form is in
+ * Documentation/man/hsm.conf.5.rst.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ struct parser {
 
 static int complain(struct parser *p, const char *what, const char *text)
 {
-	return set_error(p->error, -EINVAL, HSM_LAYER_CONFIG, "%s:%u: %s '%.60s'", p->path, p->line, what, text);
+	return set_error(p->error, -EINVAL, HSM_LAYER_CONFIG, "%s:%u: %s '%.60s'", p->path, p->line,
+			 what, text);
 }
 
 static char *trim(char *text)
@@ -158,7 +160,10 @@ static int parse_section(struct parser *p, char *text)
 		return complain(p, "a section is '[device NAME]', not", text);
 	text = trim(text + 7);
 	if (!*text || conf_find(p->conf, text))
-		return complain(p, *text ? "a second section for device" : "a section without a device name", text);
+		return complain(p,
+				*text ? "a second section for device"
+				      : "a section without a device name",
+				text);
 	p->section = add_section(p->conf, text);
 	return p->section ? 0 : -ENOMEM;
 }
@@ -264,9 +269,12 @@ static int user_path(char *path, size_t size)
 	const char *home = secure_getenv("HOME");
 
 	if (base && base[0] == '/')
-		return snprintf(path, size, "%s/hsm/hsm.conf", base) < (int)size ? 0 : -ENAMETOOLONG;
+		return snprintf(path, size, "%s/hsm/hsm.conf", base) < (int)size ? 0
+										 : -ENAMETOOLONG;
 	if (home && home[0] == '/')
-		return snprintf(path, size, "%s/.config/hsm/hsm.conf", home) < (int)size ? 0 : -ENAMETOOLONG;
+		return snprintf(path, size, "%s/.config/hsm/hsm.conf", home) < (int)size
+			       ? 0
+			       : -ENAMETOOLONG;
 	return -ENOENT;
 }
 
@@ -281,7 +289,8 @@ static int load_path(struct conf *conf, const char *path, struct hsm_error *erro
 		return set_error(error, err, HSM_LAYER_SYSTEM, "out of memory");
 	if (err)
 		return set_error(error, err, HSM_LAYER_CONFIG, "cannot read %s: %s", path,
-			    err == -EFBIG ? "not a file of reasonable size" : strerrordesc_np(-err));
+				 err == -EFBIG ? "not a file of reasonable size"
+					       : strerrordesc_np(-err));
 	err = conf_parse(conf, path, text, error);
 	free(text);
 	return err;
@@ -297,7 +306,8 @@ int conf_load(struct conf *conf, struct hsm_error *error)
 	if (named && *named) {
 		err = load_path(conf, named, error);
 		if (err == -ENOENT)
-			set_error(error, err, HSM_LAYER_CONFIG, "HSM_CONF names %s, which does not exist", named);
+			set_error(error, err, HSM_LAYER_CONFIG,
+				  "HSM_CONF names %s, which does not exist", named);
 		return err;
 	}
 	if (user_path(path, sizeof(path)) == 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bringing a device up and down: it plays the driver's part of Documentation/hardware.rst, with registers
- * that are messages on a socket.
+ * Bringing a device up and down: it plays the driver's part of Documentation/hardware.rst, with
+ * registers that are messages on a socket.
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -12,10 +12,10 @@
 #include <unistd.h>
 #include "vfio_user.h"
 
-#define BAR0		VFIO_PCI_BAR0_REGION_INDEX
-#define ADMIN_MS	10000	/* an admin command that takes longer has been lost */
-#define EVENT_CID	0xffffU
-#define ADMIN_VECTOR	0
+#define BAR0	     VFIO_PCI_BAR0_REGION_INDEX
+#define ADMIN_MS     10000 /* an admin command that takes longer has been lost */
+#define EVENT_CID    0xffffU
+#define ADMIN_VECTOR 0
 
 _Static_assert(sizeof(struct ihsm_identify) == 4096, "ihsm_identify");
 
@@ -57,8 +57,12 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Wait until the bits of @mask in the status register are @value, as long as the device says it may take. */
-static int wait_status(struct vfio_user *vu, uint32_t mask, uint32_t value, const char *what, struct hsm_error *error)
+/*
+ * Wait until the bits of @mask in the status register are @value, as long as the device says it
+ * may take.
+ */
+static int wait_status(struct vfio_user *vu, uint32_t mask, uint32_t value, const char *what,
+		       struct hsm_error *error)
 {
 	uint64_t limit = ((vu->cap >> IHSM_CAP_TIMEOUT_SHIFT & IHSM_CAP_TIMEOUT_MASK) + 1) * 500;
 	uint64_t start = clock_ms();
@@ -69,17 +73,20 @@ static int wait_status(struct vfio_user *vu, uint32_t mask, uint32_t value, cons
 	do {
 		err = read32(vu, IHSM_REG_STATUS, &status);
 		if (err || status == UINT32_MAX)
-			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away during its %s", what);
+			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+					 "the device went away during its %s", what);
 		if ((status & mask) == value)
 			return 0;
-		if (mask & IHSM_STATUS_READY && value & IHSM_STATUS_READY && status & IHSM_STATUS_FATAL)
-			return set_error(error, -EIO, HSM_LAYER_TRANSPORT, "the device reports a fatal error during its %s", what);
+		if (mask & IHSM_STATUS_READY && value & IHSM_STATUS_READY &&
+		    status & IHSM_STATUS_FATAL)
+			return set_error(error, -EIO, HSM_LAYER_TRANSPORT,
+					 "the device reports a fatal error during its %s", what);
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 5000000)
 			pause.tv_nsec *= 2;
 	} while (clock_ms() - start < limit);
-	return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the device did not end its %s in time (status 0x%x)", what,
-		    status);
+	return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
+			 "the device did not end its %s in time (status 0x%x)", what, status);
 }
 
 bool controller_alive(struct vfio_user *vu)
@@ -93,7 +100,10 @@ bool controller_alive(struct vfio_user *vu)
 
 /* ---- admin queue; its lock is held ---- */
 
-/* Take one completion. @event is set when it was the event request's. Return: false when there is none. */
+/*
+ * Take one completion. @event is set when it was the event request's. Return: false when there
+ * is none.
+ */
 static bool admin_take(struct vfio_user *vu, uint16_t cid, struct ihsm_cqe *found, uint32_t *event)
 {
 	struct ihsm_cqe *ring = (struct ihsm_cqe *)(vu->shared.base + SHARED_ADMIN_CQ);
@@ -136,7 +146,8 @@ static void admin_sleep(struct vfio_user *vu)
 	};
 	uint64_t count;
 
-	if (poll(fds, ARRAY_SIZE(fds), 100) > 0 && fds[0].revents && read(vu->admin_event, &count, sizeof(count)) < 0)
+	if (poll(fds, ARRAY_SIZE(fds), 100) > 0 && fds[0].revents &&
+	    read(vu->admin_event, &count, sizeof(count)) < 0)
 		return;
 }
 
@@ -146,7 +157,8 @@ static void admin_sleep(struct vfio_user *vu)
  * @what: for messages
  * @result: may be NULL
  */
-static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what, uint32_t *result, struct hsm_error *error)
+static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what, uint32_t *result,
+		 struct hsm_error *error)
 {
 	uint16_t cid = vu->admin_cid++ & 0x7fff;
 	struct ihsm_cqe found = { .cid = htole16(EVENT_CID) };
@@ -155,7 +167,8 @@ static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what,
 
 	entry->cid = htole16(cid);
 	if (admin_send(vu, entry))
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device closed the connection", what);
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+				 "%s: the device closed the connection", what);
 	while (le16toh(found.cid) != cid) {
 		if (admin_take(vu, cid, &found, &event))
 			continue;
@@ -163,12 +176,15 @@ static int admin(struct vfio_user *vu, struct ihsm_sqe *entry, const char *what,
 		if (admin_take(vu, cid, &found, &event))
 			continue;
 		if (!controller_alive(vu))
-			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s: the device went away or needs a reset", what);
+			return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+					 "%s: the device went away or needs a reset", what);
 		if (clock_ms() - start > ADMIN_MS)
-			return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: no answer within %u s", what, ADMIN_MS / 1000);
+			return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
+					 "%s: no answer within %u s", what, ADMIN_MS / 1000);
 	}
 	if (le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT != IHSM_SC_SUCCESS)
-		return set_status_error(error, le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT, what);
+		return set_status_error(error, le16toh(found.status) >> IHSM_CQE_STATUS_SHIFT,
+					what);
 	if (result)
 		*result = le32toh(found.result);
 	return 0;
@@ -205,7 +221,8 @@ bool controller_events(struct vfio_user *vu)
 
 int controller_abort(struct vfio_user *vu, unsigned int queue, unsigned int cid)
 {
-	struct ihsm_sqe entry = { .opcode = IHSM_ADMIN_ABORT, .arg = { htole32(queue), htole32(cid) } };
+	struct ihsm_sqe entry = { .opcode = IHSM_ADMIN_ABORT,
+				  .arg = { htole32(queue), htole32(cid) } };
 	int err = -ENODEV;
 
 	pthread_mutex_lock(&vu->admin);
@@ -223,38 +240,48 @@ static int check_regions(struct vfio_user *vu, struct hsm_error *error)
 	struct vfio_user_region_info region = { .argsz = sizeof(region), .index = BAR0 };
 	int err;
 
-	err = wire_call(&vu->socket, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL, 0, &device, sizeof(device));
+	err = wire_call(&vu->socket, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL, 0,
+			&device, sizeof(device));
 	if (!err && device.regions <= VFIO_PCI_CONFIG_REGION_INDEX)
 		err = -EPROTO;
 	if (!err)
-		err = wire_call(&vu->socket, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL, 0, &region,
-				sizeof(region));
+		err = wire_call(&vu->socket, VFIO_USER_GET_REGION_INFO, &region, sizeof(region),
+				NULL, 0, &region, sizeof(region));
 	if (!err && region.size < IHSM_BAR_REGS_SIZE)
 		err = -EPROTO;
-	return err ? set_error(error, err, HSM_LAYER_TRANSPORT, "the device does not describe itself as a PCI function") : 0;
+	return err ? set_error(error, err, HSM_LAYER_TRANSPORT,
+			       "the device does not describe itself as a PCI function")
+		   : 0;
 }
 
 static int check_identity(struct vfio_user *vu, struct hsm_error *error)
 {
 	uint16_t id[2] = { 0, 0 };
-	int err = wire_read(&vu->socket, VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID, id, sizeof(id));
+	int err =
+		wire_read(&vu->socket, VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID, id, sizeof(id));
 
 	if (err)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's configuration space cannot be read");
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the device's configuration space cannot be read");
 	id[0] = le16toh(id[0]);
 	id[1] = le16toh(id[1]);
-	if (id[0] != IHSM_PCI_VENDOR_ID || (id[1] != IHSM_PCI_DEVICE_ID_PF && id[1] != IHSM_PCI_DEVICE_ID_VF))
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "%s is not an HSM: PCI id %04x:%04x", vu->name.path, id[0],
-			    id[1]);
+	if (id[0] != IHSM_PCI_VENDOR_ID ||
+	    (id[1] != IHSM_PCI_DEVICE_ID_PF && id[1] != IHSM_PCI_DEVICE_ID_VF))
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+				 "%s is not an HSM: PCI id %04x:%04x", vu->name.path, id[0], id[1]);
 	return 0;
 }
 
-/* Memory decoding and bus mastering: without them registers read as all ones, and no ring is read */
+/*
+ * Memory decoding and bus mastering: without them registers read as all ones, and no ring is
+ * read
+ */
 static int enable_function(struct vfio_user *vu)
 {
 	uint16_t command = htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 
-	return wire_write(&vu->socket, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, &command, sizeof(command));
+	return wire_write(&vu->socket, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, &command,
+			  sizeof(command));
 }
 
 static int map_memory(struct vfio_user *vu)
@@ -266,7 +293,8 @@ static int map_memory(struct vfio_user *vu)
 		.size = vu->shared.size,
 	};
 
-	return wire_call(&vu->socket, VFIO_USER_DMA_MAP, &map, sizeof(map), &vu->shared.fd, 1, NULL, 0);
+	return wire_call(&vu->socket, VFIO_USER_DMA_MAP, &map, sizeof(map), &vu->shared.fd, 1, NULL,
+			 0);
 }
 
 /* Vector 0 is the admin queue's, vector n queue n's, as far as there are so many. */
@@ -291,10 +319,14 @@ static int wire_interrupts(struct vfio_user *vu)
 	fds[0] = vu->admin_event;
 	for (unsigned int i = 0; i < vu->queues; i++, set.count++)
 		fds[1 + i] = vu->queue[i].event;
-	return wire_call(&vu->socket, VFIO_USER_SET_IRQS, &set, sizeof(set), fds, set.count, NULL, 0);
+	return wire_call(&vu->socket, VFIO_USER_SET_IRQS, &set, sizeof(set), fds, set.count, NULL,
+			 0);
 }
 
-/* How many queues: one for each processor, as far as device and vectors go. Fixed with the first connection. */
+/*
+ * How many queues: one for each processor, as far as device and vectors go. Fixed with the
+ * first connection.
+ */
 static int choose_queues(struct vfio_user *vu, struct hsm_error *error)
 {
 	unsigned int queues = vu->cap >> IHSM_CAP_MAX_QUEUES_SHIFT & IHSM_CAP_MAX_QUEUES_MASK;
@@ -302,9 +334,10 @@ static int choose_queues(struct vfio_user *vu, struct hsm_error *error)
 	unsigned int entries = vu->cap & IHSM_CAP_MAX_ENTRIES_MASK;
 
 	if (vectors < 2 || queues < 1 || entries < CQ_LOG2)
-		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
-			    "the device has too little to offer: %u queues, %u vectors, rings of 2^%u entries", queues, vectors,
-			    entries);
+		return set_error(
+			error, -EPROTO, HSM_LAYER_TRANSPORT,
+			"the device has too little to offer: %u queues, %u vectors, rings of 2^%u entries",
+			queues, vectors, entries);
 	if (queues > vectors - 1)
 		queues = vectors - 1;
 	if (queues > vu->cpus)
@@ -314,7 +347,8 @@ static int choose_queues(struct vfio_user *vu, struct hsm_error *error)
 	if (vu->queues == 0)
 		vu->queues = queues;
 	if (queues < vu->queues)
-		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device has fewer queues than before; open it anew");
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the device has fewer queues than before; open it anew");
 	return 0;
 }
 
@@ -351,11 +385,12 @@ int controller_connect(struct vfio_user *vu, struct hsm_error *error)
 	if (!err)
 		err = read32(vu, IHSM_REG_VERSION, &version);
 	if (err)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be read");
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the device's registers cannot be read");
 	if (version >> 16 != IHSM_VERSION >> 16)
 		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
-			    "the device's interface has version %u.%u, this library knows %u", version >> 16, version & 0xffff,
-			    IHSM_VERSION >> 16);
+				 "the device's interface has version %u.%u, this library knows %u",
+				 version >> 16, version & 0xffff, IHSM_VERSION >> 16);
 	err = choose_queues(vu, error);
 	if (!err)
 		err = setup_memory(vu, error);
@@ -365,14 +400,17 @@ int controller_connect(struct vfio_user *vu, struct hsm_error *error)
 	err = map_memory(vu);
 	if (!err)
 		err = wire_interrupts(vu);
-	return err ? set_error(error, err, HSM_LAYER_TRANSPORT, "the device refused memory or interrupts") : 0;
+	return err ? set_error(error, err, HSM_LAYER_TRANSPORT,
+			       "the device refused memory or interrupts")
+		   : 0;
 }
 
 /* ---- bringing it up ---- */
 
 static int enable(struct vfio_user *vu, struct hsm_error *error)
 {
-	uint32_t sizes = ADMIN_LOG2 << IHSM_ADMIN_ATTR_SQ_SHIFT | ADMIN_LOG2 << IHSM_ADMIN_ATTR_CQ_SHIFT;
+	uint32_t sizes = ADMIN_LOG2 << IHSM_ADMIN_ATTR_SQ_SHIFT |
+			 ADMIN_LOG2 << IHSM_ADMIN_ATTR_CQ_SHIFT;
 	int err;
 
 	memset(vu->shared.base, 0, SHARED_QUEUES);
@@ -387,7 +425,8 @@ static int enable(struct vfio_user *vu, struct hsm_error *error)
 	if (!err)
 		err = write32(vu, IHSM_REG_CONFIG, IHSM_CONFIG_ENABLE);
 	if (err)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device's registers cannot be written");
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the device's registers cannot be written");
 	return wait_status(vu, IHSM_STATUS_READY, IHSM_STATUS_READY, "start", error);
 }
 
@@ -477,5 +516,6 @@ int controller_reset(struct vfio_user *vu, struct hsm_error *error)
 
 	if (err)
 		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device cannot be reset");
-	return wait_status(vu, IHSM_STATUS_RESETTING | IHSM_STATUS_READY | IHSM_STATUS_FATAL, 0, "reset", error);
+	return wait_status(vu, IHSM_STATUS_RESETTING | IHSM_STATUS_READY | IHSM_STATUS_FATAL, 0,
+			   "reset", error);
 }

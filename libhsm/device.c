@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Devices: opening by name, what they say of themselves, and finding them again after they were lost.
+ * Devices: opening by name, what they say of themselves, and finding them again after they were
+ * lost.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@
 
 /* ---- messages in the clear ---- */
 
-void message_header(uint8_t *message, unsigned int kind, uint32_t channel, uint64_t sequence, size_t length)
+void message_header(uint8_t *message, unsigned int kind, uint32_t channel, uint64_t sequence,
+		    size_t length)
 {
 	struct hsm_message_header header = {
 		.version = HSM_PROTOCOL_VERSION,
@@ -34,14 +36,15 @@ static int check_answer(const uint8_t *request, const uint8_t *response, size_t 
 		return -EPROTO;
 	memcpy(&asked, request, sizeof(asked));
 	memcpy(&header, response, sizeof(header));
-	if (header.version != HSM_PROTOCOL_VERSION || header.kind != asked.kind || header.reserved || header.reserved2 ||
+	if (header.version != HSM_PROTOCOL_VERSION || header.kind != asked.kind ||
+	    header.reserved || header.reserved2 ||
 	    le32toh(header.length) != length - sizeof(header))
 		return -EPROTO;
 	return 0;
 }
 
-int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t *request, size_t length,
-		    uint8_t *response, const char *what, struct hsm_error *error)
+int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t *request,
+		    size_t length, uint8_t *response, const char *what, struct hsm_error *error)
 {
 	struct transport *transport = device->transport;
 	struct transfer transfer = {
@@ -59,25 +62,29 @@ int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t 
 		return err;
 	transport->ops->wait(transport, &transfer);
 	if (transfer.result || transfer.status == IHSM_SC_ABORTED)
-		return set_error(error, transfer.result ? transfer.result : -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s: %s", what,
-			    transfer.timed_out ? "the device did not answer in time" : "the connection to the device was lost");
+		return set_error(error, transfer.result ? transfer.result : -ETIMEDOUT,
+				 HSM_LAYER_TRANSPORT, "%s: %s", what,
+				 transfer.timed_out ? "the device did not answer in time"
+						    : "the connection to the device was lost");
 	if (transfer.status != IHSM_SC_SUCCESS)
 		return set_status_error(error, transfer.status, what);
 	if (check_answer(request, response, transfer.out_length))
-		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "%s: the answer is malformed", what);
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "%s: the answer is malformed",
+				 what);
 	return (int)transfer.out_length;
 }
 
 /* ---- opening ---- */
 
-static int open_transport(const struct device_name *name, unsigned int flags, struct transport **transport,
-			  struct hsm_error *error)
+static int open_transport(const struct device_name *name, unsigned int flags,
+			  struct transport **transport, struct hsm_error *error)
 {
 	if (name->kind != NAME_DRIVER)
 		return vfio_user_open(name, !(flags & HSM_OPEN_NO_START), transport, error);
-	return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
-		    "%.100s needs the kernel driver, which this version does not have; use vhsm:DIR or vfio-user:SOCKET",
-		    name->path);
+	return set_error(
+		error, -ENODEV, HSM_LAYER_TRANSPORT,
+		"%.100s needs the kernel driver, which this version does not have; use vhsm:DIR or vfio-user:SOCKET",
+		name->path);
 }
 
 static int open_named(struct hsm_device *device, unsigned int flags, struct hsm_error *error)
@@ -105,17 +112,20 @@ static int choose_name(const char *name, char out[256], struct hsm_error *error)
 		return count;
 	if (count == 0) {
 		hsm_free_names(names);
-		return set_error(error, -ENODEV, HSM_LAYER_CONFIG,
-			    "no device: set HSM_DEVICE (for example vhsm:DIR) or write a 'device' line into hsm.conf");
+		return set_error(
+			error, -ENODEV, HSM_LAYER_CONFIG,
+			"no device: set HSM_DEVICE (for example vhsm:DIR) or write a 'device' line into hsm.conf");
 	}
 	if (!name)
 		name = names[0];
 	count = snprintf(out, 256, "%s", name) < 256 ? 0 : -EINVAL;
 	hsm_free_names(names);
-	return count ? set_error(error, count, HSM_LAYER_CONFIG, "the device's name is too long") : 0;
+	return count ? set_error(error, count, HSM_LAYER_CONFIG, "the device's name is too long")
+		     : 0;
 }
 
-int hsm_open(const char *name, unsigned int flags, struct hsm_device **device, struct hsm_error *error)
+int hsm_open(const char *name, unsigned int flags, struct hsm_device **device,
+	     struct hsm_error *error)
 {
 	struct hsm_device *new;
 	int err;
@@ -128,7 +138,8 @@ int hsm_open(const char *name, unsigned int flags, struct hsm_device **device, s
 	pthread_mutex_init(&new->lock, NULL);
 	err = guard_init(&new->guard);
 	if (err)
-		set_error(error, err, HSM_LAYER_SYSTEM, "no memory that a fork wipes: %s", strerrordesc_np(-err));
+		set_error(error, err, HSM_LAYER_SYSTEM, "no memory that a fork wipes: %s",
+			  strerrordesc_np(-err));
 	if (!err)
 		err = choose_name(name, new->name, error);
 	if (!err)
@@ -174,12 +185,14 @@ static int check_fork(struct hsm_device *device, struct hsm_error *error)
 {
 	if (!guard_forked(&device->guard))
 		return 0;
-	return set_error(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that opened the device; open it anew");
+	return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
+			 "this process is a fork of the one that opened the device; open it anew");
 }
 
 /* ---- what a device says ---- */
 
-int hsm_device_info(struct hsm_device *device, struct hsm_device_info *info, struct hsm_error *error)
+int hsm_device_info(struct hsm_device *device, struct hsm_device_info *info,
+		    struct hsm_error *error)
 {
 	int err;
 
@@ -209,8 +222,8 @@ static void copy_record(struct hsm_partition_info *info, const uint8_t *data)
 	memcpy(info->name, record.name, sizeof(record.name));
 }
 
-static int discover(struct hsm_device *device, uint8_t *response, const uint8_t **records, size_t *count,
-		    struct hsm_error *error)
+static int discover(struct hsm_device *device, uint8_t *response, const uint8_t **records,
+		    size_t *count, struct hsm_error *error)
 {
 	uint8_t request[sizeof(struct hsm_message_header)];
 	struct hsm_fields fields;
@@ -218,22 +231,24 @@ static int discover(struct hsm_device *device, uint8_t *response, const uint8_t 
 	int n;
 
 	message_header(request, HSM_MESSAGE_DISCOVER, 0, 0, 0);
-	n = device_exchange(device, atomic_load(&device->transport->instance), request, sizeof(request), response,
-			    "listing partitions", error);
+	n = device_exchange(device, atomic_load(&device->transport->instance), request,
+			    sizeof(request), response, "listing partitions", error);
 	if (n < 0)
 		return n;
 	if (hsm_fields_parse(&fields, response + sizeof(request), (size_t)n - sizeof(request)))
-		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL,
+				 "listing partitions: the answer is malformed");
 	*records = hsm_fields_bytes(&fields, HSM_FIELD_PARTITIONS, &length);
 	*count = length / sizeof(struct hsm_partition_record);
 	if (length % sizeof(struct hsm_partition_record))
-		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL, "listing partitions: the answer is malformed");
+		return set_error(error, -EPROTO, HSM_LAYER_CHANNEL,
+				 "listing partitions: the answer is malformed");
 	return 0;
 }
 
 /* A device that was lost is found again, and asked once more: the question changes nothing. */
-static int discover_again(struct hsm_device *device, uint8_t *response, const uint8_t **records, size_t *count,
-			  struct hsm_error *error)
+static int discover_again(struct hsm_device *device, uint8_t *response, const uint8_t **records,
+			  size_t *count, struct hsm_error *error)
 {
 	int err = -ECONNRESET;
 
@@ -266,7 +281,8 @@ int hsm_partitions(struct hsm_device *device, struct hsm_partition_info *list, s
 		copy_record(&list[i], records + i * sizeof(struct hsm_partition_record));
 	free(response);
 	if (!err && *count > room)
-		return set_error(error, -ENOSPC, HSM_LAYER_CONFIG, "the function has %zu partitions", *count);
+		return set_error(error, -ENOSPC, HSM_LAYER_CONFIG,
+				 "the function has %zu partitions", *count);
 	return err;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The embedded default: `vhsm:DIR` is a board of the user's own, started when it is needed. It is
- * started as if nobody had: no environment, descriptor, signal state or child of the application is shared.
+ * started as if nobody had: no environment, descriptor, signal state or child of the application
+ * is shared.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,10 +21,10 @@
 #include "hsm-paths.h"
 #include "transport.h"
 
-#define READY_FD	3
-#define READY_MS	30000	/* a board that takes longer to start has failed */
-#define BUSY_TRIES	200	/* of 25 ms: another starter was faster, its board comes up */
-#define LINE_SIZE	256
+#define READY_FD   3
+#define READY_MS   30000 /* a board that takes longer to start has failed */
+#define BUSY_TRIES 200 /* of 25 ms: another starter was faster, its board comes up */
+#define LINE_SIZE  256
 
 /* ---- the program ---- */
 
@@ -31,7 +32,8 @@ static bool is_program(const char *path)
 {
 	struct stat st;
 
-	return path[0] == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+	return path[0] == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       access(path, X_OK) == 0;
 }
 
 /* Beside this library as in the build tree, or ../bin of where it is installed */
@@ -42,7 +44,8 @@ static bool beside_library(char path[PATH_MAX])
 	Dl_info info;
 	char *slash;
 
-	if (!dladdr((void *)(uintptr_t)beside_library, &info) || !info.dli_fname || !realpath(info.dli_fname, own))
+	if (!dladdr((void *)(uintptr_t)beside_library, &info) || !info.dli_fname ||
+	    !realpath(info.dli_fname, own))
 		return false;
 	slash = strrchr(own, '/');
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
@@ -63,19 +66,24 @@ static int find_program(char path[PATH_MAX], struct hsm_error *error)
 			strcpy(path, named);
 			return 0;
 		}
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "HSM_VHSM is not the absolute path of a program: %.150s", named);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
+				 "HSM_VHSM is not the absolute path of a program: %.150s", named);
 	}
 	if (beside_library(path))
 		return 0;
 	strcpy(path, HSM_BINDIR "/vhsm");
 	if (is_program(path))
 		return 0;
-	return set_error(error, -ENODEV, HSM_LAYER_CONFIG, "the program vhsm is not installed; set HSM_VHSM to its path");
+	return set_error(error, -ENODEV, HSM_LAYER_CONFIG,
+			 "the program vhsm is not installed; set HSM_VHSM to its path");
 }
 
 /* ---- starting it ---- */
 
-/* Everything that the new process needs is made before it exists: after that only system calls are safe. */
+/*
+ * Everything that the new process needs is made before it exists: after that only system calls
+ * are safe.
+ */
 struct launch {
 	char program[PATH_MAX];
 	char state[NAME_PATH_MAX];
@@ -95,7 +103,8 @@ static void pass_variable(struct launch *launch, unsigned int *count, const char
 
 static void prepare(struct launch *launch, const struct device_name *name)
 {
-	static char embedded[] = "--embedded", state[] = "--state", ready[] = "--ready-fd", fd[] = "3";
+	static char embedded[] = "--embedded", state[] = "--state", ready[] = "--ready-fd",
+		    fd[] = "3";
 	unsigned int i = 0;
 
 	strcpy(launch->state, name->path);
@@ -131,8 +140,9 @@ static void release(struct launch *launch)
 }
 
 /*
- * In the new process, which has this process's memory but only one of its threads. A clone without a
- * termination signal: the application sees no SIGCHLD, and its waitpid(-1) does not meet this child.
+ * In the new process, which has this process's memory but only one of its threads. A clone
+ * without a termination signal: the application sees no SIGCHLD, and its waitpid(-1) does not
+ * meet this child.
  */
 static pid_t bare_fork(void)
 {
@@ -163,7 +173,10 @@ static void become_board(struct launch *launch)
 	_exit(127);
 }
 
-/* Out of the way of the numbers that the board's own descriptors get: an application may have closed its 0 to 2. */
+/*
+ * Out of the way of the numbers that the board's own descriptors get: an application may have
+ * closed its 0 to 2.
+ */
 static int move_up(int *fd)
 {
 	int up = fcntl(*fd, F_DUPFD_CLOEXEC, READY_FD + 1);
@@ -184,7 +197,7 @@ static int spawn(struct launch *launch)
 		pid = bare_fork();
 		if (pid == 0)
 			become_board(launch);
-		_exit(pid < 0);
+		_exit(pid < 0 ? 1 : 0);
 	}
 	if (pid < 0)
 		return -errno;
@@ -203,7 +216,10 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Read the line that the board says when it is ready, or why it is not. Return: 0, -ETIMEDOUT, -EPIPE for none. */
+/*
+ * Read the line that the board says when it is ready, or why it is not. Return: 0, -ETIMEDOUT,
+ * -EPIPE for none.
+ */
 static int read_line(int fd, char line[LINE_SIZE])
 {
 	uint64_t end = clock_ms() + READY_MS;
@@ -232,16 +248,19 @@ static int read_line(int fd, char line[LINE_SIZE])
 	return 0;
 }
 
-static int explain(const struct device_name *name, int err, const char *line, struct hsm_error *error)
+static int explain(const struct device_name *name, int err, const char *line,
+		   struct hsm_error *error)
 {
 	if (err == -ETIMEDOUT)
-		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "the virtual HSM did not start within %u s; see %.150s/vhsm.log",
-			    READY_MS / 1000, name->path);
+		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
+				 "the virtual HSM did not start within %u s; see %.150s/vhsm.log",
+				 READY_MS / 1000, name->path);
 	if (err)
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM ended while starting; see %.150s/vhsm.log",
-			    name->path);
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+				 "the virtual HSM ended while starting; see %.150s/vhsm.log",
+				 name->path);
 	return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the virtual HSM cannot start: %s",
-		    strncmp(line, "error: ", 7) ? line : line + 7);
+			 strncmp(line, "error: ", 7) ? line : line + 7);
 }
 
 /* Return: 0 when a board runs now, -EBUSY when another starter was faster, or an error. */
@@ -296,13 +315,17 @@ static int check_directory(const struct device_name *name, struct hsm_error *err
 	if (stat(name->path, &st) != 0) {
 		if (errno == ENOENT)
 			return -ENOENT;
-		return set_error(error, -errno, HSM_LAYER_SYSTEM, "%.150s: %s", name->path, strerrordesc_np(errno));
+		return set_error(error, -errno, HSM_LAYER_SYSTEM, "%.150s: %s", name->path,
+				 strerrordesc_np(errno));
 	}
 	if (!S_ISDIR(st.st_mode))
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "%.150s is not a directory", name->path);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "%.150s is not a directory",
+				 name->path);
 	if (st.st_uid != geteuid() || (st.st_mode & 077))
-		return set_error(error, -EACCES, HSM_LAYER_CONFIG,
-			    "%.150s must belong to the user and to nobody else (chmod 700), since keys live there", name->path);
+		return set_error(
+			error, -EACCES, HSM_LAYER_CONFIG,
+			"%.150s must belong to the user and to nobody else (chmod 700), since keys live there",
+			name->path);
 	return 0;
 }
 
@@ -350,10 +373,14 @@ int embedded_connect(const struct device_name *name, bool start, struct hsm_erro
 	if (fd >= 0)
 		return fd;
 	if (nobody_there(fd) && start)
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
-			    "the virtual HSM of %.120s runs but has no function %u; see vhsm.log there", name->path, name->function);
+		return set_error(
+			error, -ENODEV, HSM_LAYER_TRANSPORT,
+			"the virtual HSM of %.120s runs but has no function %u; see vhsm.log there",
+			name->path, name->function);
 	if (nobody_there(fd))
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "no virtual HSM runs for %.150s", name->path);
-	return set_error(error, fd, HSM_LAYER_TRANSPORT, "cannot connect to the virtual HSM of %.120s: %s", name->path,
-		    strerrordesc_np(-fd));
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+				 "no virtual HSM runs for %.150s", name->path);
+	return set_error(error, fd, HSM_LAYER_TRANSPORT,
+			 "cannot connect to the virtual HSM of %.120s: %s", name->path,
+			 strerrordesc_np(-fd));
 }

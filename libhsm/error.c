@@ -11,9 +11,7 @@ static const struct {
 	unsigned int code;
 	int error;
 	const char *text;
-} statuses[] = {
-	IHSM_STATUS_TABLE(STATUS_NAME)
-};
+} statuses[] = { IHSM_STATUS_TABLE(STATUS_NAME) };
 #undef STATUS_NAME
 
 int set_error(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
@@ -37,12 +35,14 @@ int set_status_error(struct hsm_error *error, unsigned int status, const char *w
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
 		if (statuses[i].code != status)
 			continue;
-		set_error(error, statuses[i].error, HSM_LAYER_DEVICE, "%s: %s", what, statuses[i].text);
+		set_error(error, statuses[i].error, HSM_LAYER_DEVICE, "%s: %s", what,
+			  statuses[i].text);
 		if (error)
 			error->device_status = status;
 		return statuses[i].error;
 	}
-	set_error(error, -EIO, HSM_LAYER_DEVICE, "%s: the device answered with the unknown status 0x%x", what, status);
+	set_error(error, -EIO, HSM_LAYER_DEVICE,
+		  "%s: the device answered with the unknown status 0x%x", what, status);
 	if (error)
 		error->device_status = status;
 	return -EIO;
@@ -65,12 +65,9 @@ void clear_error(struct hsm_error *error)
 const char *hsm_layer_name(unsigned int layer)
 {
 	static const char *const names[] = {
-		[HSM_LAYER_NONE] = "none",
-		[HSM_LAYER_CONFIG] = "configuration",
-		[HSM_LAYER_SYSTEM] = "system",
-		[HSM_LAYER_TRANSPORT] = "transport",
-		[HSM_LAYER_DEVICE] = "device",
-		[HSM_LAYER_CHANNEL] = "channel",
+		[HSM_LAYER_NONE] = "none",	 [HSM_LAYER_CONFIG] = "configuration",
+		[HSM_LAYER_SYSTEM] = "system",	 [HSM_LAYER_TRANSPORT] = "transport",
+		[HSM_LAYER_DEVICE] = "device",	 [HSM_LAYER_CHANNEL] = "channel",
 		[HSM_LAYER_COMMAND] = "command",
 	};
 

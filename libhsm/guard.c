@@ -10,7 +10,8 @@
 int guard_init(struct guard *guard)
 {
 	long size = sysconf(_SC_PAGESIZE);
-	void *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
 	if (page == MAP_FAILED)
 		return -ENOMEM;

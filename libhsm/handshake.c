@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The handshake of a channel: TLS 1.3 by libssl, its records carried in messages (Documentation/commands.rst,
- * "Channel"). What comes out is a link with the keys of both directions.
+ * The handshake of a channel: TLS 1.3 by libssl, its records carried in messages
+ * (Documentation/commands.rst, "Channel"). What comes out is a link with the keys of both
+ * directions.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static int setup(struct handshake *hs)
 	hs->ssl = SSL_new(hs->device->trust->tls);
 	hs->wire_in = BIO_new(BIO_s_mem());
 	hs->wire_out = BIO_new(BIO_s_mem());
-	if (!hs->buffer || !hs->ssl || !hs->wire_in || !hs->wire_out || trust_attach(hs->ssl, &hs->check)) {
+	if (!hs->buffer || !hs->ssl || !hs->wire_in || !hs->wire_out ||
+	    trust_attach(hs->ssl, &hs->check)) {
 		BIO_free(hs->wire_in);
 		BIO_free(hs->wire_out);
 		return set_error(hs->error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
@@ -48,7 +50,10 @@ static int setup(struct handshake *hs)
 	return 0;
 }
 
-/* Let libssl go as far as it can with what came. Return: 1 when its side is complete, 0 when it wants more. */
+/*
+ * Let libssl go as far as it can with what came. Return: 1 when its side is complete, 0 when it
+ * wants more.
+ */
 static int step(struct handshake *hs)
 {
 	unsigned long code;
@@ -65,8 +70,9 @@ static int step(struct handshake *hs)
 	ERR_clear_error();
 	if (hs->check.failed)
 		return hs->check.failed;
-	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake failed: %s",
-		    code ? ERR_reason_error_string(code) : "no reason given");
+	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL,
+			 "the channel's handshake failed: %s",
+			 code ? ERR_reason_error_string(code) : "no reason given");
 }
 
 static void put_records(struct handshake *hs, struct hsm_writer *writer)
@@ -98,16 +104,18 @@ static int exchange(struct handshake *hs, bool done)
 	if (done)
 		hsm_put_u32(&writer, HSM_FIELD_DONE, 1);
 	if (writer.error)
-		return set_error(hs->error, writer.error, HSM_LAYER_CHANNEL, "the handshake does not fit a message");
+		return set_error(hs->error, writer.error, HSM_LAYER_CHANNEL,
+				 "the handshake does not fit a message");
 	message_header(hs->buffer, HSM_MESSAGE_HANDSHAKE, hs->channel, 0, writer.length);
-	n = device_exchange(hs->device, hs->instance, hs->buffer, head + writer.length, response, "opening the channel",
-			    hs->error);
+	n = device_exchange(hs->device, hs->instance, hs->buffer, head + writer.length, response,
+			    "opening the channel", hs->error);
 	if (n < 0)
 		return n;
 	channel = hsm_get_le32(response + offsetof(struct hsm_message_header, channel));
 	if (channel == 0 || (hs->channel && channel != hs->channel) ||
 	    hsm_fields_parse(&fields, response + head, (size_t)n - head))
-		return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "opening the channel: the answer is malformed");
+		return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL,
+				 "opening the channel: the answer is malformed");
 	hs->channel = channel;
 	hs->finished = hsm_fields_u64(&fields, HSM_FIELD_DONE, 0) == 1;
 	records = hsm_fields_bytes(&fields, HSM_FIELD_TLS, &length);
@@ -116,7 +124,10 @@ static int exchange(struct handshake *hs, bool done)
 	return 0;
 }
 
-/* libssl has written an alert, with which the device ends its side too. What it answers changes nothing. */
+/*
+ * libssl has written an alert, with which the device ends its side too. What it answers changes
+ * nothing.
+ */
 static void give_up(struct handshake *hs)
 {
 	struct hsm_error *error = hs->error;
@@ -146,7 +157,8 @@ static int run(struct handshake *hs)
 		if (err)
 			return err;
 	}
-	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL, "the channel's handshake does not come to an end");
+	return set_error(hs->error, -EPROTO, HSM_LAYER_CHANNEL,
+			 "the channel's handshake does not come to an end");
 }
 
 static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
@@ -157,7 +169,8 @@ static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
 		new->seal = hsm_seal_new(hs->device->trust->libctx, hs->ssl, hs->partition, epoch);
 	if (!new || !new->seal) {
 		free(new);
-		return set_error(hs->error, -ENOMEM, HSM_LAYER_CHANNEL, "the channel's keys cannot be derived");
+		return set_error(hs->error, -ENOMEM, HSM_LAYER_CHANNEL,
+				 "the channel's keys cannot be derived");
 	}
 	atomic_store(&new->refs, 1);
 	new->id = hs->channel;
@@ -166,8 +179,8 @@ static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
 	return 0;
 }
 
-int link_new(struct hsm_device *device, const uint8_t partition[HSM_PARTITION_ID_SIZE], struct link **link,
-	     struct hsm_error *error)
+int link_new(struct hsm_device *device, const uint8_t partition[HSM_PARTITION_ID_SIZE],
+	     struct link **link, struct hsm_error *error)
 {
 	struct transport *transport = device->transport;
 	struct handshake hs = {
@@ -199,7 +212,10 @@ void link_put(struct link *link)
 {
 	if (!link || atomic_fetch_sub(&link->refs, 1) != 1)
 		return;
-	/* In a child the keys' pages are empty: there is nothing to wipe, and freeing them is harmless. */
+	/*
+	 * In a child the keys' pages are empty: there is nothing to wipe, and freeing them is
+	 * harmless.
+	 */
 	hsm_seal_free(link->seal);
 	free(link);
 }

@@ -31,7 +31,10 @@ struct trust;
 int set_error(struct hsm_error *error, int code, unsigned int layer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* set_status_error - the error of a completion's status (enum ihsm_status). Return: its negative errno. */
+/*
+ * set_status_error - the error of a completion's status (enum ihsm_status). Return: its
+ * negative errno.
+ */
 int set_status_error(struct hsm_error *error, unsigned int status, const char *what);
 
 /* set_errno_error - a failed system call: "WHAT: reason". Return: -errno. */
@@ -167,15 +170,17 @@ struct hsm_device {
  * @response: room for HSM_MESSAGE_MAX bytes
  * @what: for messages
  *
- * Return: bytes of the response, whose header has been checked for kind and length; or a negative errno.
+ * Return: bytes of the response, whose header has been checked for kind and length; or a negative
+ * errno.
  */
-int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t *request, size_t length,
-		    uint8_t *response, const char *what, struct hsm_error *error);
+int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t *request,
+		    size_t length, uint8_t *response, const char *what, struct hsm_error *error);
 
 /* device_ready - recover the transport if it was lost. Return: 0 or a negative errno. */
 int device_ready(struct hsm_device *device, struct hsm_error *error);
 
 /* message_header - put a clear header in front of @length bytes */
-void message_header(uint8_t *message, unsigned int kind, uint32_t channel, uint64_t sequence, size_t length);
+void message_header(uint8_t *message, unsigned int kind, uint32_t channel, uint64_t sequence,
+		    size_t length);
 
 #endif /* LIBHSM_INTERNAL_H */

@@ -22,7 +22,8 @@ static int absolute_path(const char *text, size_t length, char out[NAME_PATH_MAX
 	else if (!getcwd(cwd, sizeof(cwd)))
 		return -errno;
 	else
-		n = snprintf(out, NAME_PATH_MAX, "%s/%.*s", strcmp(cwd, "/") ? cwd : "", (int)length, text);
+		n = snprintf(out, NAME_PATH_MAX, "%s/%.*s", strcmp(cwd, "/") ? cwd : "",
+			     (int)length, text);
 	if (n < 0 || n >= NAME_PATH_MAX)
 		return -ENAMETOOLONG;
 	while (n > 1 && out[n - 1] == '/')
@@ -30,7 +31,10 @@ static int absolute_path(const char *text, size_t length, char out[NAME_PATH_MAX
 	return 0;
 }
 
-/* ",function=N" at the end of an embedded name. A directory whose name holds a comma is fine as long as no option is. */
+/*
+ * ",function=N" at the end of an embedded name. A directory whose name holds a comma is fine as
+ * long as no option is.
+ */
 static int parse_function(const char *text, size_t *length, unsigned int *function)
 {
 	const char *option = strstr(text, ",function=");
@@ -71,19 +75,23 @@ int name_parse(const char *text, struct device_name *name, struct hsm_error *err
 		name->kind = NAME_EMBEDDED;
 		name->function = 1;
 	} else {
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' is not a device name: " FORMS, text);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
+				 "'%.100s' is not a device name: " FORMS, text);
 	}
 	length = strlen(rest);
 	if (name->kind == NAME_EMBEDDED)
 		err = parse_function(rest, &length, &name->function);
 	if (err)
-		return set_error(error, err, HSM_LAYER_CONFIG, "'%.100s': the function must be a number from 0 to 255", text);
+		return set_error(error, err, HSM_LAYER_CONFIG,
+				 "'%.100s': the function must be a number from 0 to 255", text);
 	if (length == 0)
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' names no path: " FORMS, text);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s' names no path: " FORMS,
+				 text);
 	err = absolute_path(rest, length, name->path);
 	if (err)
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': the path is too long or the current directory is gone",
-			    text);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
+				 "'%.100s': the path is too long or the current directory is gone",
+				 text);
 	return 0;
 }
 
@@ -108,8 +116,8 @@ int name_admin(struct device_name *name, struct hsm_error *error)
 	}
 	if (name->kind == NAME_VFIO_USER && admin_socket(name) == 0)
 		return 0;
-	return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "'%.100s': name the socket of function 0 for administration",
-		    name->path);
+	return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
+			 "'%.100s': name the socket of function 0 for administration", name->path);
 }
 
 /* ---- the default devices ---- */

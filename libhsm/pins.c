@@ -24,7 +24,8 @@ static int home_directory(char *path, size_t size)
 
 	if (home && home[0] == '/')
 		return snprintf(path, size, "%s", home) < (int)size ? 0 : -ENOENT;
-	if (getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) || !found || entry.pw_dir[0] != '/')
+	if (getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) || !found ||
+	    entry.pw_dir[0] != '/')
 		return -ENOENT;
 	return snprintf(path, size, "%s", entry.pw_dir) < (int)size ? 0 : -ENOENT;
 }
@@ -35,10 +36,13 @@ int pins_path(char *path, size_t size)
 	char home[NAME_PATH_MAX];
 
 	if (state && state[0] == '/')
-		return snprintf(path, size, "%s/hsm/known-partitions", state) < (int)size ? 0 : -ENOENT;
+		return snprintf(path, size, "%s/hsm/known-partitions", state) < (int)size ? 0
+											  : -ENOENT;
 	if (home_directory(home, sizeof(home)))
 		return -ENOENT;
-	return snprintf(path, size, "%s/.local/state/hsm/known-partitions", home) < (int)size ? 0 : -ENOENT;
+	return snprintf(path, size, "%s/.local/state/hsm/known-partitions", home) < (int)size
+		       ? 0
+		       : -ENOENT;
 }
 
 static int make_parents(const char *path)
@@ -96,7 +100,8 @@ static int look_up(const char *text, const char *key, const uint8_t *hash)
 
 		if (strncmp(line, key, key_length) || strncmp(rest, " sha256:", 8))
 			continue;
-		if (hex_parse(rest + 8, known, sizeof(known)) == 0 && CRYPTO_memcmp(known, hash, sizeof(known)) == 0)
+		if (hex_parse(rest + 8, known, sizeof(known)) == 0 &&
+		    CRYPTO_memcmp(known, hash, sizeof(known)) == 0)
 			return PIN_MATCH;
 		return PIN_MISMATCH;
 	}
@@ -181,13 +186,17 @@ static int check_locked(const char *path, const char *key, const uint8_t *hash, 
 	return answer;
 }
 
-int pins_check(const char *path, const char *key, const uint8_t hash[IDENTITY_HASH_SIZE], bool remember)
+int pins_check(const char *path, const char *key, const uint8_t hash[IDENTITY_HASH_SIZE],
+	       bool remember)
 {
 	char *text = NULL;
 	int answer;
 	int lock;
 
-	/* The usual case: it is known. The file is replaced as a whole, so reading needs no lock. */
+	/*
+	 * The usual case: it is known. The file is replaced as a whole, so reading needs no
+	 * lock.
+	 */
 	answer = read_all(path, &text);
 	if (!answer)
 		answer = look_up(text, key, hash);

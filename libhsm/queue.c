@@ -2,7 +2,8 @@
 /*
  * I/O queues: from a transfer to a ring entry and back, by the rules of Documentation/hardware.rst.
  * Whoever waits hands out what came, also to others. A waiter first spins; then one thread of each
- * queue, the leader, sleeps on the interrupt, and the others sleep until they are woken with their result.
+ * queue, the leader, sleeps on the interrupt, and the others sleep until they are woken with
+ * their result.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -15,14 +16,15 @@
 #include <unistd.h>
 #include "vfio_user.h"
 
-#define SLICE_MS	100	/* a sleeper looks this often whether the device is still there */
-#define ABORT_GRACE_MS	3000	/* an aborted command ends within this, or the controller is reset */
-#define PREEMPTED_NS	20000	/* a gap in spinning as long as this: others want the processor */
-#define SERIALS		(1U << (16 - SQ_LOG2))
+#define SLICE_MS       100 /* a sleeper looks this often whether the device is still there */
+#define ABORT_GRACE_MS 3000 /* an aborted command ends within this, or the controller is reset */
+#define PREEMPTED_NS   20000 /* a gap in spinning as long as this: others want the processor */
+#define SERIALS	       (1U << (16 - SQ_LOG2))
 
 _Static_assert(sizeof(struct ihsm_sqe) == IHSM_SQE_SIZE, "ihsm_sqe");
 _Static_assert(sizeof(struct ihsm_cqe) == IHSM_CQE_SIZE, "ihsm_cqe");
-_Static_assert(offsetof(struct ihsm_cqe, sq_id) == 8 && offsetof(struct ihsm_cqe, status) == 14, "halves");
+_Static_assert(offsetof(struct ihsm_cqe, sq_id) == 8 && offsetof(struct ihsm_cqe, status) == 14,
+	       "halves");
 
 /* ---- small things ---- */
 
@@ -83,7 +85,10 @@ void transfer_end(struct transfer *transfer)
 {
 	if (transfer->ended)
 		transfer->ended(transfer);
-	/* From here on the transfer may be gone; waking an address of the past only wakes somebody for nothing. */
+	/*
+	 * From here on the transfer may be gone; waking an address of the past only wakes
+	 * somebody for nothing.
+	 */
 	if (atomic_exchange(&transfer->state, TRANSFER_DONE) == TRANSFER_SLEEPING)
 		futex_wake(&transfer->state, 1);
 }
@@ -111,8 +116,10 @@ void queue_init(struct vfio_user *vu, unsigned int index)
 	queue->index = index;
 	queue->sq = (struct ihsm_sqe *)(part + QUEUE_SQ);
 	queue->cq = (struct ihsm_cqe *)(part + QUEUE_CQ);
-	queue->shadow_host = (struct ihsm_shadow_host *)(vu->shared.base + SHARED_SHADOW_HOST) + index + 1;
-	queue->shadow_device = (struct ihsm_shadow_device *)(vu->shared.base + SHARED_SHADOW_DEVICE) + index + 1;
+	queue->shadow_host =
+		(struct ihsm_shadow_host *)(vu->shared.base + SHARED_SHADOW_HOST) + index + 1;
+	queue->shadow_device =
+		(struct ihsm_shadow_device *)(vu->shared.base + SHARED_SHADOW_DEVICE) + index + 1;
 	for (unsigned int i = 0; i < SQ_ENTRIES; i++)
 		queue->free[i] = (uint16_t)(SQ_ENTRIES - 1 - i);
 	queue->free_count = SQ_ENTRIES;
@@ -150,7 +157,8 @@ static bool maybe_ready(struct queue *queue)
 {
 	uint64_t half;
 
-	return entry_ready(queue, atomic_load_explicit(&queue->cq_head, memory_order_relaxed), &half);
+	return entry_ready(queue, atomic_load_explicit(&queue->cq_head, memory_order_relaxed),
+			   &half);
 }
 
 static void free_slot(struct queue *queue, unsigned int slot)
@@ -164,8 +172,12 @@ static uint16_t slot_cid(const struct queue *queue, unsigned int slot)
 	return (uint16_t)(queue->slot[slot].serial << SQ_LOG2 | slot);
 }
 
-/* Check one completion against what we know, and copy the answer out. Return: its transfer, or NULL for nonsense. */
-static struct transfer *take_completion(struct vfio_user *vu, struct queue *queue, uint64_t low, uint64_t high)
+/*
+ * Check one completion against what we know, and copy the answer out. Return: its transfer, or
+ * NULL for nonsense.
+ */
+static struct transfer *take_completion(struct vfio_user *vu, struct queue *queue, uint64_t low,
+					uint64_t high)
 {
 	uint32_t result = (uint32_t)low;
 	uint32_t sq_head = (uint32_t)(low >> 32);
@@ -183,7 +195,8 @@ static struct transfer *take_completion(struct vfio_user *vu, struct queue *queu
 	if (transfer->status == IHSM_SC_SUCCESS) {
 		if (result > transfer->out_capacity)
 			return NULL;
-		memcpy(transfer->out, vu->shared.base + slot_offset(queue->index, slot) + SLOT_ROOM, result);
+		memcpy(transfer->out, vu->shared.base + slot_offset(queue->index, slot) + SLOT_ROOM,
+		       result);
 		transfer->out_length = result;
 	}
 	free_slot(queue, slot);
@@ -194,8 +207,8 @@ static void publish_cq_head(struct vfio_user *vu, struct queue *queue, uint32_t 
 {
 	atomic_store_explicit(&queue->cq_head, head, memory_order_relaxed);
 	/*
-	 * The completion ring has twice as many entries as commands can be outstanding: it is never full,
-	 * and the device never waits for this.
+	 * The completion ring has twice as many entries as commands can be outstanding: it is
+	 * never full, and the device never waits for this.
 	 */
 	if (vu->shadow)
 		__atomic_store_n(&queue->shadow_host->cq_head, htole32(head), __ATOMIC_RELEASE);
@@ -214,7 +227,8 @@ int queue_reap(struct vfio_user *vu, struct queue *queue)
 
 	pthread_mutex_lock(&queue->lock);
 	head = atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
-	while (count < (int)SQ_ENTRIES && !atomic_load(&vu->transport.lost) && entry_ready(queue, head, &high)) {
+	while (count < (int)SQ_ENTRIES && !atomic_load(&vu->transport.lost) &&
+	       entry_ready(queue, head, &high)) {
 		uint64_t low = load_half(&queue->cq[head & (CQ_ENTRIES - 1)], 0, __ATOMIC_RELAXED);
 
 		transfer = take_completion(vu, queue, low, high);
@@ -273,9 +287,13 @@ bool queue_arm(struct queue *queue)
 	uint32_t head = atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
 
 	__atomic_store_n(&queue->shadow_host->irq_event, htole32(head), __ATOMIC_RELAXED);
-	/* The wish is visible before the ring is looked at again: one of the two sides sees the other. */
+	/*
+	 * The wish is visible before the ring is looked at again: one of the two sides sees the
+	 * other.
+	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	return maybe_ready(queue) || head != atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
+	return maybe_ready(queue) ||
+	       head != atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
 }
 
 /* The leader sleeps until something may have come. */
@@ -319,7 +337,8 @@ static void give_lead(struct queue *queue)
 		struct transfer *transfer = queue->slot[i].transfer;
 		uint32_t sleeping = TRANSFER_SLEEPING;
 
-		found = transfer && atomic_compare_exchange_strong(&transfer->state, &sleeping, TRANSFER_LEAD);
+		found = transfer &&
+			atomic_compare_exchange_strong(&transfer->state, &sleeping, TRANSFER_LEAD);
 		if (found)
 			futex_wake(&transfer->state, 1);
 	}
@@ -351,7 +370,8 @@ static void enforce_limit(struct vfio_user *vu, struct queue *queue, struct tran
 	unsigned int cid = 0;
 	bool inside;
 
-	if (age < transfer->limit_ms || (transfer->timed_out && age < transfer->limit_ms + ABORT_GRACE_MS))
+	if (age < transfer->limit_ms ||
+	    (transfer->timed_out && age < transfer->limit_ms + ABORT_GRACE_MS))
 		return;
 	pthread_mutex_lock(&queue->lock);
 	inside = queue->slot[transfer->slot].transfer == transfer;
@@ -370,7 +390,8 @@ static void enforce_limit(struct vfio_user *vu, struct queue *queue, struct tran
 /* ---- waiting ---- */
 
 /* Return: true when the transfer ended while we spun. */
-static bool spin(struct vfio_user *vu, struct queue *queue, struct transfer *transfer, uint32_t budget)
+static bool spin(struct vfio_user *vu, struct queue *queue, struct transfer *transfer,
+		 uint32_t budget)
 {
 	uint64_t start = now_ns();
 	uint64_t now = start;
@@ -428,7 +449,10 @@ void queue_wait(struct vfio_user *vu, struct transfer *transfer)
 	sleep_until_done(vu, queue, transfer);
 	if (!transfer->spin)
 		return;
-	/* What took long will take long again: spinning for it only takes the processor from the device. */
+	/*
+	 * What took long will take long again: spinning for it only takes the processor from
+	 * the device.
+	 */
 	budget = now_ns() - start < vu->spin_ns ? vu->spin_ns : budget / 2;
 	atomic_store_explicit(transfer->spin, budget < 1000 ? 0 : budget, memory_order_relaxed);
 }
@@ -452,7 +476,8 @@ static void wait_for_slot(struct vfio_user *vu, struct queue *queue, uint32_t se
 	atomic_fetch_sub(&queue->crowd, 1);
 }
 
-static int take_slot(struct vfio_user *vu, struct queue *queue, uint32_t instance, unsigned int *slot)
+static int take_slot(struct vfio_user *vu, struct queue *queue, uint32_t instance,
+		     unsigned int *slot)
 {
 	for (;;) {
 		uint32_t seen = atomic_load(&queue->ends);
@@ -460,7 +485,8 @@ static int take_slot(struct vfio_user *vu, struct queue *queue, uint32_t instanc
 		bool lost;
 
 		pthread_mutex_lock(&queue->lock);
-		lost = atomic_load(&vu->transport.lost) || atomic_load(&vu->transport.instance) != instance;
+		lost = atomic_load(&vu->transport.lost) ||
+		       atomic_load(&vu->transport.instance) != instance;
 		if (!lost && queue->free_count > 0) {
 			*slot = queue->free[--queue->free_count];
 			found = true;
@@ -475,7 +501,8 @@ static int take_slot(struct vfio_user *vu, struct queue *queue, uint32_t instanc
 }
 
 /* With the lock held. Return: true when the device has to be woken. */
-static bool publish(struct vfio_user *vu, struct queue *queue, struct transfer *transfer, unsigned int slot)
+static bool publish(struct vfio_user *vu, struct queue *queue, struct transfer *transfer,
+		    unsigned int slot)
 {
 	uint64_t bus = SHARED_ADDRESS + slot_offset(queue->index, slot);
 	uint32_t tail = queue->sq_tail;
@@ -493,13 +520,21 @@ static bool publish(struct vfio_user *vu, struct queue *queue, struct transfer *
 	entry.cid = htole16(slot_cid(queue, slot));
 	memcpy(&queue->sq[tail & (SQ_ENTRIES - 1)], &entry, sizeof(entry));
 	queue->sq_tail = tail + 1;
-	/* Without shadow doorbells the register is the tail: it must not be written out of order. */
+	/*
+	 * Without shadow doorbells the register is the tail: it must not be written out of
+	 * order.
+	 */
 	if (!vu->shadow)
 		return wire_post(&vu->socket, IHSM_DOORBELL_SQ(queue->index + 1), tail + 1) != 0;
 	__atomic_store_n(&queue->shadow_host->sq_tail, htole32(tail + 1), __ATOMIC_RELEASE);
-	/* The tail is visible before the device's wish is read: one of the two sides sees the other. */
+	/*
+	 * The tail is visible before the device's wish is read: one of the two sides sees the
+	 * other.
+	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	return ring_wants(le32toh(__atomic_load_n(&queue->shadow_device->sq_event, __ATOMIC_RELAXED)), tail, tail + 1);
+	return ring_wants(
+		le32toh(__atomic_load_n(&queue->shadow_device->sq_event, __ATOMIC_RELAXED)), tail,
+		tail + 1);
 }
 
 int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_error *error)
@@ -514,8 +549,10 @@ int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_err
 	if (!err)
 		err = take_slot(vu, queue, transfer->instance, &slot);
 	if (err)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
-	memcpy(vu->shared.base + slot_offset(queue->index, slot), transfer->in, transfer->in_length);
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the connection to the device was lost");
+	memcpy(vu->shared.base + slot_offset(queue->index, slot), transfer->in,
+	       transfer->in_length);
 	transfer->slot = slot;
 	transfer->started_ms = now_ms();
 	transfer->timed_out = false;
@@ -523,7 +560,8 @@ int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_err
 	atomic_store(&transfer->state, TRANSFER_PENDING);
 
 	pthread_mutex_lock(&queue->lock);
-	if (atomic_load(&vu->transport.lost) || atomic_load(&vu->transport.instance) != transfer->instance) {
+	if (atomic_load(&vu->transport.lost) ||
+	    atomic_load(&vu->transport.instance) != transfer->instance) {
 		free_slot(queue, slot);
 		err = -ECONNRESET;
 	} else {
@@ -532,8 +570,12 @@ int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_err
 	tail = queue->sq_tail;
 	pthread_mutex_unlock(&queue->lock);
 	if (err)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the connection to the device was lost");
-	/* From here on the command may have been executed: a device that does not hear the bell has lost it. */
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the connection to the device was lost");
+	/*
+	 * From here on the command may have been executed: a device that does not hear the bell
+	 * has lost it.
+	 */
 	if (ring && wire_post(&vu->socket, IHSM_DOORBELL_SQ(queue->index + 1), tail))
 		vfio_user_lost(vu, -ECONNRESET);
 	return 0;

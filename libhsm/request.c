@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One command: its fields, sealing and opening, and what may be done when it goes wrong. The fast path
- * is here: it allocates nothing and makes no system call.
+ * One command: its fields, sealing and opening, and what may be done when it goes wrong. The fast
+ * path is here: it allocates nothing and makes no system call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,22 +9,23 @@
 #include <openssl/crypto.h>
 #include "channel.h"
 
-#define HEAD		sizeof(struct hsm_message_header)
-#define COMMAND		sizeof(struct hsm_command_header)
-#define ANSWER		sizeof(struct hsm_response_header)
-#define FIELDS_MAX	(HSM_MESSAGE_MAX - HEAD - COMMAND - HSM_TAG_SIZE)
-#define BUFFERS		(2 * (size_t)HSM_MESSAGE_MAX)
-#define RETRIES		3
+#define HEAD	   sizeof(struct hsm_message_header)
+#define COMMAND	   sizeof(struct hsm_command_header)
+#define ANSWER	   sizeof(struct hsm_response_header)
+#define FIELDS_MAX (HSM_MESSAGE_MAX - HEAD - COMMAND - HSM_TAG_SIZE)
+#define BUFFERS	   (2 * (size_t)HSM_MESSAGE_MAX)
+#define RETRIES	   3
 
 /*
- * A message may run ahead of the oldest unanswered one by this much, within the device's window. One that
- * has been unanswered for OPENED_MS has surely been opened: it is a long operation and holds up nobody.
+ * A message may run ahead of the oldest unanswered one by this much, within the device's window.
+ * One that has been unanswered for OPENED_MS has surely been opened: it is a long operation and
+ * holds up nobody.
  */
-#define WINDOW_AHEAD	(HSM_SEQUENCE_WINDOW - 128)
-#define OPENED_MS	50
+#define WINDOW_AHEAD (HSM_SEQUENCE_WINDOW - 128)
+#define OPENED_MS    50
 
 /* A queue behind a device that is busy delays even the shortest command. */
-#define LIMIT_SLACK_MS	5000
+#define LIMIT_SLACK_MS 5000
 
 /* ---- the pool ---- */
 
@@ -40,7 +41,10 @@ static struct hsm_request *pool_take(struct hsm_channel *channel)
 	return request;
 }
 
-/* As many requests as are in use at a time, each with a queue of its own as far as there are so many. */
+/*
+ * As many requests as are in use at a time, each with a queue of its own as far as there are so
+ * many.
+ */
 static struct hsm_request *make_request(struct hsm_channel *channel)
 {
 	struct hsm_request *request = calloc(1, sizeof(*request));
@@ -106,7 +110,10 @@ static bool may_take_long(unsigned int operation)
 	}
 }
 
-/* Commands of a session run one after the other, so each of them may have to wait for a long one. */
+/*
+ * Commands of a session run one after the other, so each of them may have to wait for a long
+ * one.
+ */
 static unsigned int limit_ms(const struct hsm_request *request)
 {
 	const struct transport *transport = request->channel->device->transport;
@@ -119,7 +126,8 @@ static unsigned int limit_ms(const struct hsm_request *request)
 
 /* ---- making one ---- */
 
-struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_operation_info *info, uint32_t session)
+struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_operation_info *info,
+				uint32_t session)
 {
 	struct hsm_request *request = pool_take(channel);
 
@@ -139,7 +147,8 @@ struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_op
 	return request;
 }
 
-struct hsm_request *hsm_request_new(struct hsm_channel *channel, enum hsm_operation operation, uint32_t session)
+struct hsm_request *hsm_request_new(struct hsm_channel *channel, enum hsm_operation operation,
+				    uint32_t session)
 {
 	const struct hsm_operation_info *info = hsm_operation_find(operation);
 
@@ -181,13 +190,15 @@ struct hsm_writer *hsm_request_writer(struct hsm_request *request)
 
 static void message_ended(struct link *link, uint64_t sequence)
 {
-	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], false, memory_order_release);
+	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], false,
+			      memory_order_release);
 	atomic_fetch_sub(&link->inside, 1);
 }
 
 static void transfer_ended(struct transfer *transfer)
 {
-	struct hsm_request *request = (struct hsm_request *)((char *)transfer - offsetof(struct hsm_request, transfer));
+	struct hsm_request *request =
+		(struct hsm_request *)((char *)transfer - offsetof(struct hsm_request, transfer));
 
 	message_ended(request->link, request->sequence);
 }
@@ -211,7 +222,8 @@ static uint64_t draw_sequence(struct transport *transport, struct link *link)
 
 	if (sequence >= WINDOW_AHEAD && atomic_load_explicit(oldest, memory_order_acquire))
 		wait_for_window(transport, oldest);
-	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], true, memory_order_relaxed);
+	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], true,
+			      memory_order_relaxed);
 	return sequence;
 }
 
@@ -249,8 +261,8 @@ int request_start(struct hsm_request *request, struct link *link, struct hsm_err
 	request->fate = FATE_FINAL;
 	request->sequence = draw_sequence(transport, link);
 	put_command_header(request);
-	length = hsm_seal_message(link->seal, HSM_TO_DEVICE, link->id, request->sequence, request->message,
-				  COMMAND + request->writer.length);
+	length = hsm_seal_message(link->seal, HSM_TO_DEVICE, link->id, request->sequence,
+				  request->message, COMMAND + request->writer.length);
 	if (length < 0) {
 		message_ended(link, request->sequence);
 		request->link = NULL;
@@ -274,7 +286,8 @@ int request_start(struct hsm_request *request, struct link *link, struct hsm_err
 int request_reopen(struct hsm_request *request)
 {
 	size_t length;
-	int err = hsm_open_message(request->link->seal, HSM_TO_DEVICE, request->message, request->length, &length);
+	int err = hsm_open_message(request->link->seal, HSM_TO_DEVICE, request->message,
+				   request->length, &length);
 
 	link_put(request->link);
 	request->link = NULL;
@@ -310,7 +323,8 @@ static int open_answer(struct hsm_request *request)
 		return -EBADMSG;
 	atomic_fetch_add_explicit(&request->link->bytes, size, memory_order_relaxed);
 	memcpy(&header, request->response, HEAD);
-	if (le32toh(header.channel) != request->link->id || le64toh(header.sequence) != request->sequence)
+	if (le32toh(header.channel) != request->link->id ||
+	    le64toh(header.sequence) != request->sequence)
 		return -EBADMSG;
 	if (hsm_open_message(request->link->seal, HSM_TO_HOST, request->response, size, &length))
 		return -EBADMSG;
@@ -322,13 +336,19 @@ static int lost(struct hsm_request *request, int err, struct hsm_error *error)
 	atomic_store(&request->link->dead, true);
 	request->fate = FATE_LOST;
 	if (request->transfer.timed_out)
-		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT, "%s took longer than the device allows and was given up",
-			    request->info->name);
-	return set_error(error, err, HSM_LAYER_TRANSPORT,
-		    "the channel was lost while %s was executed; it may or may not have taken effect", request->info->name);
+		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
+				 "%s took longer than the device allows and was given up",
+				 request->info->name);
+	return set_error(
+		error, err, HSM_LAYER_TRANSPORT,
+		"the channel was lost while %s was executed; it may or may not have taken effect",
+		request->info->name);
 }
 
-/* A completion that carries no answer. Its status is not authenticated: it proves nothing about the command. */
+/*
+ * A completion that carries no answer. Its status is not authenticated: it proves nothing about
+ * the command.
+ */
 static int refused(struct hsm_request *request, struct hsm_error *error)
 {
 	switch (request->transfer.status) {
@@ -373,7 +393,8 @@ int request_finish(struct hsm_request *request, struct hsm_error *error)
 	if (open_answer(request) == 0)
 		return 0;
 	request->fate = FATE_GARBLED;
-	return set_error(error, -EIO, HSM_LAYER_CHANNEL, "the answer to %s was damaged or forged on the way", request->info->name);
+	return set_error(error, -EIO, HSM_LAYER_CHANNEL,
+			 "the answer to %s was damaged or forged on the way", request->info->name);
 }
 
 /* ---- calls ---- */
@@ -382,13 +403,14 @@ static int check_request(struct hsm_request *request, struct hsm_error *error)
 {
 	clear_error(error);
 	if (guard_forked(&request->channel->device->guard))
-		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
-			    "this process is a fork of the one that opened the channel; open it anew");
+		return set_error(
+			error, -ECHILD, HSM_LAYER_SYSTEM,
+			"this process is a fork of the one that opened the channel; open it anew");
 	if (request->state == REQUEST_SENT)
 		return set_error(error, -EBUSY, HSM_LAYER_CONFIG, "the request was sent already");
 	if (request->writer.error)
-		return set_error(error, request->writer.error, HSM_LAYER_CONFIG, "%s: the arguments do not fit one command",
-			    request->info->name);
+		return set_error(error, request->writer.error, HSM_LAYER_CONFIG,
+				 "%s: the arguments do not fit one command", request->info->name);
 	return 0;
 }
 
@@ -397,7 +419,8 @@ static int rewind_request(struct hsm_request *request, struct hsm_error *error)
 {
 	if (!request->link || request_reopen(request) == 0)
 		return 0;
-	return set_error(error, -EIO, HSM_LAYER_CHANNEL, "%s cannot be sent again", request->info->name);
+	return set_error(error, -EIO, HSM_LAYER_CHANNEL, "%s cannot be sent again",
+			 request->info->name);
 }
 
 /* The table says what may be repeated; a message that the device never saw is always free to go. */
@@ -407,7 +430,8 @@ static bool may_repeat(const struct hsm_request *request)
 	case FATE_NOT_SENT:
 		return request->session == 0;
 	case FATE_LOST:
-		return request->info->repeat && request->session == 0 && !request->transfer.timed_out;
+		return request->info->repeat && request->session == 0 &&
+		       !request->transfer.timed_out;
 	case FATE_GARBLED:
 		return request->info->repeat;
 	default:
@@ -480,7 +504,8 @@ int hsm_wait(struct hsm_request *request, struct hsm_error *error)
 
 	clear_error(error);
 	if (guard_forked(&request->channel->device->guard))
-		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM, "this process is a fork of the one that sent the request");
+		return set_error(error, -ECHILD, HSM_LAYER_SYSTEM,
+				 "this process is a fork of the one that sent the request");
 	if (request->state != REQUEST_SENT)
 		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "the request was not submitted");
 	err = request_finish(request, error);

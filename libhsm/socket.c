@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The vfio-user protocol on its socket, as a client. One request at a time waits for its reply; doorbells
- * are posted past it.
+ * The vfio-user protocol on its socket, as a client. One request at a time waits for its reply;
+ * doorbells are posted past it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +12,12 @@
 #include <unistd.h>
 #include "vfio_user.h"
 
-/* A firmware that is replaced under the connection answers within 5 s (Documentation/hardware.rst). */
-#define REPLY_SECONDS	15
-#define BODY_MAX	256
+/*
+ * A firmware that is replaced under the connection answers within 5 s
+ * (Documentation/hardware.rst).
+ */
+#define REPLY_SECONDS 15
+#define BODY_MAX      256
 
 void wire_init(struct wire_socket *socket)
 {
@@ -50,7 +53,10 @@ void wire_attach(struct wire_socket *socket, int fd)
 	pthread_mutex_unlock(&socket->transaction);
 }
 
-/* After half a message nobody can tell where the next begins: such a stream is of no use any more. */
+/*
+ * After half a message nobody can tell where the next begins: such a stream is of no use any
+ * more.
+ */
 static int broken(struct wire_socket *socket)
 {
 	if (socket->fd >= 0)
@@ -73,7 +79,8 @@ static void attach_fds(struct msghdr *msg, void *control, const int *fds, unsign
 	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
 }
 
-static int send_message(struct wire_socket *socket, uint8_t *message, size_t size, const int *fds, unsigned int fd_count)
+static int send_message(struct wire_socket *socket, uint8_t *message, size_t size, const int *fds,
+			unsigned int fd_count)
 {
 	union {
 		char room[CMSG_SPACE(VFIO_USER_MAX_FDS * sizeof(int))];
@@ -119,8 +126,8 @@ static int receive(struct wire_socket *socket, void *data, size_t size)
 }
 
 /* Read the reply to @sent: its body is *@length bytes, or with @exact that many and no others. */
-static int receive_reply(struct wire_socket *socket, const struct vfio_user_header *sent, void *body, size_t *length,
-			 bool exact)
+static int receive_reply(struct wire_socket *socket, const struct vfio_user_header *sent,
+			 void *body, size_t *length, bool exact)
 {
 	struct vfio_user_header header;
 	size_t size;
@@ -129,8 +136,9 @@ static int receive_reply(struct wire_socket *socket, const struct vfio_user_head
 	err = receive(socket, &header, sizeof(header));
 	if (err)
 		return err;
-	if ((header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_REPLY || header.message_id != sent->message_id ||
-	    header.command != sent->command || header.size < sizeof(header) || header.size > VFIO_USER_MAX_MESSAGE)
+	if ((header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_REPLY ||
+	    header.message_id != sent->message_id || header.command != sent->command ||
+	    header.size < sizeof(header) || header.size > VFIO_USER_MAX_MESSAGE)
 		return broken(socket);
 	size = header.size - sizeof(header);
 	if (header.flags & VFIO_USER_FLAG_ERROR) {
@@ -144,8 +152,9 @@ static int receive_reply(struct wire_socket *socket, const struct vfio_user_head
 	return receive(socket, body, size);
 }
 
-static int call(struct wire_socket *socket, unsigned int command, const void *body, size_t length, const int *fds,
-		unsigned int fd_count, void *reply, size_t *reply_length, bool exact)
+static int call(struct wire_socket *socket, unsigned int command, const void *body, size_t length,
+		const int *fds, unsigned int fd_count, void *reply, size_t *reply_length,
+		bool exact)
 {
 	uint8_t message[sizeof(struct vfio_user_header) + BODY_MAX];
 	struct vfio_user_header header = {
@@ -169,15 +178,16 @@ static int call(struct wire_socket *socket, unsigned int command, const void *bo
 	return err;
 }
 
-int wire_call(struct wire_socket *socket, unsigned int command, const void *body, size_t length, const int *fds,
-	      unsigned int fd_count, void *reply, size_t reply_length)
+int wire_call(struct wire_socket *socket, unsigned int command, const void *body, size_t length,
+	      const int *fds, unsigned int fd_count, void *reply, size_t reply_length)
 {
 	return call(socket, command, body, length, fds, fd_count, reply, &reply_length, true);
 }
 
 int wire_version(struct wire_socket *socket, struct hsm_error *error)
 {
-	static const char capabilities[] = "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}";
+	static const char capabilities[] =
+		"{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}";
 	struct vfio_user_version version = { .major = VFIO_USER_MAJOR, .minor = VFIO_USER_MINOR };
 	uint8_t body[sizeof(version) + sizeof(capabilities)];
 	uint8_t reply[4096];
@@ -188,57 +198,72 @@ int wire_version(struct wire_socket *socket, struct hsm_error *error)
 	memcpy(body + sizeof(version), capabilities, sizeof(capabilities));
 	err = call(socket, VFIO_USER_VERSION, body, sizeof(body), NULL, 0, reply, &length, false);
 	if (err == -ENODEV)
-		return set_error(error, err, HSM_LAYER_TRANSPORT, "the device closed the connection at once");
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the device closed the connection at once");
 	if (err)
-		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device refused protocol version %u.%u: %s",
-			    VFIO_USER_MAJOR, VFIO_USER_MINOR, strerrordesc_np(-err));
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the device refused protocol version %u.%u: %s", VFIO_USER_MAJOR,
+				 VFIO_USER_MINOR, strerrordesc_np(-err));
 	if (length < sizeof(version))
-		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device's version reply is too short");
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the device's version reply is too short");
 	memcpy(&version, reply, sizeof(version));
 	if (version.major != VFIO_USER_MAJOR || version.minor > VFIO_USER_MINOR)
-		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT, "the device speaks vfio-user %u.%u, this library %u.%u",
-			    version.major, version.minor, VFIO_USER_MAJOR, VFIO_USER_MINOR);
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the device speaks vfio-user %u.%u, this library %u.%u",
+				 version.major, version.minor, VFIO_USER_MAJOR, VFIO_USER_MINOR);
 	return 0;
 }
 
-int wire_read(struct wire_socket *socket, unsigned int region, uint64_t offset, void *data, uint32_t size)
+int wire_read(struct wire_socket *socket, unsigned int region, uint64_t offset, void *data,
+	      uint32_t size)
 {
-	struct vfio_user_region_access access = { .offset = offset, .region = region, .count = size };
+	struct vfio_user_region_access access = { .offset = offset,
+						  .region = region,
+						  .count = size };
 	uint8_t reply[sizeof(access) + 64];
 	int err;
 
 	if (size > 64)
 		return -EMSGSIZE;
-	err = wire_call(socket, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply, sizeof(access) + size);
+	err = wire_call(socket, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply,
+			sizeof(access) + size);
 	if (err)
 		return err;
 	memcpy(data, reply + sizeof(access), size);
 	return 0;
 }
 
-static size_t write_body(uint8_t *body, unsigned int region, uint64_t offset, const void *data, uint32_t size)
+static size_t write_body(uint8_t *body, unsigned int region, uint64_t offset, const void *data,
+			 uint32_t size)
 {
-	struct vfio_user_region_access access = { .offset = offset, .region = region, .count = size };
+	struct vfio_user_region_access access = { .offset = offset,
+						  .region = region,
+						  .count = size };
 
 	memcpy(body, &access, sizeof(access));
 	memcpy(body + sizeof(access), data, size);
 	return sizeof(access) + size;
 }
 
-int wire_write(struct wire_socket *socket, unsigned int region, uint64_t offset, const void *data, uint32_t size)
+int wire_write(struct wire_socket *socket, unsigned int region, uint64_t offset, const void *data,
+	       uint32_t size)
 {
 	uint8_t body[sizeof(struct vfio_user_region_access) + 64];
 	struct vfio_user_region_access reply;
+	size_t length;
 
 	if (size > 64)
 		return -EMSGSIZE;
-	return wire_call(socket, VFIO_USER_REGION_WRITE, body, write_body(body, region, offset, data, size), NULL, 0,
-			 &reply, sizeof(reply));
+	length = write_body(body, region, offset, data, size);
+	return wire_call(socket, VFIO_USER_REGION_WRITE, body, length, NULL, 0, &reply,
+			 sizeof(reply));
 }
 
 int wire_post(struct wire_socket *socket, uint64_t offset, uint32_t value)
 {
-	uint8_t message[sizeof(struct vfio_user_header) + sizeof(struct vfio_user_region_access) + sizeof(value)];
+	uint8_t message[sizeof(struct vfio_user_header) + sizeof(struct vfio_user_region_access) +
+			sizeof(value)];
 	struct vfio_user_header header = {
 		.command = VFIO_USER_REGION_WRITE,
 		.size = sizeof(message),
@@ -247,6 +272,7 @@ int wire_post(struct wire_socket *socket, uint64_t offset, uint32_t value)
 
 	value = htole32(value);
 	memcpy(message, &header, sizeof(header));
-	write_body(message + sizeof(header), VFIO_PCI_BAR0_REGION_INDEX, offset, &value, sizeof(value));
+	write_body(message + sizeof(header), VFIO_PCI_BAR0_REGION_INDEX, offset, &value,
+		   sizeof(value));
 	return send_message(socket, message, sizeof(message), NULL, 0);
 }

@@ -16,7 +16,7 @@ enum transfer_state {
 	TRANSFER_IDLE		= 0,
 	TRANSFER_PENDING	= 1,	/* in the device */
 	TRANSFER_SLEEPING	= 2,	/* likewise, and its waiter sleeps */
-	TRANSFER_LEAD		= 3,	/* likewise, and its waiter was woken to wait for the queue */
+	TRANSFER_LEAD		= 3,	/* likewise, and its waiter was woken to lead */
 	TRANSFER_DONE		= 4,
 };
 
@@ -28,7 +28,8 @@ enum transfer_state {
  * @limit_ms: a transfer that takes longer is aborted
  * @spin: adaptive spin budget of this kind of command in nanoseconds, or NULL; shared by threads
  * @notify: an event loop waits: whoever finds the end wakes it
- * @ended: called once, by whatever thread finds the end, before @state says so; may be NULL. It must not block.
+ * @ended: called once, by whatever thread finds the end, before @state says so; may be NULL. It
+ * 	must not block.
  * @state: enum transfer_state
  * @result: 0: the device answered, see @status; or a negative errno
  * @status: enum ihsm_status
@@ -67,18 +68,21 @@ struct transfer {
  * @poll: hand out what has ended. Does not block.
  * @poll_fd: descriptor for event loops
  * @poll_arm: from now on the descriptor becomes readable
- * @recover: after @lost was seen: reset or connect again, with a new context. The caller holds the device's lock.
+ * @recover: after @lost was seen: reset or connect again, with a new context. The caller holds
+ * 	the device's lock.
  * @info: identity and state; the caller holds the device's lock
  * @close: end and free. @forked: in a child, leave everything alone that the parent shares
  */
 struct transport_ops {
-	int (*submit)(struct transport *transport, struct transfer *transfer, struct hsm_error *error);
+	int (*submit)(struct transport *transport, struct transfer *transfer,
+		      struct hsm_error *error);
 	void (*wait)(struct transport *transport, struct transfer *transfer);
 	void (*poll)(struct transport *transport);
 	int (*poll_fd)(struct transport *transport);
 	int (*poll_arm)(struct transport *transport);
 	int (*recover)(struct transport *transport, struct hsm_error *error);
-	int (*info)(struct transport *transport, struct hsm_device_info *info, struct hsm_error *error);
+	int (*info)(struct transport *transport, struct hsm_device_info *info,
+		    struct hsm_error *error);
 	void (*close)(struct transport *transport, bool forked);
 };
 
@@ -107,20 +111,28 @@ struct transport {
  *
  * Return: 0, -ENODEV when nobody listens, -EACCES, -EPROTO, -ENOMEM, -ETIMEDOUT.
  */
-int vfio_user_open(const struct device_name *name, bool start, struct transport **transport, struct hsm_error *error);
+int vfio_user_open(const struct device_name *name, bool start, struct transport **transport,
+		   struct hsm_error *error);
 
 /**
  * embedded_connect - socket connected to an embedded board's function
  * @start: start the board when it does not run
  *
- * Return: the socket, or -ENODEV, -EACCES, -ENAMETOOLONG, -ETIMEDOUT; the sentence names the board's log.
+ * Return: the socket, or -ENODEV, -EACCES, -ENAMETOOLONG, -ETIMEDOUT; the sentence names the
+ * board's log.
  */
 int embedded_connect(const struct device_name *name, bool start, struct hsm_error *error);
 
-/* socket_connect - connected stream socket, or a negative errno; @path may be longer than sun_path */
+/*
+ * socket_connect - connected stream socket, or a negative errno; @path may be longer than
+ * sun_path
+ */
 int socket_connect(const char *path);
 
-/* transfer_end - publish a transfer's end and wake its waiter. The fields beside state are set already. */
+/*
+ * transfer_end - publish a transfer's end and wake its waiter. The fields beside state are set
+ * already.
+ */
 void transfer_end(struct transfer *transfer);
 
 static inline bool transfer_done(struct transfer *transfer)

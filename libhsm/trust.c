@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The check of a device's identity. libssl proves that the peer has the certificate's key; here it is decided
- * whether this is the key of the partition that was asked for. Rules: Documentation/libhsm.rst, "Trust".
+ * The check of a device's identity. libssl proves that the peer has the certificate's key; here
+ * it is decided whether this is the key of the partition that was asked for. Rules:
+ * Documentation/libhsm.rst, "Trust".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +13,9 @@
 #include <hsm/seal.h>
 #include "trust.h"
 
-#define GROUPS_NEW	"X25519MLKEM768:X25519:P-384"
-#define GROUPS_OLD	"X25519:P-384"
-#define KEY_TEXT_SIZE	(UUID_TEXT_SIZE + 1 + 2 * 16 + 1)
+#define GROUPS_NEW    "X25519MLKEM768:X25519:P-384"
+#define GROUPS_OLD    "X25519:P-384"
+#define KEY_TEXT_SIZE (UUID_TEXT_SIZE + 1 + 2 * 16 + 1)
 
 /* ---- what the certificate says ---- */
 
@@ -30,8 +31,10 @@ static bool names_partition(X509 *cert, const uint8_t *partition)
 
 		if (name->type != GEN_URI)
 			continue;
-		found = ASN1_STRING_length(name->d.uniformResourceIdentifier) == (int)strlen(want) &&
-			memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), want, strlen(want)) == 0;
+		found = ASN1_STRING_length(name->d.uniformResourceIdentifier) ==
+				(int)strlen(want) &&
+			memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), want,
+			       strlen(want)) == 0;
 	}
 	GENERAL_NAMES_free(names);
 	return found;
@@ -42,7 +45,8 @@ static int hash_key(struct trust *trust, X509 *cert, uint8_t hash[IDENTITY_HASH_
 	EVP_MD *sha256 = EVP_MD_fetch(trust->libctx, "SHA256", NULL);
 	unsigned char *der = NULL;
 	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	int ok = sha256 && length > 0 && EVP_Digest(der, (size_t)length, hash, NULL, sha256, NULL) == 1;
+	int ok = sha256 && length > 0 &&
+		 EVP_Digest(der, (size_t)length, hash, NULL, sha256, NULL) == 1;
 
 	OPENSSL_free(der);
 	EVP_MD_free(sha256);
@@ -51,7 +55,8 @@ static int hash_key(struct trust *trust, X509 *cert, uint8_t hash[IDENTITY_HASH_
 
 /* ---- whom hsm.conf believes ---- */
 
-static int find_pin(const struct conf_section *section, const uint8_t *partition, const uint8_t *hash)
+static int find_pin(const struct conf_section *section, const uint8_t *partition,
+		    const uint8_t *hash)
 {
 	int answer = PIN_UNKNOWN;
 
@@ -70,15 +75,17 @@ static int configured_pin(struct trust *trust, const uint8_t *partition, const u
 {
 	int answer = find_pin(trust->section, partition, hash);
 
-	return answer != PIN_UNKNOWN ? answer : find_pin(conf_find(&trust->conf, NULL), partition, hash);
+	return answer != PIN_UNKNOWN ? answer
+				     : find_pin(conf_find(&trust->conf, NULL), partition, hash);
 }
 
-static bool chain_verifies(struct trust *trust, X509 *cert, STACK_OF(X509) *chain)
+static bool chain_verifies(struct trust *trust, X509 *cert, STACK_OF(X509) * chain)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(trust->libctx, NULL);
 	bool good;
 
-	good = ctx && X509_STORE_CTX_init(ctx, trust->roots, cert, chain) == 1 && X509_verify_cert(ctx) == 1;
+	good = ctx && X509_STORE_CTX_init(ctx, trust->roots, cert, chain) == 1 &&
+	       X509_verify_cert(ctx) == 1;
 	X509_STORE_CTX_free(ctx);
 	return good;
 }
@@ -105,26 +112,30 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 
 	pin_key(check, key);
 	if (!check->may_pin)
-		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			    "nothing says who partition %s is, and its socket is not yours: put 'roots' or 'pin' into hsm.conf",
-			    key);
+		return set_error(
+			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			"nothing says who partition %s is, and its socket is not yours: put 'roots' or 'pin' into hsm.conf",
+			key);
 	if (pins_path(path, sizeof(path)))
-		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			    "no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
+		return set_error(
+			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			"no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
 	answer = pins_check(path, key, hash, true);
 	if (answer == PIN_MATCH || answer == PIN_UNKNOWN)
 		return 0;
 	if (answer == PIN_MISMATCH)
-		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			    "partition %s has another identity than before; if that is right, remove its line from %.120s", key,
-			    path);
-	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL, "cannot remember the identity in %.120s: %s", path,
-		    strerrordesc_np(-answer));
+		return set_error(
+			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			"partition %s has another identity than before; if that is right, remove its line from %.120s",
+			key, path);
+	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
+			 "cannot remember the identity in %.120s: %s", path,
+			 strerrordesc_np(-answer));
 }
 
 /* ---- the decision ---- */
 
-static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) *chain)
+static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) * chain)
 {
 	struct trust *trust = check->trust;
 	uint8_t hash[IDENTITY_HASH_SIZE];
@@ -134,21 +145,24 @@ static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) *chai
 	uuid_format(check->partition, id);
 	if (!cert || !names_partition(cert, check->partition))
 		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			    "the device's certificate is not that of partition %s", id);
+				 "the device's certificate is not that of partition %s", id);
 	if (hash_key(trust, cert, hash))
-		return set_error(check->error, -EIO, HSM_LAYER_CHANNEL, "the device's certificate cannot be read");
+		return set_error(check->error, -EIO, HSM_LAYER_CHANNEL,
+				 "the device's certificate cannot be read");
 	pin = configured_pin(trust, check->partition, hash);
 	if (pin == PIN_MATCH)
 		return 0;
 	if (pin == PIN_MISMATCH)
 		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			    "partition %s has another identity than %.120s says", id, trust->conf.path);
+				 "partition %s has another identity than %.120s says", id,
+				 trust->conf.path);
 	if (!trust->roots)
 		return first_use(check, hash);
 	if (chain_verifies(trust, cert, chain))
 		return 0;
 	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-		    "the certificate of partition %s does not come from the roots in %.120s", id, trust->conf.path);
+			 "the certificate of partition %s does not come from the roots in %.120s",
+			 id, trust->conf.path);
 }
 
 int trust_verify(X509_STORE_CTX *store, void *arg)
@@ -159,8 +173,10 @@ int trust_verify(X509_STORE_CTX *store, void *arg)
 	(void)arg;
 	if (!check)
 		return 0;
-	check->failed = decide(check, X509_STORE_CTX_get0_cert(store), X509_STORE_CTX_get0_untrusted(store));
-	X509_STORE_CTX_set_error(store, check->failed ? X509_V_ERR_APPLICATION_VERIFICATION : X509_V_OK);
+	check->failed = decide(check, X509_STORE_CTX_get0_cert(store),
+			       X509_STORE_CTX_get0_untrusted(store));
+	X509_STORE_CTX_set_error(store,
+				 check->failed ? X509_V_ERR_APPLICATION_VERIFICATION : X509_V_OK);
 	return check->failed ? 0 : 1;
 }
 
@@ -192,17 +208,22 @@ static int load_roots(struct trust *trust, struct hsm_error *error)
 	/* A certificate listed here is believed itself, also when it is not a self-signed root. */
 	X509_STORE_set_flags(trust->roots, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
 	if (X509_STORE_load_file_ex(trust->roots, path, trust->libctx, NULL) != 1)
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG, "cannot read certificates from %.150s (roots in %.60s)", path,
-			    trust->conf.path);
+		return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
+				 "cannot read certificates from %.150s (roots in %.60s)", path,
+				 trust->conf.path);
 	return 0;
 }
 
 static bool set_groups(SSL_CTX *tls)
 {
-	return SSL_CTX_set1_groups_list(tls, GROUPS_NEW) == 1 || SSL_CTX_set1_groups_list(tls, GROUPS_OLD) == 1;
+	return SSL_CTX_set1_groups_list(tls, GROUPS_NEW) == 1 ||
+	       SSL_CTX_set1_groups_list(tls, GROUPS_OLD) == 1;
 }
 
-/* Every setting that matters is set here: libssl may have applied the system's defaults to a new context. */
+/*
+ * Every setting that matters is set here: libssl may have applied the system's defaults to a
+ * new context.
+ */
 static bool set_policy(SSL_CTX *tls)
 {
 	SSL_CTX_set_cert_verify_callback(tls, trust_verify, NULL);
@@ -224,7 +245,8 @@ static int make_contexts(struct trust *trust, struct hsm_error *error)
 		trust->tls = SSL_CTX_new_ex(trust->libctx, NULL, TLS_client_method());
 	if (trust->tls && set_policy(trust->tls))
 		return 0;
-	return set_error(error, -EIO, HSM_LAYER_SYSTEM, "libssl cannot be used: its default provider or TLS 1.3 is missing");
+	return set_error(error, -EIO, HSM_LAYER_SYSTEM,
+			 "libssl cannot be used: its default provider or TLS 1.3 is missing");
 }
 
 int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
@@ -249,7 +271,10 @@ int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
 	return 0;
 }
 
-/* At the end of a process libcrypto may have cleaned up before we are called: then nothing of it is touched. */
+/*
+ * At the end of a process libcrypto may have cleaned up before we are called: then nothing of
+ * it is touched.
+ */
 static bool library_gone(void)
 {
 	return OPENSSL_init_crypto(0, NULL) != 1;

@@ -33,11 +33,15 @@ struct trust {
  * trust_new - read hsm.conf and make what handshakes need
  * @device: name as the user gave it
  *
- * Takes no lock of ours: libssl may read the application's configuration here, which may load anything.
+ * Takes no lock of ours: libssl may read the application's configuration here, which may load
+ * anything.
  */
 int trust_new(const char *device, struct trust **trust, struct hsm_error *error);
 
-/* trust_free - @forked: leave the library context alone, another thread may have held its locks at the fork */
+/*
+ * trust_free - @forked: leave the library context alone, another thread may have held its locks
+ * at the fork
+ */
 void trust_free(struct trust *trust, bool forked);
 
 /**
@@ -81,8 +85,10 @@ int pins_path(char *path, size_t size);
  * @remember: when nothing is known of @key, write it down
  *
  * Locked against other processes; written to a new file that takes the old one's place.
- * Return: enum pin_answer (with @remember PIN_UNKNOWN means that it is known from now on), or a negative errno.
+ * Return: enum pin_answer (with @remember PIN_UNKNOWN means that it is known from now on), or a
+ * negative errno.
  */
-int pins_check(const char *path, const char *key, const uint8_t hash[IDENTITY_HASH_SIZE], bool remember);
+int pins_check(const char *path, const char *key, const uint8_t hash[IDENTITY_HASH_SIZE],
+	       bool remember);
 
 #endif /* LIBHSM_TRUST_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The transport over a vfio-user socket: opening, losing and finding the device again, and what event
- * loops need.
+ * The transport over a vfio-user socket: opening, losing and finding the device again, and what
+ * event loops need.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include "vfio_user.h"
 
-#define SPIN_US_DEFAULT	50
+#define SPIN_US_DEFAULT 50
 #define SPIN_US_MAX	1000
 #define START_TRIES	3
 
@@ -44,7 +44,8 @@ static int socket_address(const char *path, struct sockaddr_un *address, int *di
 	*directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*directory < 0)
 		return -errno;
-	n = snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d%s", *directory, slash);
+	n = snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d%s", *directory,
+		     slash);
 	return n < (int)sizeof(address->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
@@ -77,13 +78,17 @@ int socket_connect(const char *path)
 	return err;
 }
 
-/* The peer is the caller's own process: it runs as the same user. Who connects to a stranger must know whom to trust. */
+/*
+ * The peer is the caller's own process: it runs as the same user. Who connects to a stranger
+ * must know whom to trust.
+ */
 static bool is_own(int fd)
 {
 	struct ucred peer;
 	socklen_t length = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+	       peer.uid == geteuid();
 }
 
 static int open_socket(struct vfio_user *vu, struct hsm_error *error)
@@ -96,11 +101,15 @@ static int open_socket(struct vfio_user *vu, struct hsm_error *error)
 	if (fd >= 0)
 		return fd;
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "no device at %s: %s", vu->name.path,
-			    fd == -ENOENT ? "the socket does not exist; start vhsm" : "nobody listens; start vhsm again");
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "no device at %s: %s",
+				 vu->name.path,
+				 fd == -ENOENT ? "the socket does not exist; start vhsm"
+					       : "nobody listens; start vhsm again");
 	if (fd == -EACCES || fd == -EPERM)
-		return set_error(error, -EACCES, HSM_LAYER_TRANSPORT, "the socket %s is not for this user", vu->name.path);
-	return set_error(error, fd, HSM_LAYER_SYSTEM, "cannot connect to %s: %s", vu->name.path, strerrordesc_np(-fd));
+		return set_error(error, -EACCES, HSM_LAYER_TRANSPORT,
+				 "the socket %s is not for this user", vu->name.path);
+	return set_error(error, fd, HSM_LAYER_SYSTEM, "cannot connect to %s: %s", vu->name.path,
+			 strerrordesc_np(-fd));
 }
 
 /* ---- up, down, and up again ---- */
@@ -169,7 +178,8 @@ static int vu_recover(struct transport *transport, struct hsm_error *error)
 
 /* ---- the operations ---- */
 
-static int vu_submit(struct transport *transport, struct transfer *transfer, struct hsm_error *error)
+static int vu_submit(struct transport *transport, struct transfer *transfer,
+		     struct hsm_error *error)
 {
 	return queue_submit(to_vfio_user(transport), transfer, error);
 }
@@ -192,7 +202,8 @@ static void vu_poll(struct transport *transport)
 	if (found < 0)
 		vfio_user_lost(vu, -EPROTO);
 	/* An event loop comes here when nobody else looks after the device. */
-	if (found == 0 && atomic_load(&vu->armed) && !atomic_load(&transport->lost) && !socket_alive(vu))
+	if (found == 0 && atomic_load(&vu->armed) && !atomic_load(&transport->lost) &&
+	    !socket_alive(vu))
 		vfio_user_lost(vu, -ECONNRESET);
 }
 
@@ -235,13 +246,15 @@ static int refresh(struct vfio_user *vu, struct hsm_device_info *info, struct hs
 {
 	uint32_t status = 0;
 
-	if (wire_read(&vu->socket, VFIO_PCI_BAR0_REGION_INDEX, IHSM_REG_STATUS, &status, sizeof(status)))
+	if (wire_read(&vu->socket, VFIO_PCI_BAR0_REGION_INDEX, IHSM_REG_STATUS, &status,
+		      sizeof(status)))
 		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT, "the device went away");
 	info->state = le32toh(status) >> IHSM_STATUS_STATE_SHIFT & IHSM_STATUS_STATE_MASK;
 	return 0;
 }
 
-static int vu_info(struct transport *transport, struct hsm_device_info *info, struct hsm_error *error)
+static int vu_info(struct transport *transport, struct hsm_device_info *info,
+		   struct hsm_error *error)
 {
 	struct vfio_user *vu = to_vfio_user(transport);
 	const struct ihsm_identify *id = &vu->identify;
@@ -265,7 +278,10 @@ static void vu_close(struct transport *transport, bool forked)
 {
 	struct vfio_user *vu = to_vfio_user(transport);
 
-	/* Closing the connection ends the context with all that belongs to it; in a child only descriptors go. */
+	/*
+	 * Closing the connection ends the context with all that belongs to it; in a child only
+	 * descriptors go.
+	 */
 	if (!forked && vu->queues > 0)
 		vfio_user_lost(vu, -ECONNRESET);
 	wire_destroy(&vu->socket);
@@ -369,7 +385,8 @@ static struct vfio_user *make(const struct device_name *name, bool start)
 	return vu;
 }
 
-int vfio_user_open(const struct device_name *name, bool start, struct transport **transport, struct hsm_error *error)
+int vfio_user_open(const struct device_name *name, bool start, struct transport **transport,
+		   struct hsm_error *error)
 {
 	struct vfio_user *vu = make(name, start);
 	int err;
@@ -378,7 +395,8 @@ int vfio_user_open(const struct device_name *name, bool start, struct transport 
 		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
 	err = make_descriptors(vu);
 	if (err)
-		set_error(error, err, HSM_LAYER_SYSTEM, "no descriptors left for the device: %s", strerrordesc_np(-err));
+		set_error(error, err, HSM_LAYER_SYSTEM, "no descriptors left for the device: %s",
+			  strerrordesc_np(-err));
 	if (!err) {
 		pthread_mutex_lock(&vu->admin);
 		err = connect_and_start(vu, error);

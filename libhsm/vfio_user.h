@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vfio-user transport inside: socket.c speaks the protocol, memory.c lays out what is shared,
- * queue.c moves entries, controller.c brings the device up and resets it, vfio_user.c is the transport.
+ * queue.c moves entries, controller.c brings the device up and resets it, vfio_user.c is the
+ * transport.
  *
  * Locks, outer first: admin, transaction, send; queue.lock is taken alone, or inside admin when a
- * lost device is taken down. Nobody holds queue.lock over a system call that can block, unless the device
- * lacks shadow doorbells: then the doorbell is rung inside.
+ * lost device is taken down. Nobody holds queue.lock over a system call that can block, unless
+ * the device lacks shadow doorbells: then the doorbell is rung inside.
  */
 #ifndef LIBHSM_VFIO_USER_H
 #define LIBHSM_VFIO_USER_H
@@ -46,7 +47,10 @@ void wire_destroy(struct wire_socket *socket);
 /* wire_attach - use this connection from now on, closing the former one. @fd -1: only close. */
 void wire_attach(struct wire_socket *socket, int fd);
 
-/* wire_version - agree on the protocol's version. Return: 0, -EPROTO, -ENODEV when the peer closed. */
+/*
+ * wire_version - agree on the protocol's version. Return: 0, -EPROTO, -ENODEV when the peer
+ * closed.
+ */
 int wire_version(struct wire_socket *socket, struct hsm_error *error);
 
 /**
@@ -56,11 +60,13 @@ int wire_version(struct wire_socket *socket, struct hsm_error *error);
  *
  * Return: 0, the peer's error as negative errno, -ENODEV when the peer is gone or silent.
  */
-int wire_call(struct wire_socket *socket, unsigned int command, const void *body, size_t length, const int *fds,
-	      unsigned int fd_count, void *reply, size_t reply_length);
+int wire_call(struct wire_socket *socket, unsigned int command, const void *body, size_t length,
+	      const int *fds, unsigned int fd_count, void *reply, size_t reply_length);
 
-int wire_read(struct wire_socket *socket, unsigned int region, uint64_t offset, void *data, uint32_t size);
-int wire_write(struct wire_socket *socket, unsigned int region, uint64_t offset, const void *data, uint32_t size);
+int wire_read(struct wire_socket *socket, unsigned int region, uint64_t offset, void *data,
+	      uint32_t size);
+int wire_write(struct wire_socket *socket, unsigned int region, uint64_t offset, const void *data,
+	       uint32_t size);
 
 /* wire_post - a register write that is not answered. Any thread. Return: 0 or -ENODEV. */
 int wire_post(struct wire_socket *socket, uint64_t offset, uint32_t value);
@@ -81,7 +87,10 @@ struct shared {
 
 int shared_init(struct shared *shared, unsigned int queues);
 
-/* shared_destroy - @forked: the mapping is not this process's, its place may be somebody else's by now */
+/*
+ * shared_destroy - @forked: the mapping is not this process's, its place may be somebody else's
+ * by now
+ */
 void shared_destroy(struct shared *shared, bool forked);
 
 /* Where things are in it, as offsets; the bus address is SHARED_ADDRESS further on. */
@@ -157,12 +166,18 @@ struct vfio_user;
 
 void queue_init(struct vfio_user *vu, unsigned int index);
 
-/* queue_start - empty rings, for a device that has just been brought up. All slots are free then. */
+/*
+ * queue_start - empty rings, for a device that has just been brought up. All slots are free
+ * then.
+ */
 void queue_start(struct vfio_user *vu, struct queue *queue);
 
 int queue_submit(struct vfio_user *vu, struct transfer *transfer, struct hsm_error *error);
 
-/* queue_reap - hand out completions. Return: how many, or -EPROTO when the device wrote nonsense. */
+/*
+ * queue_reap - hand out completions. Return: how many, or -EPROTO when the device wrote
+ * nonsense.
+ */
 int queue_reap(struct vfio_user *vu, struct queue *queue);
 
 void queue_wait(struct vfio_user *vu, struct transfer *transfer);
@@ -173,7 +188,10 @@ void queue_fail_all(struct vfio_user *vu, struct queue *queue, int result);
 /* queue_arm - raise the event with the next completion. Return: true when one is there already. */
 bool queue_arm(struct queue *queue);
 
-/* ring_wants - is the entry with index @event among those from @from up to, not including, @to? Free-running. */
+/*
+ * ring_wants - is the entry with index @event among those from @from up to, not including, @to?
+ * Free-running.
+ */
 static inline bool ring_wants(uint32_t event, uint32_t from, uint32_t to)
 {
 	return (uint32_t)(event - from) < (uint32_t)(to - from);
@@ -246,7 +264,10 @@ struct vfio_user {
 	struct queue queue[QUEUES_MAX];
 };
 
-/* vfio_user_lost - the device cannot be used as it is: end everything, once. Any thread, no lock held. */
+/*
+ * vfio_user_lost - the device cannot be used as it is: end everything, once. Any thread, no
+ * lock held.
+ */
 void vfio_user_lost(struct vfio_user *vu, int result);
 
 static inline struct vfio_user *to_vfio_user(struct transport *transport)

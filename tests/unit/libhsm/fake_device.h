@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A device in the test's own process, below libhsm's transport seam: it runs the handshake and answers a
- * handful of commands, and it misbehaves when it is told to.
+ * A device in the test's own process, below libhsm's transport seam: it runs the handshake and
+ * answers a handful of commands, and it misbehaves when it is told to.
  */
 #ifndef FAKE_DEVICE_H
 #define FAKE_DEVICE_H
@@ -18,14 +18,14 @@
 #include "channel.h"
 #include "trust.h"
 
-#define FAKE_CHANNELS	256
-#define FAKE_PENDING	512
+#define FAKE_CHANNELS 256
+#define FAKE_PENDING  512
 
 struct fake_channel {
 	SSL *ssl;
 	struct hsm_seal *seal;
 	struct hsm_window window;
-	uint32_t client;	/* 0: closed */
+	uint32_t client; /* 0: closed */
 };
 
 /**
@@ -81,7 +81,8 @@ static inline X509 *fake_certificate(EVP_PKEY *key, const char *san)
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
 	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"fake", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"fake", -1, -1,
+				   0);
 	X509_set_issuer_name(cert, name);
 	X509_set_pubkey(cert, key);
 	extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
@@ -106,7 +107,8 @@ static inline void fake_identity(struct fake *fake, const uint8_t partition[HSM_
 
 /* ---- handshake ---- */
 
-static inline size_t fake_answer(struct transfer *t, unsigned int kind, uint32_t channel, size_t length)
+static inline size_t fake_answer(struct transfer *t, unsigned int kind, uint32_t channel,
+				 size_t length)
 {
 	message_header(t->out, kind, channel, 0, length);
 	return sizeof(struct hsm_message_header) + length;
@@ -152,7 +154,8 @@ static inline unsigned int fake_handshake(struct fake *fake, struct transfer *t,
 	(void)BIO_reset(SSL_get_wbio(channel->ssl));
 	hsm_put_u32(&writer, HSM_FIELD_DONE, done == 1);
 	if (done == 1) {
-		channel->seal = hsm_seal_new(fake->libctx, channel->ssl, fake->partition, fake->transport.epoch);
+		channel->seal = hsm_seal_new(fake->libctx, channel->ssl, fake->partition,
+					     fake->transport.epoch);
 		channel->client = ++fake->clients;
 		fake->handshakes++;
 		SSL_free(channel->ssl);
@@ -171,8 +174,9 @@ static inline void fake_close(struct fake *fake, uint32_t id)
 	memset(&fake->channel[id], 0, sizeof(fake->channel[id]));
 }
 
-static inline uint64_t fake_command(struct fake *fake, uint32_t id, unsigned int operation, uint32_t *session,
-				    const struct hsm_fields *fields, struct hsm_writer *out, bool *close)
+static inline uint64_t fake_command(struct fake *fake, uint32_t id, unsigned int operation,
+				    uint32_t *session, const struct hsm_fields *fields,
+				    struct hsm_writer *out, bool *close)
 {
 	size_t length;
 	const uint8_t *data = hsm_fields_bytes(fields, HSM_FIELD_DATA, &length);
@@ -209,7 +213,8 @@ static inline uint64_t fake_command(struct fake *fake, uint32_t id, unsigned int
 	}
 }
 
-static inline unsigned int fake_sealed(struct fake *fake, struct transfer *t, uint32_t id, uint64_t sequence)
+static inline unsigned int fake_sealed(struct fake *fake, struct transfer *t, uint32_t id,
+				       uint64_t sequence)
 {
 	const size_t head = sizeof(struct hsm_message_header);
 	uint8_t *request = malloc(t->in_length);
@@ -227,18 +232,26 @@ static inline unsigned int fake_sealed(struct fake *fake, struct transfer *t, ui
 		return IHSM_SC_NO_CHANNEL;
 	}
 	memcpy(request, t->in, t->in_length);
-	assert_int_equal(hsm_open_message(fake->channel[id].seal, HSM_TO_DEVICE, request, t->in_length, &length), 0);
+	assert_int_equal(hsm_open_message(fake->channel[id].seal, HSM_TO_DEVICE, request,
+					  t->in_length, &length),
+			 0);
 	assert_true(hsm_window_accept(&fake->channel[id].window, sequence));
 	memcpy(&command, request + head, sizeof(command));
-	assert_int_equal(hsm_fields_parse(&fields, request + head + sizeof(command), length - sizeof(command)), 0);
-	assert_int_equal(hsm_operation_check(hsm_operation_find(le16toh(command.operation)), &fields), 0);
-	hsm_writer_init(&out, t->out + head + sizeof(response), t->out_capacity - head - sizeof(response) - HSM_TAG_SIZE);
+	assert_int_equal(hsm_fields_parse(&fields, request + head + sizeof(command),
+					  length - sizeof(command)),
+			 0);
+	assert_int_equal(
+		hsm_operation_check(hsm_operation_find(le16toh(command.operation)), &fields), 0);
+	hsm_writer_init(&out, t->out + head + sizeof(response),
+			t->out_capacity - head - sizeof(response) - HSM_TAG_SIZE);
 	session = le32toh(command.session);
-	response.rv = htole64(fake_command(fake, id, le16toh(command.operation), &session, &fields, &out, &close));
+	response.rv = htole64(fake_command(fake, id, le16toh(command.operation), &session, &fields,
+					   &out, &close));
 	response.operation = command.operation;
 	response.session = htole32(session);
 	memcpy(t->out + head, &response, sizeof(response));
-	size = hsm_seal_message(fake->channel[id].seal, HSM_TO_HOST, id, sequence, t->out, sizeof(response) + out.length);
+	size = hsm_seal_message(fake->channel[id].seal, HSM_TO_HOST, id, sequence, t->out,
+				sizeof(response) + out.length);
 	assert_true(size > 0);
 	t->out_length = (size_t)size;
 	fake->executed++;
@@ -258,7 +271,8 @@ static inline void fake_lose(struct fake *fake)
 	atomic_fetch_add(&fake->transport.instance, 1);
 }
 
-static inline void fake_sealed_or_not(struct fake *fake, struct transfer *t, uint32_t id, uint64_t sequence)
+static inline void fake_sealed_or_not(struct fake *fake, struct transfer *t, uint32_t id,
+				      uint64_t sequence)
 {
 	if (fake->times > 0) {
 		fake->times--;
@@ -284,7 +298,8 @@ static inline void fake_run(struct fake *fake, struct transfer *t)
 	memcpy(&header, t->in, sizeof(header));
 	t->result = 0;
 	t->out_length = 0;
-	if (t->instance != atomic_load(&fake->transport.instance) || atomic_load(&fake->transport.lost))
+	if (t->instance != atomic_load(&fake->transport.instance) ||
+	    atomic_load(&fake->transport.lost))
 		t->result = -ECONNRESET;
 	else if (header.kind == HSM_MESSAGE_HANDSHAKE)
 		t->status = fake_handshake(fake, t, le32toh(header.channel));
@@ -304,7 +319,8 @@ static inline void fake_poll(struct transport *transport)
 	pthread_mutex_unlock(&fake->lock);
 }
 
-static inline int fake_submit(struct transport *transport, struct transfer *t, struct hsm_error *error)
+static inline int fake_submit(struct transport *transport, struct transfer *t,
+			      struct hsm_error *error)
 {
 	struct fake *fake = fake_of(transport);
 	int err = 0;
@@ -390,6 +406,9 @@ static inline struct hsm_device *fake_device(struct fake *fake)
 	struct hsm_device *device = calloc(1, sizeof(*device));
 	struct hsm_error error;
 
+	assert_non_null(device);
+	if (!device)
+		return NULL;
 	pthread_mutex_init(&device->lock, NULL);
 	assert_int_equal(guard_init(&device->guard), 0);
 	strcpy(device->name, "vhsm:/fake");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A vfio-user server in a thread of the test, with rings: it echoes messages, and is as wrong as a test
- * asks it to be. It is no model of a device: what it does not check, the firmware does.
+ * A vfio-user server in a thread of the test, with rings: it echoes messages, and is as wrong as
+ * a test asks it to be. It is no model of a device: what it does not check, the firmware does.
  */
 #ifndef FAKE_SERVER_H
 #define FAKE_SERVER_H
@@ -25,23 +25,23 @@
 
 enum mischief {
 	WELL_BEHAVED,
-	WRONG_CID,		/* of no command */
-	TWICE,			/* a second completion for the same command */
-	TOO_LONG,		/* more bytes than there was room for */
-	WRONG_HEAD,		/* submission head out of range */
+	WRONG_CID,  /* of no command */
+	TWICE,   /* a second completion for the same command */
+	TOO_LONG,  /* more bytes than there was room for */
+	WRONG_HEAD,  /* submission head out of range */
 	WRONG_QUEUE,
-	SILENT,			/* no completion; an abort ends it */
-	DEAF,			/* no completion, and an abort finds nothing */
-	FATAL,			/* fatal status, and an event */
-	HANG_UP,		/* the connection is closed */
-	REFUSE,			/* a status that is an error */
+	SILENT, /* no completion; an abort ends it */
+	DEAF,   /* no completion, and an abort finds nothing */
+	FATAL,   /* fatal status, and an event */
+	HANG_UP,	 /* the connection is closed */
+	REFUSE, /* a status that is an error */
 };
 
 struct server_queue {
 	bool live;
 	uint64_t sq, cq;
 	unsigned int sq_log2, cq_log2, vector;
-	uint32_t head, tail;	/* of submission, of completion */
+	uint32_t head, tail; /* of submission, of completion */
 	uint16_t silent[64];
 	unsigned int silent_count;
 };
@@ -94,20 +94,27 @@ static inline void server_post_as(struct server *s, unsigned int qid, struct ihs
 	uint64_t half[2];
 	uint64_t *slot = (uint64_t *)(void *)&ring[q->tail & ((1U << q->cq_log2) - 1)];
 
-	entry->status = (uint16_t)(entry->status << IHSM_CQE_STATUS_SHIFT | ring_phase(q->tail, q->cq_log2));
+	entry->status = (uint16_t)(entry->status << IHSM_CQE_STATUS_SHIFT |
+				   ring_phase(q->tail, q->cq_log2));
 	memcpy(half, entry, sizeof(half));
 	__atomic_store_n(&slot[0], half[0], __ATOMIC_RELAXED);
 	__atomic_store_n(&slot[1], half[1], __ATOMIC_RELEASE);
 	q->tail++;
 	atomic_thread_fence(memory_order_seq_cst);
-	if (qid == 0 || !host || __atomic_load_n(&host[qid].irq_event, __ATOMIC_RELAXED) == q->tail - 1)
+	if (qid == 0 || !host ||
+	    __atomic_load_n(&host[qid].irq_event, __ATOMIC_RELAXED) == q->tail - 1)
 		eventfd_write(s->event[q->vector], 1);
 }
 
-static inline void server_post(struct server *s, unsigned int qid, uint16_t cid, unsigned int status, uint32_t result)
+static inline void server_post(struct server *s, unsigned int qid, uint16_t cid,
+			       unsigned int status, uint32_t result)
 {
 	struct ihsm_cqe entry = {
-		.result = result, .sq_head = s->queue[qid].head, .sq_id = (uint16_t)qid, .cid = cid, .status = (uint16_t)status,
+		.result = result,
+		.sq_head = s->queue[qid].head,
+		.sq_id = (uint16_t)qid,
+		.cid = cid,
+		.status = (uint16_t)status,
 	};
 
 	server_post_as(s, qid, &entry);
@@ -137,8 +144,12 @@ static inline void server_admin(struct server *s, struct ihsm_sqe *c)
 	case IHSM_ADMIN_CREATE_QUEUE:
 		q = &s->queue[qid];
 		memset(q, 0, sizeof(*q));
-		*q = (struct server_queue){ .live = true, .sq = c->in_addr, .cq = c->out_addr, .sq_log2 = c->arg[1] & 15,
-					    .cq_log2 = c->arg[1] >> 8 & 15, .vector = c->arg[2] };
+		*q = (struct server_queue){ .live = true,
+					    .sq = c->in_addr,
+					    .cq = c->out_addr,
+					    .sq_log2 = c->arg[1] & 15,
+					    .cq_log2 = c->arg[1] >> 8 & 15,
+					    .vector = c->arg[2] };
 		break;
 	case IHSM_ADMIN_SET_SHADOW:
 		s->shadow_host = c->in_addr;
@@ -170,9 +181,13 @@ static inline void server_admin(struct server *s, struct ihsm_sqe *c)
 	server_post(s, 0, c->cid, IHSM_SC_SUCCESS, 0);
 }
 
-static inline void server_misbehave(struct server *s, unsigned int qid, struct ihsm_sqe *c, enum mischief what)
+static inline void server_misbehave(struct server *s, unsigned int qid, struct ihsm_sqe *c,
+				    enum mischief what)
 {
-	struct ihsm_cqe entry = { .result = c->in_len, .sq_head = s->queue[qid].head, .sq_id = (uint16_t)qid, .cid = c->cid };
+	struct ihsm_cqe entry = { .result = c->in_len,
+				  .sq_head = s->queue[qid].head,
+				  .sq_id = (uint16_t)qid,
+				  .cid = c->cid };
 
 	switch (what) {
 	case WRONG_CID:
@@ -219,7 +234,8 @@ static inline void server_io(struct server *s, unsigned int qid, struct ihsm_sqe
 	const uint8_t *in = server_at(s, c->in_addr);
 	uint8_t *out = server_at(s, c->out_addr);
 
-	assert_true(c->opcode == IHSM_IO_MESSAGE && in && out && (uint32_t)c->context == s->contexts);
+	assert_true(c->opcode == IHSM_IO_MESSAGE && in && out &&
+		    (uint32_t)c->context == s->contexts);
 	if (atomic_load(&s->times) > 0) {
 		atomic_fetch_sub(&s->times, 1);
 		server_misbehave(s, qid, c, atomic_load(&s->mischief));
@@ -260,18 +276,23 @@ static inline bool server_run_shadow(struct server *s)
 
 	for (unsigned int qid = 1; host && qid < 64; qid++) {
 		if (s->queue[qid].live)
-			any = server_queue_run(s, qid, __atomic_load_n(&host[qid].sq_tail, __ATOMIC_ACQUIRE)) || any;
+			any = server_queue_run(s, qid,
+					       __atomic_load_n(&host[qid].sq_tail,
+							       __ATOMIC_ACQUIRE)) ||
+			      any;
 	}
 	return any;
 }
 
 static inline void server_arm(struct server *s, bool wanted)
 {
-	struct ihsm_shadow_device *device = s->shadow_device ? server_at(s, s->shadow_device) : NULL;
+	struct ihsm_shadow_device *device = s->shadow_device ? server_at(s, s->shadow_device)
+							     : NULL;
 
 	for (unsigned int qid = 1; device && qid < 64; qid++) {
 		if (s->queue[qid].live)
-			__atomic_store_n(&device[qid].sq_event, s->queue[qid].head - !wanted, __ATOMIC_RELAXED);
+			__atomic_store_n(&device[qid].sq_event, s->queue[qid].head - !wanted,
+					 __ATOMIC_RELAXED);
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -293,8 +314,9 @@ static inline uint64_t server_register(struct server *s, uint64_t offset)
 {
 	switch (offset) {
 	case IHSM_REG_CAP:
-		return 12 | 4 << IHSM_CAP_MAX_QUEUES_SHIFT | 10 << IHSM_CAP_TIMEOUT_SHIFT | 64 << IHSM_CAP_DMA_BITS_SHIFT |
-		       8ULL << IHSM_CAP_VECTORS_SHIFT | (atomic_load(&s->no_shadow) ? 0 : IHSM_CAP_SHADOW);
+		return 12 | 4 << IHSM_CAP_MAX_QUEUES_SHIFT | 10 << IHSM_CAP_TIMEOUT_SHIFT |
+		       64 << IHSM_CAP_DMA_BITS_SHIFT | 8ULL << IHSM_CAP_VECTORS_SHIFT |
+		       (atomic_load(&s->no_shadow) ? 0 : IHSM_CAP_SHADOW);
 	case IHSM_REG_VERSION:
 		return IHSM_VERSION;
 	case IHSM_REG_STATUS:
@@ -326,15 +348,19 @@ static inline void server_write_register(struct server *s, uint64_t offset, uint
 		atomic_fetch_add(&s->resets, 1);
 		server_off(s);
 	} else if (offset == IHSM_REG_CONFIG && value & IHSM_CONFIG_ENABLE) {
-		s->queue[0] = (struct server_queue){ .live = true, .sq = s->admin_sq, .cq = s->admin_cq,
-						     .sq_log2 = s->admin_attr & 15, .cq_log2 = s->admin_attr >> 8 & 15 };
+		s->queue[0] = (struct server_queue){ .live = true,
+						     .sq = s->admin_sq,
+						     .cq = s->admin_cq,
+						     .sq_log2 = s->admin_attr & 15,
+						     .cq_log2 = s->admin_attr >> 8 & 15 };
 		s->status = IHSM_STATUS_READY;
 	}
 }
 
 /* ---- messages ---- */
 
-static inline void server_reply(struct server *s, struct vfio_user_header *h, const void *body, size_t length)
+static inline void server_reply(struct server *s, struct vfio_user_header *h, const void *body,
+				size_t length)
 {
 	uint8_t message[4096];
 
@@ -361,16 +387,18 @@ static inline void server_access(struct server *s, struct vfio_user_header *h, u
 			server_reply(s, h, &access, sizeof(access));
 		return;
 	}
-	value = access.region == VFIO_PCI_BAR0_REGION_INDEX ? server_register(s, access.offset) :
-							      IHSM_PCI_VENDOR_ID | IHSM_PCI_DEVICE_ID_VF << 16;
+	value = access.region == VFIO_PCI_BAR0_REGION_INDEX
+			? server_register(s, access.offset)
+			: IHSM_PCI_VENDOR_ID | IHSM_PCI_DEVICE_ID_VF << 16;
 	memcpy(body + sizeof(access), &value, access.count);
 	server_reply(s, h, body, sizeof(access) + access.count);
 }
 
-static inline void server_handle(struct server *s, struct vfio_user_header *h, uint8_t *body, const int *fds,
-				 unsigned int fd_count)
+static inline void server_handle(struct server *s, struct vfio_user_header *h, uint8_t *body,
+				 const int *fds, unsigned int fd_count)
 {
-	struct vfio_user_version version = { .major = atomic_load(&s->refuse_version) ? 9 : 0, .minor = 1 };
+	struct vfio_user_version version = { .major = atomic_load(&s->refuse_version) ? 9 : 0,
+					     .minor = 1 };
 	struct vfio_user_dma_map map;
 	uint64_t size = IHSM_BAR_REGS_SIZE;
 
@@ -382,7 +410,8 @@ static inline void server_handle(struct server *s, struct vfio_user_header *h, u
 		memcpy(&map, body, sizeof(map));
 		assert_int_equal(fd_count, 1);
 		s->memory_size = map.size;
-		s->memory = mmap(NULL, map.size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], (off_t)map.offset);
+		s->memory = mmap(NULL, map.size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0],
+				 (off_t)map.offset);
 		close(fds[0]);
 		break;
 	case VFIO_USER_SET_IRQS:
@@ -416,7 +445,10 @@ static inline bool server_message(struct server *s)
 	} control;
 	struct vfio_user_header h;
 	struct iovec iov = { .iov_base = &h, .iov_len = sizeof(h) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.room,
+			      .msg_controllen = sizeof(control) };
 	uint8_t body[4096] __attribute__((aligned(8)));
 	unsigned int count = 0;
 	int fds[16];
@@ -427,7 +459,8 @@ static inline bool server_message(struct server *s)
 		count = (unsigned int)((CMSG_FIRSTHDR(&msg)->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), count * sizeof(int));
 	}
-	if (h.size > sizeof(h) && recv(s->fd, body, h.size - sizeof(h), MSG_WAITALL) != (ssize_t)(h.size - sizeof(h)))
+	if (h.size > sizeof(h) &&
+	    recv(s->fd, body, h.size - sizeof(h), MSG_WAITALL) != (ssize_t)(h.size - sizeof(h)))
 		return false;
 	server_handle(s, &h, body, fds, count);
 	return true;
@@ -483,7 +516,8 @@ static inline struct server *server_start(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	static int count;
 
-	snprintf(s->path, sizeof(s->path), "%s/fake-%d-%d.sock", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(), ++count);
+	snprintf(s->path, sizeof(s->path), "%s/fake-%d-%d.sock",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(), ++count);
 	strcpy(address.sun_path, s->path);
 	s->fd = -1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(s->event); i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Channels over a device in this process: what they survive, what they may repeat, what they must not.
+ * Channels over a device in this process: what they survive, what they may repeat, what they must
+ * not.
  */
 #include "fake_device.h"
 #include <stdio.h>
@@ -30,7 +31,8 @@ static int setup(void **state)
 	char path[256];
 
 	/* Each test has pins of its own. */
-	snprintf(path, sizeof(path), "%s/state-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid() * 100 + ++count);
+	snprintf(path, sizeof(path), "%s/state-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+		 getpid() * 100 + ++count);
 	setenv("XDG_STATE_HOME", path, 1);
 	fake_start(&f->fake);
 	f->device = fake_device(&f->fake);
@@ -68,8 +70,8 @@ static int nop(struct fixture *f, const char *text, struct hsm_error *error)
 	return err;
 }
 
-static int in_session(struct fixture *f, enum hsm_operation operation, uint32_t session, uint64_t *rv,
-		      struct hsm_error *error)
+static int in_session(struct fixture *f, enum hsm_operation operation, uint32_t session,
+		      uint64_t *rv, struct hsm_error *error)
 {
 	struct hsm_request *request = hsm_request_new(f->channel, operation, session);
 	int err;
@@ -137,7 +139,9 @@ static void test_sent_twice(void **state)
 	hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_DATA, "again", 5);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(hsm_call(request, NULL), 0);
-		assert_memory_equal(hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_DATA, &length), "again", 5);
+		assert_memory_equal(hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_DATA,
+						     &length),
+				    "again", 5);
 		assert_int_equal(length, 5);
 	}
 	hsm_request_free(request);
@@ -210,7 +214,8 @@ static void test_unknown_channel(void **state)
 /* Whoever can forge a completion must not make us execute something twice. */
 static void test_forged_refusal(void **state)
 {
-	static const unsigned int forged[] = { IHSM_SC_AUTHENTICATION, IHSM_SC_REPLAYED, IHSM_SC_INVALID_MESSAGE };
+	static const unsigned int forged[] = { IHSM_SC_AUTHENTICATION, IHSM_SC_REPLAYED,
+					       IHSM_SC_INVALID_MESSAGE };
 	struct fixture *f = *state;
 	uint32_t session = open_session(f);
 	struct hsm_error error;
@@ -285,8 +290,9 @@ static void test_submit(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(request); i++) {
 		snprintf(text, sizeof(text), "%u", i);
 		assert_int_equal(hsm_wait(request[i], &error), 0);
-		assert_memory_equal(hsm_fields_bytes(hsm_request_fields(request[i]), HSM_FIELD_DATA, &length), text,
-				    strlen(text));
+		assert_memory_equal(hsm_fields_bytes(hsm_request_fields(request[i]), HSM_FIELD_DATA,
+						     &length),
+				    text, strlen(text));
 		assert_int_equal(hsm_wait(request[i], &error), -EINVAL);
 		hsm_request_free(request[i]);
 	}
@@ -457,8 +463,10 @@ static void test_fork(void **state)
 
 	if (pid == 0) {
 		int good = hsm_call(request, &error) == -ECHILD && error.error == -ECHILD &&
-			   !hsm_request_new(f->channel, HSM_OP_NOP, 0) && hsm_submit(request, NULL) == -ECHILD &&
-			   hsm_poll(request) == -ECHILD && hsm_device_info(f->device, &(struct hsm_device_info){ 0 }, NULL) == -ECHILD;
+			   !hsm_request_new(f->channel, HSM_OP_NOP, 0) &&
+			   hsm_submit(request, NULL) == -ECHILD && hsm_poll(request) == -ECHILD &&
+			   hsm_device_info(f->device, &(struct hsm_device_info){ 0 }, NULL) ==
+				   -ECHILD;
 
 		hsm_request_free(request);
 		hsm_disconnect(f->channel);

@@ -12,21 +12,20 @@
 #include <stdlib.h>
 #include "internal.h"
 
-#define ID	"00112233-4455-6677-8899-aabbccddeeff"
-#define HEX	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID  "00112233-4455-6677-8899-aabbccddeeff"
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void test_good(void **state)
 {
-	static const char text[] =
-		"# devices\n"
-		"device = vhsm:/a\n"
-		"\tdevice=vfio-user:/b  \n"
-		"roots = /etc/hsm/roots.pem\n"
-		"\n"
-		"[device vfio-user:/b c]\n"
-		"pin = " ID "\tsha256:" HEX "\n"
-		"pin = " ID " sha256:" HEX "\n"
-		"roots=/other.pem";
+	static const char text[] = "# devices\n"
+				   "device = vhsm:/a\n"
+				   "\tdevice=vfio-user:/b  \n"
+				   "roots = /etc/hsm/roots.pem\n"
+				   "\n"
+				   "[device vfio-user:/b c]\n"
+				   "pin = " ID "\tsha256:" HEX "\n"
+				   "pin = " ID " sha256:" HEX "\n"
+				   "roots=/other.pem";
 	const struct conf_section *section;
 	struct hsm_error error;
 	struct conf conf;

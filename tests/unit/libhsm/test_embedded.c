@@ -167,10 +167,10 @@ static int session_info(struct fixture *f, uint32_t session, uint64_t *rv)
 	return err;
 }
 
-#define NEEDS_BOARD()			\
-	do {				\
-		if (!have_board())	\
-			skip();		\
+#define NEEDS_BOARD()              \
+	do {                       \
+		if (!have_board()) \
+			skip();    \
 	} while (0)
 
 /* ---- starting ---- */

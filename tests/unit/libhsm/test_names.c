@@ -152,7 +152,8 @@ static void test_open_refuses(void **state)
 	assert_null(device);
 	assert_int_equal(hsm_open("/dev/ihsm0", 0, &device, &error), -ENODEV);
 	assert_non_null(strstr(error.text, "driver"));
-	assert_int_equal(hsm_open("vhsm:/nonexistent/dir", HSM_OPEN_NO_START, &device, &error), -ENODEV);
+	assert_int_equal(hsm_open("vhsm:/nonexistent/dir", HSM_OPEN_NO_START, &device, &error),
+			 -ENODEV);
 	assert_int_equal(hsm_open("vhsm:/etc/passwd", HSM_OPEN_NO_START, &device, &error), -EINVAL);
 	assert_int_equal(hsm_open("vhsm:/tmp", HSM_OPEN_NO_START, &device, &error), -EACCES);
 	setenv("HSM_VHSM", "relative/vhsm", 1);
