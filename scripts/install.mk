@@ -31,5 +31,6 @@ install: all
 	$(if $(pkcs11_src),echo "module: $(MODULEDIR)/hsm-pkcs11.so" >$(DESTDIR)$(P11KITDIR)/hsm.module)
 	$(if $(firmware_src),rm -rf $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
 	$(if $(firmware_src),cp -r $(O)/firmware $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
+	$(if $(install_man),,@echo "no manual pages: rst2man is not installed (python3-docutils)")
 	$(foreach m,$(install_man),install -D -m 644 $(m) \
 		$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m));)
