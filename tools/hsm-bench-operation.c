@@ -26,6 +26,8 @@ static const struct operation_row rows[] = {
 	{ "p256-keygen", BENCH_P256_KEYGEN, false, 0, "P-256 token key pair, durable" },
 	{ "find", BENCH_FIND, true, 100, "find one of SIZE keys by its label" },
 	{ "fdatasync", BENCH_FDATASYNC, true, 4096, "append SIZE bytes to a file and sync it" },
+	{ "ping", BENCH_PING, false, 0, "to a spinning thread and back, by shared memory" },
+	{ "wake", BENCH_WAKE, false, 0, "to a sleeping thread and back, by eventfd" },
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

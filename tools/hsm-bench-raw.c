@@ -30,6 +30,7 @@ struct worker {
 	EVP_PKEY_CTX *key;
 	EVP_CIPHER_CTX *cipher;
 	EVP_MD_CTX *digest;
+	struct partner *partner;
 	unsigned char *in, *out;
 	unsigned char iv[IV_SIZE];
 	int fd;
@@ -95,6 +96,8 @@ static int raw_prepare(struct target *target, const struct operation *operation)
 	case BENCH_RANDOM:
 	case BENCH_P256_KEYGEN:
 	case BENCH_FDATASYNC:
+	case BENCH_PING:
+	case BENCH_WAKE:
 		break;
 	default:
 		return -ENOTSUP;
@@ -177,6 +180,11 @@ static int run_fdatasync(struct worker *worker)
 	return fdatasync(worker->fd) ? -errno : 0;
 }
 
+static int run_partner(struct worker *worker)
+{
+	return partner_run(worker->partner);
+}
+
 /* ---- one thread ---- */
 
 static bool start_cipher(struct worker *worker)
@@ -242,6 +250,11 @@ static bool start_kind(struct worker *worker)
 		return start_keygen(worker);
 	case BENCH_FDATASYNC:
 		return start_file(worker);
+	case BENCH_PING:
+	case BENCH_WAKE:
+		worker->run = run_partner;
+		worker->partner = partner_start(worker->target->operation.kind == BENCH_PING);
+		return worker->partner;
 	default:
 		worker->run = run_random;
 		return true;
@@ -255,6 +268,7 @@ static void raw_stop(void *arg)
 	EVP_PKEY_CTX_free(worker->key);
 	EVP_CIPHER_CTX_free(worker->cipher);
 	EVP_MD_CTX_free(worker->digest);
+	partner_stop(worker->partner);
 	if (worker->fd >= 0)
 		close(worker->fd);
 	free(worker->in);

@@ -65,6 +65,8 @@ enum bench_kind {
 	BENCH_P256_KEYGEN,
 	BENCH_FIND,
 	BENCH_FDATASYNC,
+	BENCH_PING,
+	BENCH_WAKE,
 };
 
 /**
@@ -138,6 +140,15 @@ struct target_ops {
 	int (*rest)(void *worker);
 	void (*stop)(void *worker);
 };
+
+/*
+ * The least that two threads need to hand something over and back: by memory, both spinning, or by
+ * eventfd, both sleeping. partner_run() is one exchange. Return: as those of struct target_ops.
+ */
+struct partner;
+struct partner *partner_start(bool spinning);
+int partner_run(struct partner *partner);
+void partner_stop(struct partner *partner);
 
 extern const struct target_ops target_pkcs11;
 extern const struct target_ops target_raw;

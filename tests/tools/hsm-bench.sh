@@ -53,8 +53,8 @@ sound_json() {
 
 raw_json() {
 	(cd "$work" && short --raw --json --threads 1,3 \
-		--op aes-gcm:16,p256-sign,rsa2048-sign,digest,random,p256-keygen,fdatasync) >"$work/raw.json"
-	sound_json "$work/raw.json" 14
+		--op aes-gcm:16,p256-sign,rsa2048-sign,digest,random,p256-keygen,fdatasync,ping,wake) >"$work/raw.json"
+	sound_json "$work/raw.json" 18
 }
 
 pause_counts_not() {
