@@ -443,7 +443,7 @@ static inline bool server_message(struct server *s)
 		char room[CMSG_SPACE(16 * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct vfio_user_header h;
+	struct vfio_user_header h = { 0 };
 	struct iovec iov = { .iov_base = &h, .iov_len = sizeof(h) };
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
@@ -516,6 +516,9 @@ static inline struct server *server_start(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	static int count;
 
+	assert_non_null(s);
+	if (!s)
+		return NULL;
 	snprintf(s->path, sizeof(s->path), "%s/fake-%d-%d.sock",
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(), ++count);
 	strcpy(address.sun_path, s->path);

@@ -65,6 +65,8 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	if (!f)
+		return -1;
 	*state = f;
 	if (!have_board())
 		return 0;
