@@ -192,24 +192,44 @@ void sessions_forget(void)
 	atomic_store(&open_count, 0);
 }
 
+/*
+ * A channel that was lost is replaced by the command that finds it lost, so the generation may move on while
+ * the session is opened: then it is not known to which of the two channels the session belongs.
+ */
+static CK_RV open_once(struct slot *slot, struct call *call, CK_FLAGS flags,
+		       unsigned int *generation)
+{
+	unsigned int before = hsm_channel_generation(slot_channel(slot));
+	CK_RV rv;
+
+	hsm_put_u64(call->writer, HSM_FIELD_FLAGS, flags);
+	rv = call_run(call);
+	*generation = hsm_channel_generation(slot_channel(slot));
+	if (rv == CKR_OK && *generation != before)
+		rv = CKR_DEVICE_ERROR;
+	return rv;
+}
+
+#define OPEN_TRIES 3
+
 static CK_RV open_on(CK_SLOT_ID id, CK_FLAGS flags, CK_SESSION_HANDLE *handle)
 {
-	unsigned int generation;
+	unsigned int generation = 0, tries = 0;
 	struct call call;
 	CK_RV rv;
 
-	rv = call_begin_slot(&call, id, HSM_OP_SESSION_OPEN);
-	if (rv != CKR_OK)
-		return rv;
-	/* Read first: if the channel is replaced meanwhile, the session is taken for lost, which it is. */
-	generation = hsm_channel_generation(slot_channel(call.slot));
-	hsm_put_u64(call.writer, HSM_FIELD_FLAGS, flags);
-	rv = call_run(&call);
-	if (rv == CKR_OK)
-		rv = session_make(call.slot, hsm_request_session(call.request), generation, handle);
-	call_end(&call);
-	if (rv != CKR_OK)
-		slot_put(call.slot);
+	do {
+		rv = call_begin_slot(&call, id, HSM_OP_SESSION_OPEN);
+		if (rv != CKR_OK)
+			return rv;
+		rv = open_once(call.slot, &call, flags, &generation);
+		if (rv == CKR_OK)
+			rv = session_make(call.slot, hsm_request_session(call.request), generation,
+					  handle);
+		call_end(&call);
+		if (rv != CKR_OK)
+			slot_put(call.slot);
+	} while ((rv == CKR_DEVICE_ERROR || rv == CKR_DEVICE_REMOVED) && ++tries < OPEN_TRIES);
 	return rv;
 }
 

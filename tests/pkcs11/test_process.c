@@ -232,10 +232,23 @@ static void fork_initializes_anew(void **state)
 	}
 }
 
+/*
+ * Pages with the parent's secrets are wiped in a child, and with them the pointers that they held: a leak checker
+ * takes what these pointed to for lost.
+ */
+int __lsan_is_turned_off(void);
+static int is_child;
+
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void)
+{
+	return is_child;
+}
+
 /* A child that never looks at the module must not disturb it by its end. */
 static void just_exits(CK_SESSION_HANDLE parents)
 {
 	(void)parents;
+	is_child = 1;
 	exit(0);
 }
 
