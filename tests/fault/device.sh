@@ -43,6 +43,11 @@ chmod 700 "$dir"
 point "the same one, closed" says 0 "operational|unclaimed" hsmctl list
 hsm_stop
 
+if [ "$(id -u)" -eq 0 ] && chown 65534 "$dir"; then
+	point "somebody else's directory" says 2 "$dir" hsmctl list
+	chown 0 "$dir"
+fi
+
 : >"$TMPDIR/file"
 point "a file instead of a directory" says 2 "$TMPDIR/file" hsmctl -d "vhsm:$TMPDIR/file" list
 
