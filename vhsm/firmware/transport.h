@@ -451,6 +451,7 @@ int vfio_device_handle(struct connection *connection, struct vfio_request *reque
  * @irq: its interrupts
  * @controller: its registers
  * @rung: queues whose doorbell was rung by the message at hand
+ * @eager: commands before which the socket is passed to another thread, see worker.c
  * @request: the message at hand, of the thread that serves the socket
  * @pool: of the function
  */
@@ -471,6 +472,7 @@ struct connection {
 	struct irq_set irq;
 	struct controller controller;
 	uint64_t rung;
+	unsigned int eager;
 	struct vfio_request *request;
 	struct pool *pool;
 };

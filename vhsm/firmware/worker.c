@@ -9,8 +9,10 @@
  * the leader again if there is none.
  *
  * A cold queue's doorbell is a message on a socket. The thread that reads it becomes the leader itself,
- * so that a wake-up is one hop; before it executes anything longer than IHSM_TIME_SHORT, and before it
- * spins, another thread takes over the socket, or the polling.
+ * so that a wake-up is one hop; before it spins another thread takes over the polling. It executes
+ * IHSM_TIME_MEDIUM commands too, since threads that take turns at a socket wake up on the wrong processor;
+ * but a connection on which more messages wait meanwhile gets another thread for its socket at once, for
+ * the next EAGER_TURNS commands, and a deputy sees to it that no socket waits much longer than DEPUTY_NS.
  *
  * Whoever leaves polling behind keeps this true: while a queue is hot there is a leader, or as many
  * commands run as may run, and the first of them to end becomes the leader.
@@ -19,6 +21,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "transport.h"
@@ -30,6 +33,9 @@
 #define IDLE_KEEP		4	/* idle threads kept beyond one for each processor */
 #define MISSES_MAX		4	/* polling in vain, in a row, before it is given up */
 #define PREEMPTED_NS		50000	/* a gap in polling as long as this: the processor is wanted by others */
+#define EAGER_TURNS	64	/* commands before which the socket is passed on, after messages had to wait */
+#define DEPUTY_NS	1000000	/* longest wait of a socket for a command, and the deputy's tick */
+#define DEPUTY_TICKS	16	/* ticks without need after which the deputy sleeps */
 #define STACK_SIZE		(1024 * 1024)
 
 enum job { JOB_NONE, JOB_LEAD, JOB_SERVE, JOB_HELP };
@@ -40,7 +46,9 @@ enum job { JOB_NONE, JOB_LEAD, JOB_SERVE, JOB_HELP };
  * @next: in the list of idle workers
  * @wake: signalled when @job was set
  * @job: what to do next
- * @serving: the connection whose socket it reads
+ * @serving: the connection whose socket it reads; while it is in the pool's list of keepers, under the lock
+ * @kept: since when the socket waits for a command
+ * @next_keeper: in the list of keepers
  * @help: with JOB_HELP the queue, referenced
  * @leading: it is the leader
  * @seen: generation of the hot list that @polled is a copy of
@@ -58,6 +66,8 @@ struct worker {
 	pthread_cond_t wake;
 	enum job job;
 	struct connection *serving;
+	uint64_t kept;
+	struct worker *next_keeper;
 	struct queue *help;
 	bool leading;
 	unsigned int seen;
@@ -87,6 +97,10 @@ struct worker {
  * @generation: counts changes of @hot
  * @busy: IHSM_TIME_MEDIUM commands that run
  * @helpers: threads that help with a backlog
+ * @keepers: threads that execute a command while they hold a socket
+ * @deputy: the deputy has been started
+ * @deputy_asleep: it waits for @deputy_wake
+ * @deputy_wake: there are keepers again
  * @long_running: IHSM_TIME_LONG and longer commands that run
  * @long_waiting: of those that wait for a place
  */
@@ -106,6 +120,10 @@ struct pool {
 	atomic_uint generation;
 	unsigned int busy;
 	unsigned int helpers;
+	struct worker *keepers;
+	bool deputy;
+	bool deputy_asleep;
+	pthread_cond_t deputy_wake;
 	unsigned int long_running;
 	unsigned int long_waiting;
 };
@@ -488,23 +506,116 @@ static void help(struct worker *worker)
 	worker->help = NULL;
 }
 
-/* ---- what the life of a command asks for ---- */
+/* ---- sockets whose thread executes a command; with the pool's lock held ---- */
+
+static void keeper_remove(struct pool *pool, struct worker *worker)
+{
+	for (struct worker **at = &pool->keepers; *at; at = &(*at)->next_keeper) {
+		if (*at != worker)
+			continue;
+		*at = worker->next_keeper;
+		return;
+	}
+}
 
 /* The socket goes to another thread; its messages must not wait for a command to end. */
-static void pass_socket(struct worker *worker)
+static void pass_socket(struct pool *pool, struct worker *worker)
 {
-	struct pool *pool = worker->pool;
-	struct worker *other;
+	struct worker *other = worker_find(pool, true);
+
+	if (!other)
+		return;
+	other->serving = worker->serving;
+	worker->serving = NULL;
+	worker_give(other, JOB_SERVE);
+}
+
+static bool deputy_round(struct pool *pool)
+{
+	uint64_t now = now_ns();
+	struct worker *next;
+	bool any = false;
+
+	for (struct worker *worker = pool->keepers; worker; worker = next) {
+		next = worker->next_keeper;
+		any = true;
+		if (now - worker->kept < DEPUTY_NS)
+			continue;
+		pass_socket(pool, worker);
+		if (!worker->serving)
+			keeper_remove(pool, worker);
+	}
+	return any;
+}
+
+static void *deputy_main(void *argument)
+{
+	struct pool *pool = argument;
+	unsigned int quiet = 0;
+	struct timespec until;
 
 	pthread_mutex_lock(&pool->lock);
-	other = worker_find(pool, true);
-	if (other) {
-		other->serving = worker->serving;
-		worker->serving = NULL;
-		worker_give(other, JOB_SERVE);
+	for (;;) {
+		quiet = deputy_round(pool) ? 0 : quiet + 1;
+		if (quiet > DEPUTY_TICKS) {
+			pool->deputy_asleep = true;
+			while (pool->deputy_asleep)
+				pthread_cond_wait(&pool->deputy_wake, &pool->lock);
+			quiet = 0;
+		}
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += DEPUTY_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&pool->deputy_wake, &pool->lock, &until);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	return NULL;
 }
+
+/* Returns whether there is a deputy to rely on. */
+static bool deputy_call(struct pool *pool)
+{
+	pthread_t thread;
+
+	if (!pool->deputy) {
+		if (pthread_create(&thread, NULL, deputy_main, pool))
+			return false;
+		pthread_detach(thread);
+		pool->deputy = true;
+	} else if (pool->deputy_asleep) {
+		pool->deputy_asleep = false;
+		pthread_cond_signal(&pool->deputy_wake);
+	}
+	return true;
+}
+
+/* A command that is not short begins on the thread that serves the socket. */
+static void keep_or_pass_socket(struct pool *pool, struct worker *worker,
+				enum ihsm_time_class time_class)
+{
+	struct connection *connection = worker->serving;
+
+	if (time_class == IHSM_TIME_MEDIUM && !connection->eager && deputy_call(pool)) {
+		worker->kept = now_ns();
+		worker->next_keeper = pool->keepers;
+		pool->keepers = worker;
+		return;
+	}
+	if (connection->eager)
+		connection->eager--;
+	pass_socket(pool, worker);
+}
+
+/* Did messages have to wait for the command that ends now? */
+static void look_at_socket(const struct worker *worker)
+{
+	char byte;
+
+	if (recv(worker->serving->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		worker->serving->eager = EAGER_TURNS;
+}
+
+/* ---- what the life of a command asks for ---- */
 
 /* A bounded number of long commands run at a time; the others wait their turn, cancellable. */
 static int wait_long_place(struct pool *pool, struct task *task)
@@ -552,13 +663,13 @@ int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_cl
 	pthread_mutex_unlock(&pool->lock);
 	if (worker->leading)
 		release_leadership(worker);
+	pthread_mutex_lock(&pool->lock);
+	keeper_remove(pool, worker);
 	if (worker->serving)
-		pass_socket(worker);
-	if (time_class >= IHSM_TIME_LONG && before < IHSM_TIME_LONG) {
-		pthread_mutex_lock(&pool->lock);
+		keep_or_pass_socket(pool, worker, time_class);
+	if (time_class >= IHSM_TIME_LONG && before < IHSM_TIME_LONG)
 		error = wait_long_place(pool, task);
-		pthread_mutex_unlock(&pool->lock);
-	}
+	pthread_mutex_unlock(&pool->lock);
 	task->time_class = error ? IHSM_TIME_SHORT : time_class;
 	return error;
 }
@@ -579,6 +690,7 @@ void worker_task_ending(struct worker *worker, struct task *task)
 	if (worker->leading && task->time_class == IHSM_TIME_SHORT)
 		return;
 	pthread_mutex_lock(&pool->lock);
+	keeper_remove(pool, worker);
 	if (task->time_class == IHSM_TIME_MEDIUM)
 		pool->busy--;
 	if (task->time_class >= IHSM_TIME_LONG) {
@@ -591,10 +703,13 @@ void worker_task_ending(struct worker *worker, struct task *task)
 		pool->leader = true;
 		worker->leading = true;
 		hot_add(pool, task->queue);
-		atomic_store(&task->queue->window, pool->spin_ns);
+		atomic_store(&task->queue->window,
+			     task->queue->misses >= MISSES_MAX ? 0 : pool->spin_ns);
 		atomic_store(&task->queue->last, now_ns());
 	}
 	pthread_mutex_unlock(&pool->lock);
+	if (worker->serving && task->time_class == IHSM_TIME_MEDIUM)
+		look_at_socket(worker);
 	if (lead_again)
 		queue_disarm(task->queue);
 }
@@ -738,12 +853,17 @@ static void *worker_main(void *argument)
 struct pool *pool_create(unsigned int spin_us)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
+	pthread_condattr_t clock;
 	cpu_set_t set;
 
 	if (!pool)
 		return NULL;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->long_place, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->deputy_wake, &clock);
+	pthread_condattr_destroy(&clock);
 	atomic_init(&pool->generation, 1);
 	pool->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned int)CPU_COUNT(&set);
 	pool->spin_ns = pool->cpus > 1 ? spin_us * 1000ULL : 0;
