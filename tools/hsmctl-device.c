@@ -9,8 +9,6 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-#define PARTITIONS_MAX 256
-
 static const char *const state_names[] = {
 	[IHSM_STATE_UNCLAIMED] = "unclaimed",
 	[IHSM_STATE_OPERATIONAL] = "operational",

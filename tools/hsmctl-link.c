@@ -11,8 +11,6 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-#define PARTITIONS_MAX 256
-
 int parse_u32(const char *text, uint32_t *value)
 {
 	unsigned long long number;

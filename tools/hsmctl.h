@@ -25,6 +25,9 @@ enum ctl_exit {
 	CTL_CHANNEL = 4, /* identity or channel */
 };
 
+/* A function cannot have more: the answer to discovery is one field (commands.rst). */
+#define PARTITIONS_MAX (HSM_DATA_MAX / sizeof(struct hsm_partition_record))
+
 #define SECRET_MAX 255 /* longest PIN that a command can carry */
 
 /* struct secret - a PIN or claim code; wiped by secret_clear() */
