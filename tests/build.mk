@@ -11,6 +11,7 @@
 # NAME_needs: further components; NAME_pkgs: further packages. NAME is the file's, without .c.
 fuzz_vfio_user_needs := firmware
 fuzz_command_needs := firmware
+fuzz_command_pkgs := cmocka
 
 # --- programs ---
 

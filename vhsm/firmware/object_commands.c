@@ -257,7 +257,8 @@ CK_RV command_find(struct command *command)
 		count = wanted;
 	if (count > room)
 		count = room;
-	hsm_put_list(&command->out, HSM_FIELD_HANDLES, session->found + session->found_next, count);
+	hsm_put_list(&command->out, HSM_FIELD_HANDLES,
+		     count ? session->found + session->found_next : NULL, count);
 	session->found_next += count;
 	return CKR_OK;
 }

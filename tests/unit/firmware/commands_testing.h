@@ -24,6 +24,7 @@
 
 struct task {
 	bool cancelled;
+	bool refuse_long;
 	enum ihsm_time_class class;
 };
 
@@ -32,12 +33,14 @@ static unsigned int test_events;
 int task_set_class(struct task *task, enum ihsm_time_class time_class)
 {
 	task->class = time_class;
+	if (task->refuse_long && time_class >= IHSM_TIME_LONG)
+		return -ECANCELED;
 	return task->cancelled ? -ECANCELED : 0;
 }
 
 bool task_cancelled(const struct task *task)
 {
-	return task->cancelled;
+	return task->cancelled || task->refuse_long;
 }
 
 void firmware_event(enum ihsm_event event, uint32_t detail)
@@ -248,25 +251,23 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 int storage_call(enum board_request type, const struct iovec *parts, int count, void *reply,
 		 size_t capacity, size_t *length)
 {
-	uint8_t *body = malloc(BOARD_MESSAGE_MAX), *answer = malloc(BOARD_MESSAGE_MAX);
+	static uint8_t body[BOARD_MESSAGE_MAX], answer[BOARD_MESSAGE_MAX];
 	size_t size = 0;
 	int i, ret;
 
+	pthread_mutex_lock(&board.lock);
 	for (i = 0; i < count; i++) {
 		assert_true(size + parts[i].iov_len <= BOARD_MESSAGE_MAX);
 		memcpy(body + size, parts[i].iov_base, parts[i].iov_len);
 		size += parts[i].iov_len;
 	}
-	pthread_mutex_lock(&board.lock);
 	ret = board_answer(type, body, size, answer, length);
-	pthread_mutex_unlock(&board.lock);
 	if (!ret) {
 		assert_true(*length <= capacity);
 		if (*length)
 			memcpy(reply, answer, *length);
 	}
-	free(body);
-	free(answer);
+	pthread_mutex_unlock(&board.lock);
 	return ret;
 }
 
@@ -394,7 +395,7 @@ static bool peer_exchange(struct peer *peer, SSL *ssl, const uint8_t *partition)
 	return hsm_fields_u64(&peer->fields, HSM_FIELD_DONE, 0);
 }
 
-static enum ihsm_status peer_connect(struct peer *peer, const uint8_t *partition)
+MAYBE static enum ihsm_status peer_connect(struct peer *peer, const uint8_t *partition)
 {
 	SSL_CTX *tls;
 	SSL *ssl = peer_tls(&tls);
@@ -419,7 +420,7 @@ static enum ihsm_status peer_connect(struct peer *peer, const uint8_t *partition
 	return peer->status;
 }
 
-static struct peer *peer_new(int partition)
+MAYBE static struct peer *peer_new(int partition)
 {
 	const struct context_info info = { .id = 1, .epoch = 3, .owner = true };
 	struct peer *peer = calloc(1, sizeof(*peer));
@@ -429,7 +430,7 @@ static struct peer *peer_new(int partition)
 	return peer;
 }
 
-static void peer_free(struct peer *peer)
+MAYBE static void peer_free(struct peer *peer)
 {
 	context_close(peer->context);
 	hsm_seal_free(peer->seal);
@@ -474,14 +475,15 @@ static CK_RV peer_send(struct peer *peer, unsigned int operation, const struct h
 	return hsm_get_le64(peer->response + 24 + 8);
 }
 
-static CK_RV peer_call(struct peer *peer, unsigned int operation, const struct hsm_writer *out)
+MAYBE static CK_RV peer_call(struct peer *peer, unsigned int operation,
+			     const struct hsm_writer *out)
 {
 	struct hsm_writer none = peer_fields(peer);
 
 	return peer_send(peer, operation, out ? out : &none, sizeof(peer->response));
 }
 
-static uint64_t peer_u64(struct peer *peer, enum hsm_field_tag tag)
+MAYBE static uint64_t peer_u64(struct peer *peer, enum hsm_field_tag tag)
 {
 	assert_non_null(hsm_fields_find(&peer->fields, tag));
 	return hsm_fields_u64(&peer->fields, tag, 0);
@@ -492,7 +494,7 @@ static uint64_t peer_u64(struct peer *peer, enum hsm_field_tag tag)
 #define SO_PIN	 "so secret"
 #define USER_PIN "user secret"
 
-static CK_RV peer_token_init(struct peer *peer, const char *pin)
+MAYBE static CK_RV peer_token_init(struct peer *peer, const char *pin)
 {
 	struct hsm_writer out = peer_fields(peer);
 
@@ -501,7 +503,7 @@ static CK_RV peer_token_init(struct peer *peer, const char *pin)
 	return peer_call(peer, HSM_OP_TOKEN_INIT, &out);
 }
 
-static CK_RV peer_session(struct peer *peer, bool rw)
+MAYBE static CK_RV peer_session(struct peer *peer, bool rw)
 {
 	struct hsm_writer out = peer_fields(peer);
 	CK_RV rv;
@@ -513,7 +515,7 @@ static CK_RV peer_session(struct peer *peer, bool rw)
 	return rv;
 }
 
-static CK_RV peer_login(struct peer *peer, uint64_t user, const char *pin)
+MAYBE static CK_RV peer_login(struct peer *peer, uint64_t user, const char *pin)
 {
 	struct hsm_writer out = peer_fields(peer);
 
@@ -522,7 +524,7 @@ static CK_RV peer_login(struct peer *peer, uint64_t user, const char *pin)
 	return peer_call(peer, HSM_OP_LOGIN, &out);
 }
 
-static CK_RV peer_pin_init(struct peer *peer, const char *pin)
+MAYBE static CK_RV peer_pin_init(struct peer *peer, const char *pin)
 {
 	struct hsm_writer out = peer_fields(peer);
 
@@ -567,7 +569,7 @@ MAYBE static void put_template(struct hsm_writer *out, enum hsm_field_tag tag,
 #define A_LIST(...) ((const struct test_attribute[]){ __VA_ARGS__, A_END })
 
 /* A token with both PINs, and a session of the user in it */
-static void peer_setup(struct peer *peer)
+MAYBE static void peer_setup(struct peer *peer)
 {
 	assert_int_equal(peer_token_init(peer, SO_PIN), CKR_OK);
 	assert_int_equal(peer_session(peer, true), CKR_OK);
@@ -577,7 +579,7 @@ static void peer_setup(struct peer *peer)
 	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
 }
 
-static int board_setup(void **state)
+MAYBE static int board_setup(void **state)
 {
 	(void)state;
 	board_clear();
@@ -587,7 +589,7 @@ static int board_setup(void **state)
 	return commands_start(&board.hello);
 }
 
-static int board_teardown(void **state)
+MAYBE static int board_teardown(void **state)
 {
 	(void)state;
 	commands_stop();
