@@ -197,6 +197,11 @@ CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *
 	return CKR_OK;
 }
 
+CK_ULONG call_left(const struct call *call)
+{
+	return hsm_fields_u64(hsm_request_fields(call->request), HSM_FIELD_NEEDED, 0);
+}
+
 CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle)
 {
 	if (rv != CKR_OK)

@@ -134,18 +134,20 @@ static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 static CK_RV final(const struct cipher *cipher, CK_SESSION_HANDLE handle, CK_BYTE *out,
 		   CK_ULONG *out_length)
 {
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, cipher->stream.final);
+	struct session *session;
+	CK_ULONG done = 0;
+	CK_RV rv = session_get(handle, &session);
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!out_length) {
-		call_end(&call);
-		return CKR_ARGUMENTS_BAD;
+	if (out_length) {
+		rv = stream_final(session, &cipher->stream, out, *out_length, &done);
+		if (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL)
+			*out_length = done;
+	} else {
+		rv = CKR_ARGUMENTS_BAD;
 	}
-	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
-	rv = call_output(&call, call_run(&call), HSM_FIELD_DATA, out, out_length);
-	call_end(&call);
+	session_put(session);
 	return rv;
 }
 

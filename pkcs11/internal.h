@@ -217,6 +217,9 @@ uint64_t call_room(const CK_BYTE *out, CK_ULONG length);
 /* call_room_or_query - the same for the operations of a session, where a step may give nothing */
 uint64_t call_room_or_query(const CK_BYTE *out, CK_ULONG length);
 
+/* call_left - after CKR_OK: bytes of output that the response did not hold; the next final command brings more */
+CK_ULONG call_left(const struct call *call);
+
 /* call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there is none. */
 CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle);
 
@@ -289,6 +292,15 @@ CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length);
  */
 CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in,
 		 CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
+
+/**
+ * stream_final - the end of an operation, in as many commands as its output takes
+ * @out: buffer, NULL: only the length is wanted
+ * @room: its size
+ * @done: bytes of it that are filled; moved on, or what is needed as call_output() gives it
+ */
+CK_RV stream_final(struct session *session, const struct stream *stream, CK_BYTE *out,
+		   CK_ULONG room, CK_ULONG *done);
 
 /**
  * stream_parts - a part that is longer than one command takes, one command after the other

@@ -92,6 +92,7 @@ CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length)
  * @part: number of the next part
  * @done: bytes of output
  * @ended: nothing more is to be sent
+ * @left: bytes of output that the last answer did not hold
  * @rv: the first that went wrong
  */
 struct run {
@@ -105,6 +106,7 @@ struct run {
 	CK_ULONG done;
 	uint64_t part;
 	bool ended;
+	CK_ULONG left;
 	CK_RV rv;
 	struct call calls[DEPTH];
 	unsigned int head;
@@ -130,13 +132,12 @@ static CK_RV fill_part(struct run *run, struct call *call)
 
 static CK_RV fill_final(struct run *run, struct call *call)
 {
-	CK_ULONG room = run->room < HSM_DATA_MAX ? run->room : HSM_DATA_MAX;
 	CK_RV rv = call_begin_in(call, run->session, run->stream->final);
 
 	if (rv != CKR_OK)
 		return rv;
 	if (run->stream->output)
-		hsm_put_u64(call->writer, HSM_FIELD_OUT_MAX, room);
+		hsm_put_u64(call->writer, HSM_FIELD_OUT_MAX, run->room);
 	else
 		hsm_put_bytes(call->writer, HSM_FIELD_SIGNATURE, run->out, run->room);
 	run->ended = true;
@@ -172,6 +173,7 @@ static CK_RV take_output(struct run *run, const struct call *call)
 	if (size)
 		memcpy(run->out + run->done, data, size);
 	run->done += size;
+	run->left = call_left(call);
 	return CKR_OK;
 }
 
@@ -188,6 +190,31 @@ static void take_oldest(struct run *run)
 	call_end(call);
 	run->head = (run->head + 1) % DEPTH;
 	run->count--;
+}
+
+CK_RV stream_final(struct session *session, const struct stream *stream, CK_BYTE *out,
+		   CK_ULONG room, CK_ULONG *done)
+{
+	CK_ULONG size, left = 1;
+	struct call call;
+	CK_RV rv = CKR_OK;
+
+	while (rv == CKR_OK && left) {
+		rv = call_begin_in(&call, session, stream->final);
+		if (rv != CKR_OK)
+			return rv;
+		size = room - *done;
+		hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, size));
+		rv = call_output(&call, call_run(&call), stream->output, out ? out + *done : NULL,
+				 &size);
+		left = out && rv == CKR_OK ? call_left(&call) : 0;
+		/* A rest that does not get shorter would be asked for without end. */
+		if (left && !size)
+			rv = CKR_DEVICE_ERROR;
+		*done += size;
+		call_end(&call);
+	}
+	return rv;
 }
 
 CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in,
@@ -209,6 +236,8 @@ CK_RV stream_run(struct session *session, const struct stream *stream, const CK_
 		if (run.count)
 			take_oldest(&run);
 	}
+	if (run.rv == CKR_OK && run.left)
+		run.rv = stream_final(session, stream, out, run.room, &run.done);
 	if (run.rv == CKR_OK)
 		*out_length = run.done;
 	return run.rv;

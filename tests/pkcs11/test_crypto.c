@@ -229,7 +229,7 @@ static void ecdsa(void **state)
 	};
 	CK_SESSION_HANDLE s = begin();
 	CK_MECHANISM raw = { CKM_ECDSA, NULL, 0 };
-	CK_BYTE signature[256], der[256];
+	CK_BYTE signature[256], der[256] = { 0 };
 	struct pair pair;
 	EVP_PKEY *key;
 	size_t i;

@@ -214,6 +214,7 @@ struct client {
  * struct operation - an active cryptographic operation of a session
  * @needs_private: its key is private, so it ends with the login
  * @needs_pin: CKA_ALWAYS_AUTHENTICATE: a CKU_CONTEXT_SPECIFIC login must come first
+ * @rest: what an ended decryption gave, when it was too long for one response; fetched by further DECRYPT_FINAL
  */
 struct operation {
 	struct mech_operation *mech;
@@ -221,6 +222,9 @@ struct operation {
 	bool needs_pin;
 	bool multi;
 	uint64_t next_part;
+	uint8_t *rest;
+	size_t rest_length;
+	size_t rest_done;
 };
 
 #define OPERATIONS (MECH_VERIFY + 1)
@@ -503,22 +507,53 @@ CK_RV channel_offer(struct command *command);
 CK_RV channel_take(struct command *command);
 CK_RV channel_close_command(struct command *command);
 
-#define COMMAND_HANDLERS(X)                                                                        \
-	X(nop)                                                                                     \
-	X(token_info) X(mechanism_list) X(mechanism_info) X(token_init) X(pin_init) X(pin_set) X(  \
-		session_open) X(session_close) X(session_close_all) X(session_info) X(login)       \
-		X(logout) X(session_cancel) X(object_create) X(object_copy) X(object_destroy) X(   \
-			object_size) X(attributes_get) X(attributes_set) X(find_init) X(find)      \
-			X(find_final) X(cipher_init) X(digest_init) X(single) X(update) X(final)   \
-				X(digest_key) X(verify) X(verify_final) X(generate_key) X(         \
-					generate_pair) X(wrap) X(unwrap) X(derive) X(encapsulate)  \
-					X(decapsulate) X(random) X(seed) X(claim) X(officer_login) \
-						X(officer_pin) X(device_status) X(partition_list)  \
-							X(partition_create) X(partition_assign)    \
-								X(partition_destroy)
-
-#define COMMAND_PROTOTYPE(name) CK_RV command_##name(struct command *command);
-COMMAND_HANDLERS(COMMAND_PROTOTYPE)
-#undef COMMAND_PROTOTYPE
+CK_RV command_nop(struct command *command);
+CK_RV command_token_info(struct command *command);
+CK_RV command_mechanism_list(struct command *command);
+CK_RV command_mechanism_info(struct command *command);
+CK_RV command_token_init(struct command *command);
+CK_RV command_pin_init(struct command *command);
+CK_RV command_pin_set(struct command *command);
+CK_RV command_session_open(struct command *command);
+CK_RV command_session_close(struct command *command);
+CK_RV command_session_close_all(struct command *command);
+CK_RV command_session_info(struct command *command);
+CK_RV command_login(struct command *command);
+CK_RV command_logout(struct command *command);
+CK_RV command_session_cancel(struct command *command);
+CK_RV command_object_create(struct command *command);
+CK_RV command_object_copy(struct command *command);
+CK_RV command_object_destroy(struct command *command);
+CK_RV command_object_size(struct command *command);
+CK_RV command_attributes_get(struct command *command);
+CK_RV command_attributes_set(struct command *command);
+CK_RV command_find_init(struct command *command);
+CK_RV command_find(struct command *command);
+CK_RV command_find_final(struct command *command);
+CK_RV command_cipher_init(struct command *command);
+CK_RV command_digest_init(struct command *command);
+CK_RV command_single(struct command *command);
+CK_RV command_update(struct command *command);
+CK_RV command_final(struct command *command);
+CK_RV command_digest_key(struct command *command);
+CK_RV command_verify(struct command *command);
+CK_RV command_verify_final(struct command *command);
+CK_RV command_generate_key(struct command *command);
+CK_RV command_generate_pair(struct command *command);
+CK_RV command_wrap(struct command *command);
+CK_RV command_unwrap(struct command *command);
+CK_RV command_derive(struct command *command);
+CK_RV command_encapsulate(struct command *command);
+CK_RV command_decapsulate(struct command *command);
+CK_RV command_random(struct command *command);
+CK_RV command_seed(struct command *command);
+CK_RV command_claim(struct command *command);
+CK_RV command_officer_login(struct command *command);
+CK_RV command_officer_pin(struct command *command);
+CK_RV command_device_status(struct command *command);
+CK_RV command_partition_list(struct command *command);
+CK_RV command_partition_create(struct command *command);
+CK_RV command_partition_assign(struct command *command);
+CK_RV command_partition_destroy(struct command *command);
 
 #endif /* FIRMWARE_COMMANDS_H */

@@ -169,7 +169,7 @@ CK_RV command_single(struct command *command)
 
 	if (rv != CKR_OK)
 		return rv;
-	if (operation->multi)
+	if (operation->multi || operation->rest)
 		return end_unless_too_small(operation, CKR_OPERATION_ACTIVE);
 	return end_unless_too_small(operation, with_output(command, operation, mech_single));
 }
@@ -212,6 +212,8 @@ CK_RV command_update(struct command *command)
 
 	if (rv != CKR_OK)
 		return rv;
+	if (operation->rest)
+		return end_unless_too_small(operation, CKR_OPERATION_ACTIVE);
 	if (output)
 		rv = with_output(command, operation, mech_update);
 	else
@@ -223,13 +225,61 @@ CK_RV command_update(struct command *command)
 	return CKR_OK;
 }
 
+/* The next piece of what has been decrypted, and in NEEDED what is left then */
+static CK_RV give_rest(struct command *command, struct operation *operation)
+{
+	size_t length = operation->rest_length - operation->rest_done, room = output_room(command);
+
+	if (room > HSM_DATA_MAX)
+		room = HSM_DATA_MAX;
+	if (length > room)
+		length = room;
+	hsm_put_bytes(&command->out, HSM_FIELD_DATA, operation->rest + operation->rest_done,
+		      length);
+	operation->rest_done += length;
+	if (operation->rest_done < operation->rest_length)
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED,
+			    operation->rest_length - operation->rest_done);
+	else
+		operation_end(operation);
+	return CKR_OK;
+}
+
+/* Text that was held back until its tag was checked, and is too long for one response */
+static CK_RV final_in_pieces(struct command *command, struct operation *operation, size_t size)
+{
+	CK_RV rv;
+
+	if (hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) < size) {
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, size);
+		return CKR_BUFFER_TOO_SMALL;
+	}
+	operation->rest = OPENSSL_malloc(size);
+	operation->rest_length = size;
+	rv = operation->rest ? mech_final(operation->mech, operation->rest, &size)
+			     : CKR_HOST_MEMORY;
+	if (rv != CKR_OK) {
+		operation_end(operation);
+		return rv;
+	}
+	operation->rest_length = size;
+	return give_rest(command, operation);
+}
+
 CK_RV command_final(struct command *command)
 {
 	struct operation *operation;
 	CK_RV rv = ready(command, true, &operation);
+	size_t size;
 
 	if (rv != CKR_OK)
 		return rv;
+	if (operation->rest)
+		return give_rest(command, operation);
+	size = mech_output_size(operation->mech, 0);
+	if (command->use == MECH_DECRYPT && size > HSM_DATA_MAX &&
+	    hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) != HSM_OUT_QUERY)
+		return final_in_pieces(command, operation, size);
 	return end_unless_too_small(operation, with_output(command, operation, final_step));
 }
 

@@ -22,6 +22,7 @@ _Static_assert(SESSIONS_MAX == 1 << INDEX_BITS, "session numbers");
 void operation_end(struct operation *operation)
 {
 	mech_free(operation->mech);
+	OPENSSL_clear_free(operation->rest, operation->rest_length);
 	memset(operation, 0, sizeof(*operation));
 }
 

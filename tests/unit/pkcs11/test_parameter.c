@@ -43,7 +43,7 @@ static uint64_t number(enum hsm_field_tag tag)
 
 static void none(void **state)
 {
-	char byte;
+	char byte = 0;
 
 	(void)state;
 	assert_int_equal(put(CKM_ECDSA, NULL, 0), CKR_OK);
