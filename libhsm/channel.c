@@ -44,11 +44,33 @@ static void drop_link(struct hsm_channel *channel)
 		return;
 	atomic_fetch_add(&channel->generation, 1);
 	atomic_store(&channel->link->dead, true);
-	link_put(channel->link);
+	link_put(channel->stale);
+	channel->stale = channel->link;
 	channel->link = NULL;
 }
 
+/* The device still has the context that the link was made in. */
+static bool context_lives(struct hsm_channel *channel, struct link *link)
+{
+	struct transport *transport = channel->device->transport;
+
+	return !atomic_load(&transport->lost) &&
+	       atomic_load(&transport->instance) == link->instance;
+}
+
 /* ---- making a link ---- */
+
+/*
+ * The device says that it has too many channels of ours, and we know of none: they are left over
+ * from messages that were damaged on the way. A new context has none.
+ */
+static int start_over(struct hsm_channel *channel)
+{
+	struct transport *transport = channel->device->transport;
+
+	transport->ops->abandon(transport);
+	return -ECONNRESET;
+}
 
 static int establish(struct hsm_channel *channel, struct link **link, struct hsm_error *error)
 {
@@ -58,6 +80,8 @@ static int establish(struct hsm_channel *channel, struct link **link, struct hsm
 		err = device_ready(channel->device, error);
 		if (!err)
 			err = link_new(channel->device, channel->partition, link, error);
+		if (err == -EBUSY && atomic_load(&channel->device->links) == 0)
+			err = start_over(channel);
 	}
 	return err;
 }
@@ -80,6 +104,20 @@ static int command(struct hsm_request *request, struct link *link, struct hsm_er
 	return request->rv ? set_error(error, -ECONNRESET, HSM_LAYER_CHANNEL,
 				       "the device refused to renew the channel")
 			   : 0;
+}
+
+/* The device drops the channel and its sessions at once, not only with the context. */
+static void close_in_device(struct hsm_channel *channel, struct link *link)
+{
+	struct hsm_request *request;
+
+	if (!link || !context_lives(channel, link))
+		return;
+	request = request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_CLOSE), 0);
+	if (!request)
+		return;
+	command(request, link, NULL);
+	hsm_request_free(request);
 }
 
 static int ask_token(struct hsm_channel *channel, struct link *link, uint8_t token[TOKEN_SIZE],
@@ -151,7 +189,7 @@ static int succeed(struct hsm_channel *channel, struct link *old, struct link **
 		err = give_token(channel, *new, token, error);
 	OPENSSL_cleanse(token, sizeof(token));
 	if (err && *new) {
-		atomic_store(&(*new)->dead, true);
+		close_in_device(channel, *new);
 		link_put(*new);
 		*new = NULL;
 	}
@@ -165,11 +203,15 @@ static int succeed(struct hsm_channel *channel, struct link *old, struct link **
 static int replace(struct hsm_channel *channel, struct hsm_error *error)
 {
 	struct link *old = channel->link;
+	struct link *stale = channel->stale;
 	struct link *new = NULL;
 	int err;
 
 	channel->replacing = true;
+	channel->stale = NULL;
 	pthread_mutex_unlock(&channel->lock);
+	close_in_device(channel, stale);
+	link_put(stale);
 	err = old ? succeed(channel, old, &new, error) : establish(channel, &new, error);
 	pthread_mutex_lock(&channel->lock);
 	channel->replacing = false;
@@ -258,6 +300,7 @@ static struct hsm_channel *make_channel(struct hsm_device *device, const uint8_t
 static void free_channel(struct hsm_channel *channel, bool forked)
 {
 	link_put(channel->link);
+	link_put(channel->stale);
 	request_pool_free(channel);
 	if (!forked) {
 		pthread_mutex_destroy(&channel->lock);
@@ -291,20 +334,6 @@ int hsm_connect(struct hsm_device *device, const uint8_t partition[HSM_PARTITION
 	return 0;
 }
 
-/* The device drops the channel and its sessions at once, not only with the context. */
-static void say_goodbye(struct hsm_channel *channel)
-{
-	struct hsm_request *request;
-
-	if (!channel->link || link_lost(channel, channel->link))
-		return;
-	request = request_get(channel, hsm_operation_find(HSM_OP_CHANNEL_CLOSE), 0);
-	if (!request)
-		return;
-	command(request, channel->link, NULL);
-	hsm_request_free(request);
-}
-
 void hsm_disconnect(struct hsm_channel *channel)
 {
 	bool forked;
@@ -312,8 +341,10 @@ void hsm_disconnect(struct hsm_channel *channel)
 	if (!channel)
 		return;
 	forked = guard_forked(&channel->device->guard);
-	if (!forked)
-		say_goodbye(channel);
+	if (!forked) {
+		close_in_device(channel, channel->stale);
+		close_in_device(channel, channel->link);
+	}
 	free_channel(channel, forked);
 }
 

@@ -15,6 +15,7 @@
 
 /**
  * struct link - keys of one handshake
+ * @device: whose link it is
  * @refs: the channel's, and one for each request that was sealed with it
  * @id: channel id in the device
  * @instance: of the transport; in another the keys are of no use
@@ -25,6 +26,7 @@
  * @busy: by sequence modulo the window: has that message not been answered yet?
  */
 struct link {
+	struct hsm_device *device;
 	atomic_uint refs;
 	struct hsm_seal *seal;
 	uint32_t id;
@@ -51,6 +53,7 @@ void link_put(struct link *link);
  * @lock: of @link, @replacing and @generation
  * @changed: @replacing has ended
  * @link: NULL: lost, and made anew with the next command that needs no session
+ * @stale: the link before, when the device may still have it; closed there before the next is made
  * @replacing: one thread makes a new link; the others wait
  * @generation: counts links that were lost with their sessions
  * @pool_lock, @pool, @requests: requests that are free, and how many were made
@@ -63,6 +66,7 @@ struct hsm_channel {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct link *link;
+	struct link *stale;
 	bool replacing;
 	atomic_uint generation;
 	pthread_mutex_t pool_lock;

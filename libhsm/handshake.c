@@ -173,6 +173,8 @@ static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
 				 "the channel's keys cannot be derived");
 	}
 	atomic_store(&new->refs, 1);
+	new->device = hs->device;
+	atomic_fetch_add(&hs->device->links, 1);
 	new->id = hs->channel;
 	new->instance = hs->instance;
 	*link = new;
@@ -216,6 +218,7 @@ void link_put(struct link *link)
 	 * In a child the keys' pages are empty: there is nothing to wipe, and freeing them is
 	 * harmless.
 	 */
+	atomic_fetch_sub(&link->device->links, 1);
 	hsm_seal_free(link->seal);
 	free(link);
 }

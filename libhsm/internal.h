@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <hsm/hsm.h>
 
 struct transport;
@@ -153,12 +154,14 @@ int hex_parse(const char *text, uint8_t *data, size_t length);
  * struct hsm_device - an open device
  * @lock: one thread at a time recovers a lost transport
  * @transport: what carries messages; lives as long as the device
+ * @links: channels that the device has for us now, as far as we know
  * @trust: whom to believe, with the OpenSSL library context of this device
  */
 struct hsm_device {
 	struct guard guard;
 	pthread_mutex_t lock;
 	struct transport *transport;
+	atomic_int links;
 	struct trust *trust;
 	char name[256];
 };

@@ -363,28 +363,50 @@ static void follow(struct queue *queue, struct transfer *transfer)
 	set_state(transfer, TRANSFER_LEAD, TRANSFER_PENDING);
 }
 
-/* A command that takes too long is aborted; when that does not help, the controller is reset. */
+/*
+ * Commands of a queue that take too long. @aborts gets the identifiers of those to be aborted now.
+ * Return: true when an abort did not help one of them in time.
+ */
+static bool find_overdue(struct queue *queue, uint16_t aborts[SQ_ENTRIES], unsigned int *count)
+{
+	uint64_t now = now_ms();
+	bool hopeless = false;
+
+	*count = 0;
+	pthread_mutex_lock(&queue->lock);
+	for (unsigned int i = 0; i < SQ_ENTRIES; i++) {
+		struct transfer *transfer = queue->slot[i].transfer;
+		uint64_t age = transfer ? now - transfer->started_ms : 0;
+
+		if (!transfer || age < transfer->limit_ms)
+			continue;
+		if (!transfer->timed_out)
+			aborts[(*count)++] = slot_cid(queue, i);
+		else if (age >= (uint64_t)transfer->limit_ms + ABORT_GRACE_MS)
+			hopeless = true;
+		transfer->timed_out = true;
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return hopeless;
+}
+
+void queue_enforce(struct vfio_user *vu, struct queue *queue)
+{
+	uint16_t aborts[SQ_ENTRIES];
+	unsigned int count;
+	bool lost = find_overdue(queue, aborts, &count);
+
+	for (unsigned int i = 0; i < count && !lost; i++)
+		lost = controller_abort(vu, queue->index + 1, aborts[i]) != 0;
+	if (lost)
+		vfio_user_lost(vu, -ECONNRESET);
+}
+
+/* A waiter looks after its whole queue once its own command is overdue. */
 static void enforce_limit(struct vfio_user *vu, struct queue *queue, struct transfer *transfer)
 {
-	uint64_t age = now_ms() - transfer->started_ms;
-	unsigned int cid = 0;
-	bool inside;
-
-	if (age < transfer->limit_ms ||
-	    (transfer->timed_out && age < transfer->limit_ms + ABORT_GRACE_MS))
-		return;
-	pthread_mutex_lock(&queue->lock);
-	inside = queue->slot[transfer->slot].transfer == transfer;
-	if (inside)
-		cid = slot_cid(queue, transfer->slot);
-	pthread_mutex_unlock(&queue->lock);
-	if (!inside)
-		return;
-	if (transfer->timed_out || controller_abort(vu, queue->index + 1, cid)) {
-		transfer->timed_out = true;
-		vfio_user_lost(vu, -ECONNRESET);
-	}
-	transfer->timed_out = true;
+	if (!transfer_done(transfer) && now_ms() - transfer->started_ms >= transfer->limit_ms)
+		queue_enforce(vu, queue);
 }
 
 /* ---- waiting ---- */

@@ -70,6 +70,7 @@ struct transfer {
  * @poll_arm: from now on the descriptor becomes readable
  * @recover: after @lost was seen: reset or connect again, with a new context. The caller holds
  * 	the device's lock.
+ * @abandon: the context is of no use any more; what is on its way ends, and @recover makes another
  * @info: identity and state; the caller holds the device's lock
  * @close: end and free. @forked: in a child, leave everything alone that the parent shares
  */
@@ -81,6 +82,7 @@ struct transport_ops {
 	int (*poll_fd)(struct transport *transport);
 	int (*poll_arm)(struct transport *transport);
 	int (*recover)(struct transport *transport, struct hsm_error *error);
+	void (*abandon)(struct transport *transport);
 	int (*info)(struct transport *transport, struct hsm_device_info *info,
 		    struct hsm_error *error);
 	void (*close)(struct transport *transport, bool forked);

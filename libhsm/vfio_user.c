@@ -13,12 +13,15 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "vfio_user.h"
 
 #define SPIN_US_DEFAULT 50
 #define SPIN_US_MAX	1000
+#define TICK_MS		1000
 #define START_TRIES	3
 
 /* ---- sockets ---- */
@@ -176,6 +179,11 @@ static int vu_recover(struct transport *transport, struct hsm_error *error)
 	return err;
 }
 
+static void vu_abandon(struct transport *transport)
+{
+	vfio_user_lost(to_vfio_user(transport), -ECONNRESET);
+}
+
 /* ---- the operations ---- */
 
 static int vu_submit(struct transport *transport, struct transfer *transfer,
@@ -187,6 +195,45 @@ static int vu_submit(struct transport *transport, struct transfer *transfer,
 static void vu_wait(struct transport *transport, struct transfer *transfer)
 {
 	queue_wait(to_vfio_user(transport), transfer);
+}
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* What a sleeping waiter does, for an event loop: is the device there, does anything take too long? */
+static void look_after(struct vfio_user *vu)
+{
+	uint64_t now = clock_ms();
+	uint64_t last = atomic_load(&vu->looked_ms);
+
+	if (now - last < TICK_MS / 2 || !atomic_compare_exchange_strong(&vu->looked_ms, &last, now))
+		return;
+	if (!socket_alive(vu) || !controller_alive(vu)) {
+		vfio_user_lost(vu, -ECONNRESET);
+		return;
+	}
+	for (unsigned int i = 0; i < vu->queues; i++)
+		queue_enforce(vu, &vu->queue[i]);
+}
+
+static void set_tick(struct vfio_user *vu)
+{
+	struct itimerspec next = { .it_value = { .tv_sec = TICK_MS / 1000 } };
+	bool busy = false;
+
+	for (unsigned int i = 0; i < vu->queues; i++) {
+		pthread_mutex_lock(&vu->queue[i].lock);
+		busy = busy || vu->queue[i].free_count < SQ_ENTRIES;
+		pthread_mutex_unlock(&vu->queue[i].lock);
+	}
+	if (!busy)
+		next.it_value.tv_sec = 0;
+	timerfd_settime(vu->tick, 0, &next, NULL);
 }
 
 static void vu_poll(struct transport *transport)
@@ -201,10 +248,8 @@ static void vu_poll(struct transport *transport)
 	}
 	if (found < 0)
 		vfio_user_lost(vu, -EPROTO);
-	/* An event loop comes here when nobody else looks after the device. */
-	if (found == 0 && atomic_load(&vu->armed) && !atomic_load(&transport->lost) &&
-	    !socket_alive(vu))
-		vfio_user_lost(vu, -ECONNRESET);
+	if (found == 0 && atomic_load(&vu->armed) && !atomic_load(&transport->lost))
+		look_after(vu);
 }
 
 static int vu_poll_fd(struct transport *transport)
@@ -220,6 +265,7 @@ static int vu_poll_arm(struct transport *transport)
 
 	atomic_store(&vu->armed, true);
 	eventfd_read(vu->notify, &count);
+	set_tick(vu);
 	for (unsigned int i = 0; i < vu->queues; i++) {
 		eventfd_read(vu->queue[i].event, &count);
 		ready = queue_arm(&vu->queue[i]) || ready;
@@ -295,6 +341,8 @@ static void vu_close(struct transport *transport, bool forked)
 		close(vu->admin_event);
 	if (vu->notify >= 0)
 		close(vu->notify);
+	if (vu->tick >= 0)
+		close(vu->tick);
 	if (vu->loop >= 0)
 		close(vu->loop);
 	pthread_mutex_destroy(&vu->admin);
@@ -308,6 +356,7 @@ static const struct transport_ops vfio_user_ops = {
 	.poll_fd = vu_poll_fd,
 	.poll_arm = vu_poll_arm,
 	.recover = vu_recover,
+	.abandon = vu_abandon,
 	.info = vu_info,
 	.close = vu_close,
 };
@@ -349,10 +398,13 @@ static int make_descriptors(struct vfio_user *vu)
 
 	vu->admin_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vu->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	vu->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	vu->loop = epoll_create1(EPOLL_CLOEXEC);
-	if (vu->admin_event < 0 || vu->notify < 0 || vu->loop < 0)
+	if (vu->admin_event < 0 || vu->notify < 0 || vu->tick < 0 || vu->loop < 0)
 		return -errno;
 	err = watch(vu, vu->notify);
+	if (!err)
+		err = watch(vu, vu->tick);
 	for (unsigned int i = 0; i < QUEUES_MAX && !err; i++) {
 		vu->queue[i].event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		err = vu->queue[i].event < 0 ? -1 : watch(vu, vu->queue[i].event);
@@ -373,6 +425,7 @@ static struct vfio_user *make(const struct device_name *name, bool start)
 	vu->shared.fd = -1;
 	vu->admin_event = -1;
 	vu->notify = -1;
+	vu->tick = -1;
 	vu->loop = -1;
 	vu->cpus = usable_cpus();
 	vu->spin_ns = spin_bound(vu->cpus);

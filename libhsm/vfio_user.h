@@ -185,6 +185,9 @@ void queue_wait(struct vfio_user *vu, struct transfer *transfer);
 /* queue_fail_all - end everything in the queue with @result; the device is not there any more */
 void queue_fail_all(struct vfio_user *vu, struct queue *queue, int result);
 
+/* queue_enforce - abort what takes too long; when that does not help, the device is lost */
+void queue_enforce(struct vfio_user *vu, struct queue *queue);
+
 /* queue_arm - raise the event with the next completion. Return: true when one is there already. */
 bool queue_arm(struct queue *queue);
 
@@ -233,7 +236,9 @@ bool controller_events(struct vfio_user *vu);
  * @spin_ns: longest spin; 0: never
  * @armed: an event loop waits on @loop
  * @notify: eventfd that tells the event loop what another thread found
- * @loop: epoll descriptor of @notify and all queues' events
+ * @tick: timer that has the event loop look after the device while commands are on their way
+ * @loop: epoll descriptor of @notify, @tick and all queues' events
+ * @looked_ms: when the event loop did so last
  */
 struct vfio_user {
 	struct transport transport;
@@ -258,7 +263,9 @@ struct vfio_user {
 	uint32_t spin_ns;
 	atomic_bool armed;
 	int notify;
+	int tick;
 	int loop;
+	_Atomic uint64_t looked_ms;
 
 	unsigned int queues;
 	struct queue queue[QUEUES_MAX];

@@ -34,6 +34,7 @@ struct fake_channel {
  * @status: next sealed commands are not executed but end with this status; @times of them
  * @lose: next sealed commands are executed, and the transport is lost instead of answering
  * @spoil: next answers have a byte changed
+ * @crowded: no more handshakes in this context
  * @executed: sealed commands that were executed
  * @session_owner: client of each session
  */
@@ -59,6 +60,7 @@ struct fake {
 	unsigned int executed;
 	unsigned int recovered;
 	unsigned int handshakes;
+	bool crowded;
 	struct transfer *pending[FAKE_PENDING];
 	unsigned int pending_count;
 	pthread_mutex_t lock;
@@ -126,6 +128,8 @@ static inline unsigned int fake_handshake(struct fake *fake, struct transfer *t,
 	int done;
 
 	assert_int_equal(hsm_fields_parse(&fields, t->in + head, t->in_length - head), 0);
+	if (id == 0 && fake->crowded)
+		return IHSM_SC_BUSY;
 	if (id == 0) {
 		records = hsm_fields_bytes(&fields, HSM_FIELD_PARTITION, &length);
 		if (length != HSM_PARTITION_ID_SIZE || memcmp(records, fake->partition, length))
@@ -352,9 +356,15 @@ static inline int fake_recover(struct transport *transport, struct hsm_error *er
 
 	(void)error;
 	fake->recovered++;
+	fake->crowded = false;
 	transport->epoch++;
 	atomic_store(&transport->lost, false);
 	return 0;
+}
+
+static inline void fake_abandon(struct transport *transport)
+{
+	fake_lose(fake_of(transport));
 }
 
 static inline void fake_close_transport(struct transport *transport, bool forked)
@@ -368,6 +378,7 @@ static const struct transport_ops fake_ops = {
 	.wait = fake_wait,
 	.poll = fake_poll,
 	.recover = fake_recover,
+	.abandon = fake_abandon,
 	.close = fake_close_transport,
 };
 

@@ -404,6 +404,24 @@ static void test_replacement_under_threads(void **state)
 	assert_int_equal(hsm_channel_generation(f->channel), 0);
 }
 
+/* Channels that were left over in the device keep nobody out for good. */
+static void test_crowded(void **state)
+{
+	struct fixture *f = *state;
+	struct hsm_channel *second;
+	struct hsm_error error;
+
+	f->fake.crowded = true;
+	/* The first channel is alive: its context is not given up for a second one. */
+	assert_int_equal(hsm_connect(f->device, f->fake.partition, &second, &error), -EBUSY);
+	assert_int_equal(nop(f, "alive", &error), 0);
+	assert_int_equal(f->fake.recovered, 0);
+	f->fake.status = IHSM_SC_NO_CHANNEL;
+	f->fake.times = 1;
+	assert_int_equal(nop(f, "x", &error), 0);
+	assert_int_equal(f->fake.recovered, 1);
+}
+
 /* ---- identity ---- */
 
 static void test_changed_identity(void **state)
@@ -502,6 +520,7 @@ int main(void)
 		T(test_replacement_with_submitted),
 		T(test_replacement_refused),
 		T(test_replacement_under_threads),
+		T(test_crowded),
 		T(test_changed_identity),
 		T(test_wrong_partition_in_certificate),
 		T(test_stranger_is_not_pinned),

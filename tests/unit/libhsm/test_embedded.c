@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <hsm/hsm.h>
+#include "vfio_user.h"
 
 struct fixture {
 	char directory[64];
@@ -441,6 +441,68 @@ static void test_event_loop(void **state)
 	}
 }
 
+/* ---- hostile memory ---- */
+
+struct flipper {
+	struct vfio_user *vu;
+	atomic_bool *stop;
+};
+
+/* Changes a bit here and there in the buffers that both sides see, as somebody between them could. */
+static void *flip(void *arg)
+{
+	struct flipper *flipper = arg;
+	unsigned int seed = 1;
+
+	while (!atomic_load(flipper->stop)) {
+		unsigned int queue = (unsigned int)rand_r(&seed) % flipper->vu->queues;
+		uint8_t *slot = flipper->vu->shared.base + slot_offset(queue, 0);
+		size_t place =
+			(size_t)(rand_r(&seed) % 2) * SLOT_ROOM + (size_t)rand_r(&seed) % 600;
+
+		__atomic_fetch_xor(&slot[place], 1U << (rand_r(&seed) % 8), __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* An answer is right or there is none, whatever happens to the memory on the way. */
+static void test_flipped_memory(void **state)
+{
+	struct fixture *f = *state;
+	atomic_bool stop = false;
+	struct flipper flipper = { .stop = &stop };
+	int good = 0, bad = 0;
+	pthread_t thread;
+	uint8_t data[512];
+	size_t length;
+
+	NEEDS_BOARD();
+	flipper.vu = to_vfio_user(f->device->transport);
+	assert_int_equal(pthread_create(&thread, NULL, flip, &flipper), 0);
+	for (int i = 0; i < 3000 || ((good == 0 || bad == 0) && i < 300000); i++) {
+		struct hsm_request *request = hsm_request_new(f->channel, HSM_OP_NOP, 0);
+		const uint8_t *back;
+
+		memset(data, i, sizeof(data));
+		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_DATA, data, sizeof(data));
+		if (hsm_call(request, NULL) == 0 && hsm_request_rv(request) == 0) {
+			back = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_DATA,
+						&length);
+			assert_int_equal(length, sizeof(data));
+			assert_memory_equal(back, data, length);
+			good++;
+		} else {
+			bad++;
+		}
+		hsm_request_free(request);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	assert_true(good > 0);
+	assert_true(bad > 0);
+	assert_works(f);
+}
+
 /* A child has nothing of its parent's, opens its own, and leaves the parent's alone. */
 static void test_fork(void **state)
 {
@@ -487,6 +549,7 @@ int main(void)
 		T(test_killed_under_threads),
 		T(test_planned_replacement),
 		T(test_event_loop),
+		T(test_flipped_memory),
 		T(test_fork),
 	};
 

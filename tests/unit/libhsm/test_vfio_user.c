@@ -236,6 +236,27 @@ static void test_event_loop(void **state)
 	}
 }
 
+/* An event loop looks after the device as a sleeping waiter does. */
+static void test_event_loop_limit(void **state)
+{
+	struct fixture *f = *state;
+	struct pollfd fd = { .fd = f->transport->ops->poll_fd(f->transport), .events = POLLIN };
+	struct message m;
+
+	mischief(f, SILENT, 1);
+	assert_int_equal(send_text(f, &m, "x", 20), 0);
+	for (;;) {
+		f->transport->ops->poll_arm(f->transport);
+		f->transport->ops->poll(f->transport);
+		if (transfer_done(&m.transfer))
+			break;
+		assert_int_equal(poll(&fd, 1, 30000), 1);
+	}
+	assert_int_equal(m.transfer.status, IHSM_SC_ABORTED);
+	assert_true(m.transfer.timed_out);
+	assert_works(f);
+}
+
 static void test_info(void **state)
 {
 	struct fixture *f = *state;
@@ -403,6 +424,7 @@ int main(void)
 		T(test_doorbells),
 		T(test_no_shadow),
 		T(test_event_loop),
+		T(test_event_loop_limit),
 		T(test_info),
 		T(test_nonsense),
 		T(test_twice),
