@@ -10,10 +10,10 @@
 #define HARNESS_NEVER_WAITS
 #include "../unit/firmware/transport_harness.h"
 
-#define RING_BYTES	512U
-#define SHADOW_BYTES	16U
-#define HEAD		(2 * RING_BYTES + SHADOW_BYTES)
-#define INPUT_MAX	4096U
+#define RING_BYTES   512U
+#define SHADOW_BYTES 16U
+#define HEAD	     (2 * RING_BYTES + SHADOW_BYTES)
+#define INPUT_MAX    4096U
 
 /* struct input - an input taken apart */
 struct input {
@@ -59,12 +59,16 @@ static bool send_all(struct client *c, struct iovec *pieces, int count, int fd)
 	return sendmsg(c->socket, &message, MSG_NOSIGNAL) > 0;
 }
 
-static bool send_one(struct client *c, uint8_t command, const uint8_t *body, size_t length, int event)
+static bool send_one(struct client *c, uint8_t command, const uint8_t *body, size_t length,
+		     int event)
 {
-	struct vfio_user_header header = { .message_id = 1, .command = command,
+	struct vfio_user_header header = { .message_id = 1,
+					   .command = command,
 					   .size = (uint32_t)(sizeof(header) + length) };
 	struct iovec pieces[] = { { &header, sizeof(header) }, { (void *)body, length } };
-	int fd = command == VFIO_USER_DMA_MAP ? c->memfd : command == VFIO_USER_SET_IRQS ? event : -1;
+	int fd = command == VFIO_USER_DMA_MAP	 ? c->memfd
+		 : command == VFIO_USER_SET_IRQS ? event
+						 : -1;
 
 	if (command == 255)
 		return length && send_all(c, pieces + 1, 1, -1);
@@ -96,7 +100,8 @@ static void ring_doorbells(struct client *c)
 			uint32_t value;
 		} bell = {
 			{ 1, VFIO_USER_REGION_WRITE, 36, VFIO_USER_FLAG_NO_REPLY, 0 },
-			{ IHSM_DOORBELL_SQ(qid), 0, 4 }, htole32(c->tail[qid] + 5),
+			{ IHSM_DOORBELL_SQ(qid), 0, 4 },
+			htole32(c->tail[qid] + 5),
 		};
 		struct iovec piece = { &bell, 36 };
 
@@ -128,7 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	take_apart(&input, data, size);
 	client_start(&c);
 	memcpy(c.memory + IO_SQ(1), input.head, RING_BYTES);
-	memcpy(c.memory + ADMIN_SQ + c.tail[0] * IHSM_SQE_SIZE, input.head + RING_BYTES, RING_BYTES);
+	memcpy(c.memory + ADMIN_SQ + c.tail[0] * IHSM_SQE_SIZE, input.head + RING_BYTES,
+	       RING_BYTES);
 	memcpy(client_shadow_host(&c, 1), input.head + 2 * RING_BYTES, SHADOW_BYTES);
 	/* Ids that no fuzzer guesses. */
 	for (unsigned int i = 0; i < 4; i++)

@@ -23,7 +23,7 @@
 
 #include <linux/ihsm_hw.h>
 
-#define DEVICES	"/sys/bus/pci/devices"
+#define DEVICES "/sys/bus/pci/devices"
 #define PAGE	4096
 
 static unsigned int tests;
@@ -127,7 +127,8 @@ static void check_config(void)
 	equal((uint64_t)got, sizeof(config), "bytes of configuration space");
 	equal(get(PCI_VENDOR_ID, 2), IHSM_PCI_VENDOR_ID, "vendor");
 	equal(get(PCI_DEVICE_ID, 2), IHSM_PCI_DEVICE_ID_VF, "device");
-	equal(get(PCI_CLASS_REVISION, 4), IHSM_PCI_CLASS << 8 | IHSM_PCI_REVISION, "class and revision");
+	equal(get(PCI_CLASS_REVISION, 4), IHSM_PCI_CLASS << 8 | IHSM_PCI_REVISION,
+	      "class and revision");
 	express = capability(PCI_CAP_ID_EXP);
 	msix = capability(PCI_CAP_ID_MSIX);
 	check(capability(PCI_CAP_ID_PM), "power management capability");
@@ -135,8 +136,8 @@ static void check_config(void)
 	      "PCI Express capability with function-level reset");
 	check(express && get(express + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_RBER,
 	      "role-based error reporting");
-	equal(msix ? (get(msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1 : 0, IHSM_MAX_VECTORS,
-	      "MSI-X vectors");
+	equal(msix ? (get(msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1 : 0,
+	      IHSM_MAX_VECTORS, "MSI-X vectors");
 	equal(msix ? get(msix + PCI_MSIX_TABLE, 4) : 0, IHSM_MSIX_TABLE_OFFSET | IHSM_BAR_MSIX,
 	      "place of the MSI-X table");
 	equal(msix ? get(msix + PCI_MSIX_PBA, 4) : 0, IHSM_MSIX_PBA_OFFSET | IHSM_BAR_MSIX,
@@ -189,7 +190,8 @@ static bool enable_function(void)
 {
 	const uint16_t command = htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	int fd = open_file("config", O_RDWR);
-	bool done = fd >= 0 && pwrite(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command);
+	bool done = fd >= 0 &&
+		    pwrite(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command);
 
 	if (fd >= 0)
 		close(fd);
@@ -212,11 +214,13 @@ static void check_registers(void)
 	uint64_t cap = read_reg(IHSM_REG_CAP) | (uint64_t)read_reg(IHSM_REG_CAP + 4) << 32;
 
 	equal(read_reg(IHSM_REG_VERSION), IHSM_VERSION, "VERSION");
-	equal(cap >> IHSM_CAP_VECTORS_SHIFT & IHSM_CAP_VECTORS_MASK, IHSM_MAX_VECTORS, "CAP.VECTORS");
+	equal(cap >> IHSM_CAP_VECTORS_SHIFT & IHSM_CAP_VECTORS_MASK, IHSM_MAX_VECTORS,
+	      "CAP.VECTORS");
 	equal(cap >> IHSM_CAP_MAX_ENTRIES_SHIFT & IHSM_CAP_MAX_ENTRIES_MASK, IHSM_MAX_ENTRIES_LOG2,
 	      "CAP.MAX_ENTRIES");
 	equal(cap & (IHSM_CAP_SHADOW | IHSM_CAP_VF | IHSM_CAP_VIRTUAL),
-	      IHSM_CAP_SHADOW | IHSM_CAP_VF | IHSM_CAP_VIRTUAL, "CAP: shadow doorbells, tenant, virtual");
+	      IHSM_CAP_SHADOW | IHSM_CAP_VF | IHSM_CAP_VIRTUAL,
+	      "CAP: shadow doorbells, tenant, virtual");
 	equal(read_reg(IHSM_REG_STATUS) & 0xff, 0, "STATUS before enabling");
 	equal(read_reg(IHSM_REG_END), 0, "what is no register reads as zero");
 }
@@ -232,7 +236,8 @@ static void *dma_page(uint64_t *address)
 	uint64_t entry = 0;
 
 	memset(page, 0, PAGE);
-	if (fd < 0 || pread(fd, &entry, 8, (off_t)((uintptr_t)page / PAGE * 8)) != 8 || !(entry >> 63)) {
+	if (fd < 0 || pread(fd, &entry, 8, (off_t)((uintptr_t)page / PAGE * 8)) != 8 ||
+	    !(entry >> 63)) {
 		printf("Bail out! no physical addresses\n");
 		exit(1);
 	}
@@ -259,13 +264,17 @@ static void check_rings(void)
 	struct ihsm_identify *identify = dma_page(&data_address);
 	time_t end = time(NULL) + 20;
 
-	write_reg(IHSM_REG_ADMIN_ATTR, 4 << IHSM_ADMIN_ATTR_SQ_SHIFT | 4 << IHSM_ADMIN_ATTR_CQ_SHIFT);
+	write_reg(IHSM_REG_ADMIN_ATTR,
+		  4 << IHSM_ADMIN_ATTR_SQ_SHIFT | 4 << IHSM_ADMIN_ATTR_CQ_SHIFT);
 	write_address(IHSM_REG_ADMIN_SQ, sq_address);
 	write_address(IHSM_REG_ADMIN_CQ, cq_address);
 	write_reg(IHSM_REG_CONFIG, IHSM_CONFIG_ENABLE);
-	check(wait_status(IHSM_STATUS_READY | IHSM_STATUS_FATAL, IHSM_STATUS_READY), "the controller starts");
-	sq[0] = (struct ihsm_sqe){ .opcode = IHSM_ADMIN_IDENTIFY, .cid = htole16(7),
-				   .out_addr = htole64(data_address), .out_len = htole32(PAGE) };
+	check(wait_status(IHSM_STATUS_READY | IHSM_STATUS_FATAL, IHSM_STATUS_READY),
+	      "the controller starts");
+	sq[0] = (struct ihsm_sqe){ .opcode = IHSM_ADMIN_IDENTIFY,
+				   .cid = htole16(7),
+				   .out_addr = htole64(data_address),
+				   .out_len = htole32(PAGE) };
 	__sync_synchronize();
 	write_reg(IHSM_DOORBELL_SQ(0), 1);
 	while (!(le16toh(cq[0].status) & IHSM_CQE_PHASE) && time(NULL) <= end)

@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct ihsm_shadow_device) == 64, "ihsm_shadow_device");
 static const uint32_t class_ms[IHSM_TIME_CLASSES] = { 2000, 5000, 30000, 300000 };
 
 /* A command was answered by its handler, or will be, by its cid. */
-#define PUT_OFF		((enum ihsm_status)-1)
+#define PUT_OFF ((enum ihsm_status) - 1)
 
 /**
  * struct admin - an admin command being executed
@@ -108,13 +108,13 @@ static enum ihsm_status prepare_shadow(struct admin *admin, struct queue *queue)
 		return IHSM_SC_SUCCESS;
 	queue_set_shadow(queue, controller->shadow_host, controller->shadow_device);
 	dma_enter(dma);
-	error = dma_store32(dma, queue->shadow_device + offsetof(struct ihsm_shadow_device, sq_event),
+	error = dma_store32(dma,
+			    queue->shadow_device + offsetof(struct ihsm_shadow_device, sq_event),
 			    htole32(0));
 	if (!error)
-		error = dma_store32(dma,
-				    queue->shadow_device +
-					    offsetof(struct ihsm_shadow_device, cq_event),
-				    htole32(UINT32_MAX));
+		error = dma_store32(
+			dma, queue->shadow_device + offsetof(struct ihsm_shadow_device, cq_event),
+			htole32(UINT32_MAX));
 	dma_leave(dma);
 	return error ? IHSM_SC_DATA_TRANSFER : IHSM_SC_SUCCESS;
 }
@@ -303,14 +303,14 @@ struct admin_operation {
 };
 
 static const struct admin_operation operations[] = {
-	[IHSM_ADMIN_IDENTIFY]		= { do_identify, false },
-	[IHSM_ADMIN_CREATE_QUEUE]	= { do_create_queue, false },
-	[IHSM_ADMIN_DELETE_QUEUE]	= { do_delete_queue, false },
-	[IHSM_ADMIN_SET_SHADOW]		= { do_set_shadow, false },
-	[IHSM_ADMIN_ABORT]		= { do_abort, false },
-	[IHSM_ADMIN_ASYNC_EVENT]	= { do_async_event, false },
-	[IHSM_ADMIN_CREATE_CONTEXT]	= { do_create_context, false },
-	[IHSM_ADMIN_DESTROY_CONTEXT]	= { do_destroy_context, true },
+	[IHSM_ADMIN_IDENTIFY] = { do_identify, false },
+	[IHSM_ADMIN_CREATE_QUEUE] = { do_create_queue, false },
+	[IHSM_ADMIN_DELETE_QUEUE] = { do_delete_queue, false },
+	[IHSM_ADMIN_SET_SHADOW] = { do_set_shadow, false },
+	[IHSM_ADMIN_ABORT] = { do_abort, false },
+	[IHSM_ADMIN_ASYNC_EVENT] = { do_async_event, false },
+	[IHSM_ADMIN_CREATE_CONTEXT] = { do_create_context, false },
+	[IHSM_ADMIN_DESTROY_CONTEXT] = { do_destroy_context, true },
 };
 
 static enum ihsm_status execute(struct admin *admin)
@@ -340,7 +340,9 @@ void admin_queue_work(struct connection *connection)
 	bool more;
 
 	while (queue && queue_fetch(queue, &task, &more)) {
-		struct admin admin = { .connection = connection, .queue = queue, .sqe = &task.sqe,
+		struct admin admin = { .connection = connection,
+				       .queue = queue,
+				       .sqe = &task.sqe,
 				       .cid = le16toh(task.sqe.cid) };
 		enum ihsm_status status;
 

@@ -11,7 +11,7 @@
 
 #include "transport.h"
 
-#define PARTS_MAX	32
+#define PARTS_MAX 32
 
 /**
  * struct keep_wait - a thread that waits for BOARD_KEPT; the board answers in order
@@ -104,7 +104,8 @@ int board_link_start(struct board_hello *hello)
 static int control_send(enum board_control type, uint32_t connection, const struct board_keep *keep,
 			int fd)
 {
-	struct board_message head = { .type = type, .connection = connection,
+	struct board_message head = { .type = type,
+				      .connection = connection,
 				      .length = keep ? sizeof(*keep) : 0 };
 	struct iovec pieces[] = { { &head, sizeof(head) }, { (void *)keep, head.length } };
 	union {
@@ -296,8 +297,11 @@ static int receive(struct incoming *in)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(BOARD_MAX_FDS * sizeof(int))];
 	} control;
-	struct iovec pieces[] = { { &in->head, sizeof(in->head) }, { &in->body, sizeof(in->body) } };
-	struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2, .msg_control = &control,
+	struct iovec pieces[] = { { &in->head, sizeof(in->head) },
+				  { &in->body, sizeof(in->body) } };
+	struct msghdr message = { .msg_iov = pieces,
+				  .msg_iovlen = 2,
+				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
 	ssize_t got;
 

@@ -71,7 +71,8 @@ enum ihsm_status contexts_create(struct context_table *table, const struct conne
 				 uint32_t epoch, uint64_t *id)
 {
 	struct context *context = calloc(1, sizeof(*context));
-	struct context_info info = { .epoch = epoch, .owner = connection->owner,
+	struct context_info info = { .epoch = epoch,
+				     .owner = connection->owner,
 				     .uid = connection->uid };
 	bool inserted;
 	int error;

@@ -9,7 +9,7 @@
 
 #include "transport.h"
 
-#define RESET_TIMEOUT_UNITS	20	/* of 500 ms: the longest that a command takes to notice its end */
+#define RESET_TIMEOUT_UNITS 20 /* of 500 ms: the longest that a command takes to notice its end */
 
 static uint32_t register_get(const struct connection *connection, unsigned int offset)
 {
@@ -21,8 +21,8 @@ static uint32_t register_get(const struct connection *connection, unsigned int o
 
 static uint64_t register_get64(const struct connection *connection, unsigned int offset)
 {
-	return register_get(connection, offset) |
-	       (uint64_t)register_get(connection, offset + 4) << 32;
+	return register_get(connection, offset) | (uint64_t)register_get(connection, offset + 4)
+							  << 32;
 }
 
 static void register_put(struct connection *connection, unsigned int offset, uint32_t value)

@@ -32,7 +32,7 @@ struct dma_region {
 	bool guarded;
 };
 
-#define PAGE	4096U
+#define PAGE 4096U
 
 /* Where a SIGBUS of this thread returns to, while it touches a guarded region. */
 static __thread sigjmp_buf *guard;
@@ -160,7 +160,8 @@ static int region_map(struct dma_region *region, int fd, uint64_t offset)
 		return 0;
 	seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0) {
-		log_line("dma: a mapping's file is not memory (memfd, tmpfs, hugetlbfs): out of reach");
+		log_line(
+			"dma: a mapping's file is not memory (memfd, tmpfs, hugetlbfs): out of reach");
 		return 0;
 	}
 	if (fstat(fd, &info))
@@ -256,7 +257,8 @@ int dma_remove(struct dma_map *map, uint64_t address, uint64_t size)
 
 	pthread_rwlock_wrlock(&map->lock);
 	at = region_index(map, address);
-	if (at < map->count && map->regions[at].address == address && map->regions[at].size == size) {
+	if (at < map->count && map->regions[at].address == address &&
+	    map->regions[at].size == size) {
 		region = map->regions[at];
 		map->count--;
 		memmove(&map->regions[at], &map->regions[at + 1],

@@ -7,7 +7,8 @@
 
 #include <linux/ihsm_hw.h>
 
-#define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+#define AT(type, field, offset) \
+	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
 
 _Static_assert(sizeof(struct ihsm_sqe) == 64, "ihsm_sqe");
 AT(ihsm_sqe, flags, 1);
@@ -55,4 +56,5 @@ AT(ihsm_identify, flags, 220);
 
 _Static_assert(IHSM_DOORBELL_SQ(3) == 0x10018 && IHSM_DOORBELL_CQ(3) == 0x1001c, "doorbells");
 _Static_assert(IHSM_RESET_MAGIC == 0x54535248, "reset");
-_Static_assert(IHSM_SHADOW_PAGE_SIZE / sizeof(struct ihsm_shadow_host) > IHSM_MAX_QUEUES, "shadow pages");
+_Static_assert(IHSM_SHADOW_PAGE_SIZE / sizeof(struct ihsm_shadow_host) > IHSM_MAX_QUEUES,
+	       "shadow pages");

@@ -10,17 +10,17 @@
 
 #include "transport.h"
 
-#define CAP_PM		0x40
-#define CAP_EXP		0x50
-#define CAP_MSIX	0x90
-#define EXT_AER		0x100
-#define EXT_DSN		0x150
+#define CAP_PM	 0x40
+#define CAP_EXP	 0x50
+#define CAP_MSIX 0x90
+#define EXT_AER	 0x100
+#define EXT_DSN	 0x150
 
 /* The three faces of configuration space. */
 struct layout {
-	uint8_t value[PCI_CONFIG_SIZE];		/* after reset */
+	uint8_t value[PCI_CONFIG_SIZE];	/* after reset */
 	uint8_t writable[PCI_CONFIG_SIZE];
-	uint8_t clearable[PCI_CONFIG_SIZE];	/* by writing ones */
+	uint8_t clearable[PCI_CONFIG_SIZE]; /* by writing ones */
 };
 
 static void put16(uint8_t *bytes, unsigned int at, uint16_t value)
@@ -61,12 +61,12 @@ static void add_header(struct layout *layout, const struct board_hello *hello)
 	put16(layout->value, PCI_DEVICE_ID, device);
 	put16(layout->writable, PCI_COMMAND,
 	      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
-	      PCI_COMMAND_INTX_DISABLE);
+		      PCI_COMMAND_INTX_DISABLE);
 	put16(layout->value, PCI_STATUS, PCI_STATUS_CAP_LIST);
 	put16(layout->clearable, PCI_STATUS,
 	      PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT |
-	      PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |
-	      PCI_STATUS_DETECTED_PARITY);
+		      PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |
+		      PCI_STATUS_DETECTED_PARITY);
 	put32(layout->value, PCI_CLASS_REVISION, IHSM_PCI_CLASS << 8 | IHSM_PCI_REVISION);
 	layout->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	put16(layout->value, PCI_SUBSYSTEM_VENDOR_ID, IHSM_PCI_VENDOR_ID);
@@ -225,7 +225,8 @@ static bool starts_flr(uint32_t offset, const uint8_t *data, uint32_t length)
  *
  * Return: PCI_ACTION_* that the caller must carry out.
  */
-unsigned int pci_config_write(uint8_t *config, uint32_t offset, const uint8_t *data, uint32_t length)
+unsigned int pci_config_write(uint8_t *config, uint32_t offset, const uint8_t *data,
+			      uint32_t length)
 {
 	const struct layout *layout = the_layout;
 
@@ -234,7 +235,8 @@ unsigned int pci_config_write(uint8_t *config, uint32_t offset, const uint8_t *d
 		uint8_t cleared = layout->clearable[offset + i] & data[i];
 		uint8_t old = config[offset + i];
 
-		config[offset + i] = (uint8_t)(((old & ~writable) | (data[i] & writable)) & ~cleared);
+		config[offset + i] =
+			(uint8_t)(((old & ~writable) | (data[i] & writable)) & ~cleared);
 	}
 	return starts_flr(offset, data, length) ? PCI_ACTION_FLR : 0;
 }

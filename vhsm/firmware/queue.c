@@ -73,8 +73,8 @@ static int load_tail(struct queue *queue, uint32_t *tail)
 		*tail = atomic_load_explicit(&queue->doorbell_tail, memory_order_acquire);
 		return 0;
 	}
-	if (dma_load32(queue_dma(queue), queue->shadow_host + offsetof(struct ihsm_shadow_host, sq_tail),
-		       tail))
+	if (dma_load32(queue_dma(queue),
+		       queue->shadow_host + offsetof(struct ihsm_shadow_host, sq_tail), tail))
 		return -EFAULT;
 	*tail = le32toh(*tail);
 	return 0;
@@ -86,8 +86,8 @@ static int load_cq_head(struct queue *queue, uint32_t *head)
 		*head = atomic_load_explicit(&queue->doorbell_head, memory_order_acquire);
 		return 0;
 	}
-	if (dma_load32(queue_dma(queue), queue->shadow_host + offsetof(struct ihsm_shadow_host, cq_head),
-		       head))
+	if (dma_load32(queue_dma(queue),
+		       queue->shadow_host + offsetof(struct ihsm_shadow_host, cq_head), head))
 		return -EFAULT;
 	*head = le32toh(*head);
 	return 0;
@@ -187,8 +187,8 @@ static const char *fetch_one(struct queue *queue, struct task *task, uint32_t *p
 
 	if (fault || !*pending)
 		return fault;
-	if (dma_read(queue_dma(queue), queue->sq_address + (uint64_t)slot * IHSM_SQE_SIZE, &task->sqe,
-		     sizeof(task->sqe)))
+	if (dma_read(queue_dma(queue), queue->sq_address + (uint64_t)slot * IHSM_SQE_SIZE,
+		     &task->sqe, sizeof(task->sqe)))
 		return "submission ring cannot be read";
 	task->queue = queue_get(queue);
 	task->aborted_early = take_abort(queue, slot);
@@ -317,7 +317,8 @@ static void finish(struct queue *queue, const char *fault, bool interrupt)
  * @status: of the completion
  * @result: of the completion
  */
-void queue_complete(struct queue *queue, struct task *task, enum ihsm_status status, uint32_t result)
+void queue_complete(struct queue *queue, struct task *task, enum ihsm_status status,
+		    uint32_t result)
 {
 	bool interrupt = false;
 	const char *fault;
@@ -356,8 +357,9 @@ static bool abort_unfetched(struct queue *queue, uint16_t cid)
 	bool found = false;
 
 	dma_enter(queue_dma(queue));
-	pending = !load_tail(queue, &tail) && tail - queue->head <= queue->sq_entries ?
-		  tail - queue->head : 0;
+	pending = !load_tail(queue, &tail) && tail - queue->head <= queue->sq_entries
+			  ? tail - queue->head
+			  : 0;
 	for (uint32_t i = 0; i < pending && !found; i++) {
 		uint32_t slot = (queue->head + i) & (queue->sq_entries - 1);
 		struct ihsm_sqe sqe;

@@ -132,7 +132,8 @@ static int take_idle(struct record_debt *debt)
 
 static int take_reading(struct record_debt *debt)
 {
-	if (!header_valid(&debt->header) || debt->remaining > debt->header.size - sizeof(debt->header))
+	if (!header_valid(&debt->header) ||
+	    debt->remaining > debt->header.size - sizeof(debt->header))
 		return -EBADMSG;
 	return 0;
 }

@@ -27,13 +27,13 @@
 #endif
 
 /* Their run times open files and write reports at exit: there the filter only logs. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(HSM_COVERAGE) || defined(HSM_SANITIZED) || \
-	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define SANDBOX_REFUSE	SCMP_ACT_LOG
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(HSM_COVERAGE) || \
+	defined(HSM_SANITIZED) || __has_feature(address_sanitizer) ||                         \
+	__has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANDBOX_REFUSE	 SCMP_ACT_LOG
 #define SANDBOX_LOG_ONLY 1
 #else
-#define SANDBOX_REFUSE	SCMP_ACT_TRAP
+#define SANDBOX_REFUSE	 SCMP_ACT_TRAP
 #define SANDBOX_LOG_ONLY 0
 #endif
 
@@ -93,7 +93,8 @@ int sandbox_warm_up(void)
 
 	/* Otherwise malloc() counts the processors in /sys when the threads become many. */
 	mallopt(M_ARENA_MAX, 8);
-	if (!OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) ||
+	if (!OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG,
+				 NULL) ||
 	    RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1)
 		return -EIO;
 	tls = SSL_CTX_new(TLS_method());

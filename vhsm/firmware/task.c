@@ -42,8 +42,8 @@ static enum ihsm_status copy_in(struct dma_map *dma, const struct buffer *buffer
 	enum ihsm_status status;
 
 	if (!buffer->listed)
-		return dma_read(dma, buffer->address, to, buffer->length) ? IHSM_SC_DATA_TRANSFER :
-									    IHSM_SC_SUCCESS;
+		return dma_read(dma, buffer->address, to, buffer->length) ? IHSM_SC_DATA_TRANSFER
+									  : IHSM_SC_SUCCESS;
 	status = read_segments(dma, buffer, list);
 	for (unsigned int i = 0; !status && i < buffer->segments; i++) {
 		uint32_t length = le32toh(list[i].len);
@@ -62,8 +62,8 @@ static enum ihsm_status copy_out(struct dma_map *dma, const struct buffer *buffe
 	enum ihsm_status status;
 
 	if (!buffer->listed)
-		return dma_write(dma, buffer->address, from, left) ? IHSM_SC_DATA_TRANSFER :
-								     IHSM_SC_SUCCESS;
+		return dma_write(dma, buffer->address, from, left) ? IHSM_SC_DATA_TRANSFER
+								   : IHSM_SC_SUCCESS;
 	status = read_segments(dma, buffer, list);
 	for (unsigned int i = 0; !status && i < buffer->segments && left; i++) {
 		size_t length = le32toh(list[i].len) < left ? le32toh(list[i].len) : left;
@@ -102,8 +102,8 @@ static enum ihsm_status task_copy_out(struct task *task, const struct buffer *bu
 }
 
 /* Between copying in and copying out: the private buffers only. */
-static enum ihsm_status execute(struct task *task, const struct buffer *in, const struct buffer *out,
-				uint32_t *result)
+static enum ihsm_status execute(struct task *task, const struct buffer *in,
+				const struct buffer *out, uint32_t *result)
 {
 	uint8_t *request = worker_request(task->worker);
 	uint8_t *response = worker_response(task->worker);
@@ -115,8 +115,8 @@ static enum ihsm_status execute(struct task *task, const struct buffer *in, cons
 		return IHSM_SC_INTERNAL;
 	status = task_copy_in(task, in, request);
 	if (!status)
-		status = message_execute(task, task->context->executor, request, in->length, response,
-					 capacity, &length);
+		status = message_execute(task, task->context->executor, request, in->length,
+					 response, capacity, &length);
 	/* What the message said in clear is of no use to the next command. */
 	OPENSSL_cleanse(request, in->length);
 	if (!status && length > capacity)
@@ -142,13 +142,14 @@ static enum ihsm_status run_message(struct task *task, uint32_t *result)
 	const struct buffer in = { le64toh(sqe->in_addr), le32toh(sqe->in_len),
 				   le16toh(sqe->in_segments), sqe->flags & IHSM_SQE_IN_SEGMENTS };
 	const struct buffer out = { le64toh(sqe->out_addr), le32toh(sqe->out_len),
-				    le16toh(sqe->out_segments), sqe->flags & IHSM_SQE_OUT_SEGMENTS };
+				    le16toh(sqe->out_segments),
+				    sqe->flags & IHSM_SQE_OUT_SEGMENTS };
 	enum ihsm_status status;
 
 	if (in.length > HSM_MESSAGE_MAX)
 		return IHSM_SC_INVALID_FIELD;
-	task->context = context_get(&task->queue->connection->controller.contexts,
-				    le64toh(sqe->context));
+	task->context =
+		context_get(&task->queue->connection->controller.contexts, le64toh(sqe->context));
 	if (!task->context)
 		return IHSM_SC_INVALID_CONTEXT;
 	status = execute(task, &in, &out, result);

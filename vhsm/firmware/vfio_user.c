@@ -10,7 +10,7 @@
 
 #include "transport.h"
 
-#define HEADER_SIZE	((uint32_t)sizeof(struct vfio_user_header))
+#define HEADER_SIZE ((uint32_t)sizeof(struct vfio_user_header))
 
 /* ---- reading ---- */
 
@@ -44,14 +44,17 @@ static void take_fds(struct vfio_request *request, struct msghdr *message)
 }
 
 /* Return: bytes read, at least 1, or a negative errno; -EPIPE at the end of the stream. */
-static int receive(struct connection *connection, struct vfio_request *request, void *to, uint32_t length)
+static int receive(struct connection *connection, struct vfio_request *request, void *to,
+		   uint32_t length)
 {
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(VFIO_USER_MAX_FDS * sizeof(int))];
 	} control;
 	struct iovec piece = { to, length };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = { .msg_iov = &piece,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
 	ssize_t got;
 
@@ -91,12 +94,14 @@ static int check_header(const struct vfio_user_header *header)
 	return 0;
 }
 
-static int read_body(struct connection *connection, struct vfio_request *request, uint32_t remaining)
+static int read_body(struct connection *connection, struct vfio_request *request,
+		     uint32_t remaining)
 {
 	uint32_t length = request->header.size - HEADER_SIZE;
 
 	while (remaining) {
-		int more = receive(connection, request, request->body + (length - remaining), remaining);
+		int more = receive(connection, request, request->body + (length - remaining),
+				   remaining);
 
 		if (more < 0)
 			return more;
@@ -113,7 +118,8 @@ static int complain(const struct connection *connection, int error)
 	if (error == -EMSGSIZE)
 		log_line("connection %u: closed: message size out of range", connection->id);
 	else if (error == -EPROTO)
-		log_line("connection %u: closed: a reply where a request should be", connection->id);
+		log_line("connection %u: closed: a reply where a request should be",
+			 connection->id);
 	return error;
 }
 
@@ -148,11 +154,12 @@ int vfio_user_read(struct connection *connection, struct vfio_request *request)
 
 /* ---- answering ---- */
 
-static int send_reply(struct connection *connection, const void *reply, uint32_t length, uint32_t sent)
+static int send_reply(struct connection *connection, const void *reply, uint32_t length,
+		      uint32_t sent)
 {
 	while (sent < length) {
-		ssize_t more = send(connection->socket, (const uint8_t *)reply + sent, length - sent,
-				    MSG_NOSIGNAL);
+		ssize_t more = send(connection->socket, (const uint8_t *)reply + sent,
+				    length - sent, MSG_NOSIGNAL);
 
 		if (more < 0 && errno == EINTR)
 			continue;

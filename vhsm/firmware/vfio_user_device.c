@@ -30,8 +30,8 @@ static int reply_with(struct vfio_reply *reply, const void *from, uint32_t size)
 /* ---- version ---- */
 
 /* A capability is confirmed when the client has named it, and not mentioned otherwise. */
-static size_t offer(char *text, size_t room, const char *proposal, const char *name, unsigned int value,
-		    bool first)
+static size_t offer(char *text, size_t room, const char *proposal, const char *name,
+		    unsigned int value, bool first)
 {
 	char quoted[40];
 
@@ -212,7 +212,7 @@ static int do_irq_info(struct connection *connection, struct vfio_request *reque
 		return -EINVAL;
 	/* Without VFIO_IRQ_INFO_NORESIZE: with it QEMU disarms all vectors to arm one more. */
 	msix = info.index == VFIO_PCI_MSIX_IRQ_INDEX;
-	/* There to be connected, since QEMU offers AER only then; never raised. */
+	/* There to be connected, since QEMU offers error recovery only then; never raised. */
 	error = info.index == VFIO_PCI_ERR_IRQ_INDEX;
 	info.argsz = sizeof(info);
 	info.flags = msix || error ? VFIO_IRQ_INFO_EVENTFD : 0;
@@ -423,16 +423,16 @@ typedef int (*handler)(struct connection *connection, struct vfio_request *reque
 		       struct vfio_reply *reply);
 
 static const handler handlers[] = {
-	[VFIO_USER_VERSION]		= do_version,
-	[VFIO_USER_DMA_MAP]		= do_dma_map,
-	[VFIO_USER_DMA_UNMAP]		= do_dma_unmap,
-	[VFIO_USER_DEVICE_GET_INFO]	= do_device_info,
-	[VFIO_USER_GET_REGION_INFO]	= do_region_info,
-	[VFIO_USER_GET_IRQ_INFO]	= do_irq_info,
-	[VFIO_USER_SET_IRQS]		= do_set_irqs,
-	[VFIO_USER_REGION_READ]		= do_region_read,
-	[VFIO_USER_REGION_WRITE]	= do_region_write,
-	[VFIO_USER_DEVICE_RESET]	= do_reset,
+	[VFIO_USER_VERSION] = do_version,
+	[VFIO_USER_DMA_MAP] = do_dma_map,
+	[VFIO_USER_DMA_UNMAP] = do_dma_unmap,
+	[VFIO_USER_DEVICE_GET_INFO] = do_device_info,
+	[VFIO_USER_GET_REGION_INFO] = do_region_info,
+	[VFIO_USER_GET_IRQ_INFO] = do_irq_info,
+	[VFIO_USER_SET_IRQS] = do_set_irqs,
+	[VFIO_USER_REGION_READ] = do_region_read,
+	[VFIO_USER_REGION_WRITE] = do_region_write,
+	[VFIO_USER_DEVICE_RESET] = do_reset,
 };
 
 /**

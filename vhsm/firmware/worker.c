@@ -26,19 +26,25 @@
 
 #include "transport.h"
 
-#define THREADS_MAX		96	/* beyond those that only serve sockets */
-#define LONG_WAITERS_MAX	32	/* threads that wait for a place for a long command */
-#define LEADER_TURNS		8	/* commands that a socket's thread executes before it looks at the socket */
-#define BACKLOG_TURNS		16	/* commands in a row with more behind them before help is called */
-#define IDLE_KEEP		4	/* idle threads kept beyond one for each processor */
-#define MISSES_MAX		4	/* polling in vain, in a row, before it is given up */
-#define PREEMPTED_NS		50000	/* a gap in polling as long as this: the processor is wanted by others */
-#define EAGER_TURNS	64	/* commands before which the socket is passed on, after messages had to wait */
-#define DEPUTY_NS	1000000	/* longest wait of a socket for a command, and the deputy's tick */
-#define DEPUTY_TICKS	16	/* ticks without need after which the deputy sleeps */
-#define STACK_SIZE		(1024 * 1024)
+#define THREADS_MAX	 96 /* beyond those that only serve sockets */
+#define LONG_WAITERS_MAX 32 /* threads that wait for a place for a long command */
+#define LEADER_TURNS	 8 /* commands that a socket's thread executes before it looks at the socket */
+#define BACKLOG_TURNS	 16 /* commands in a row with more behind them before help is called */
+#define IDLE_KEEP	 4 /* idle threads kept beyond one for each processor */
+#define MISSES_MAX	 4 /* polling in vain, in a row, before it is given up */
+#define PREEMPTED_NS	 50000 /* a gap in polling as long as this: the processor is wanted by others */
+#define EAGER_TURNS \
+	64 /* commands before which the socket is passed on, after messages had to wait */
+#define DEPUTY_NS    1000000 /* longest wait of a socket for a command, and the deputy's tick */
+#define DEPUTY_TICKS 16 /* ticks without need after which the deputy sleeps */
+#define STACK_SIZE   (1024 * 1024)
 
-enum job { JOB_NONE, JOB_LEAD, JOB_SERVE, JOB_HELP };
+enum job {
+	JOB_NONE,
+	JOB_LEAD,
+	JOB_SERVE,
+	JOB_HELP
+};
 
 /**
  * struct worker - a thread

@@ -80,8 +80,10 @@ static void test_registers(void **state)
 
 static void test_identify(void **state)
 {
-	const struct ihsm_sqe sqe = { .out_addr = htole64(CLIENT_BASE + DATA), .out_len = htole32(4096) };
-	const struct ihsm_sqe small = { .out_addr = htole64(CLIENT_BASE + DATA), .out_len = htole32(4095) };
+	const struct ihsm_sqe sqe = { .out_addr = htole64(CLIENT_BASE + DATA),
+				      .out_len = htole32(4096) };
+	const struct ihsm_sqe small = { .out_addr = htole64(CLIENT_BASE + DATA),
+					.out_len = htole32(4095) };
 	const struct ihsm_sqe lost = { .out_addr = htole64(0x1000), .out_len = htole32(4096) };
 	struct ihsm_identify id;
 
@@ -94,7 +96,8 @@ static void test_identify(void **state)
 	assert_int_equal(le32toh(id.max_message), HSM_MESSAGE_MAX);
 	assert_string_equal(id.serial, "TEST-1");
 	assert_int_equal(le32toh(id.epoch), client_get32(&c, IHSM_REG_EPOCH));
-	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &small, NULL), IHSM_SC_INVALID_FIELD);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &small, NULL),
+			 IHSM_SC_INVALID_FIELD);
 	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &lost, NULL), IHSM_SC_DATA_TRANSFER);
 	assert_int_equal(client_admin(&c, 0x55, NULL, NULL), IHSM_SC_INVALID_OPCODE);
 	assert_int_equal(client_admin(&c, 0, NULL, NULL), IHSM_SC_INVALID_OPCODE);
@@ -102,19 +105,23 @@ static void test_identify(void **state)
 
 static void test_bad_queues(void **state)
 {
-	struct ihsm_sqe sqe = { .in_addr = htole64(CLIENT_BASE + 8), .out_addr = htole64(CLIENT_BASE) };
+	struct ihsm_sqe sqe = { .in_addr = htole64(CLIENT_BASE + 8),
+				.out_addr = htole64(CLIENT_BASE) };
 
 	(void)state;
 	assert_int_equal(client_create_queue(&c, 1, IHSM_NO_VECTOR), IHSM_SC_INVALID_QUEUE);
 	assert_int_equal(client_create_queue(&c, 8, IHSM_MAX_VECTORS), IHSM_SC_INVALID_VECTOR);
 	sqe.arg[0] = htole32(9);
-	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL), IHSM_SC_INVALID_QUEUE);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL),
+			 IHSM_SC_INVALID_QUEUE);
 	sqe.arg[0] = htole32(2);
 	sqe.arg[1] = htole32(0x0404);
-	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL), IHSM_SC_INVALID_FIELD);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL),
+			 IHSM_SC_INVALID_FIELD);
 	sqe.in_addr = htole64(CLIENT_BASE);
 	sqe.arg[1] = htole32(0x040d);
-	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL), IHSM_SC_INVALID_FIELD);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_CREATE_QUEUE, &sqe, NULL),
+			 IHSM_SC_INVALID_FIELD);
 	assert_int_equal(admin_args(IHSM_ADMIN_DELETE_QUEUE, 0, 0, NULL), IHSM_SC_INVALID_QUEUE);
 	assert_int_equal(admin_args(IHSM_ADMIN_DELETE_QUEUE, 3, 0, NULL), IHSM_SC_INVALID_QUEUE);
 	/* Shadow pages cannot be moved under queues. */
@@ -220,8 +227,9 @@ static void test_function_level_reset(void **state)
 	const uint16_t flr = htole16(PCI_EXP_DEVCTL_BCR_FLR);
 
 	(void)state;
-	assert_int_equal(client_region_write(&c, VFIO_PCI_CONFIG_REGION_INDEX, 0x50 + PCI_EXP_DEVCTL, &flr,
-					     2, false), 0);
+	assert_int_equal(client_region_write(&c, VFIO_PCI_CONFIG_REGION_INDEX,
+					     0x50 + PCI_EXP_DEVCTL, &flr, 2, false),
+			 0);
 	assert_int_equal(client_get32(&c, IHSM_REG_VERSION), UINT32_MAX);
 	client_command(&c, 6);
 	check_after_reset(epoch);
@@ -311,10 +319,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_registers), TEST(test_identify), TEST(test_bad_queues), TEST(test_contexts),
-		TEST(test_context_limit), TEST(test_contexts_are_private), TEST(test_controller_reset),
-		TEST(test_disable), TEST(test_function_level_reset), TEST(test_device_reset),
-		TEST(test_bad_enable), TEST(test_events), TEST(test_shutdown),
+		TEST(test_registers),
+		TEST(test_identify),
+		TEST(test_bad_queues),
+		TEST(test_contexts),
+		TEST(test_context_limit),
+		TEST(test_contexts_are_private),
+		TEST(test_controller_reset),
+		TEST(test_disable),
+		TEST(test_function_level_reset),
+		TEST(test_device_reset),
+		TEST(test_bad_enable),
+		TEST(test_events),
+		TEST(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(tests, transport_start, NULL);

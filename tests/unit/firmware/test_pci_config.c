@@ -114,8 +114,10 @@ static void test_capabilities(void **state)
 	assert_true(exp && msix && dsn);
 	assert_true(get(exp + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR);
 	assert_true(get(exp + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_RBER);
-	assert_int_equal((get(exp + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_TYPE) >> 4, PCI_EXP_TYPE_ENDPOINT);
-	assert_int_equal((get(msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1, IHSM_MAX_VECTORS);
+	assert_int_equal((get(exp + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_TYPE) >> 4,
+			 PCI_EXP_TYPE_ENDPOINT);
+	assert_int_equal((get(msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1,
+			 IHSM_MAX_VECTORS);
 	assert_int_equal(get(msix + PCI_MSIX_TABLE, 4), IHSM_MSIX_TABLE_OFFSET | IHSM_BAR_MSIX);
 	assert_int_equal(get(msix + PCI_MSIX_PBA, 4), IHSM_MSIX_PBA_OFFSET | IHSM_BAR_MSIX);
 	assert_memory_equal(config + dsn + 4, pf.board_id, 8);

@@ -334,7 +334,8 @@ static void test_full_completion_ring(void **state)
 		assert_int_equal(client_wait(&c, 1, &cqe), 0);
 		assert_int_equal(le16toh(cqe.cid), i);
 		atomic_thread_fence(memory_order_seq_cst);
-		event = le32toh(__atomic_load_n(&client_shadow_device(&c, 1)->cq_event, __ATOMIC_ACQUIRE));
+		event = le32toh(
+			__atomic_load_n(&client_shadow_device(&c, 1)->cq_event, __ATOMIC_ACQUIRE));
 		bell = htole32(c.head[1]);
 		if (event - old < 1)
 			client_region_write(&c, 0, IHSM_DOORBELL_CQ(1), &bell, 4, true);
@@ -347,11 +348,13 @@ static void test_full_completion_ring(void **state)
 
 static int wire(struct client *client, uint32_t start, uint32_t count, const int *fds, int fd_count)
 {
-	const struct vfio_user_irq_set set = {
-		sizeof(set), VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		VFIO_PCI_MSIX_IRQ_INDEX, start, count };
+	const struct vfio_user_irq_set set = { sizeof(set),
+					       VFIO_IRQ_SET_DATA_EVENTFD |
+						       VFIO_IRQ_SET_ACTION_TRIGGER,
+					       VFIO_PCI_MSIX_IRQ_INDEX, start, count };
 
-	return client_call(client, VFIO_USER_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL, NULL);
+	return client_call(client, VFIO_USER_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL,
+			   NULL);
 }
 
 static void test_interrupts(void **state)
@@ -436,7 +439,8 @@ static void test_delete_queue(void **state)
 	assert_int_equal(client_wait(&c, 1, &cqe), IHSM_SC_QUEUE_DELETED);
 	assert_int_equal(le16toh(cqe.cid), 60);
 	sem_post(&fake_gate);
-	assert_int_equal(client_admin(&c, IHSM_ADMIN_DELETE_QUEUE, &sqe, NULL), IHSM_SC_INVALID_QUEUE);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_DELETE_QUEUE, &sqe, NULL),
+			 IHSM_SC_INVALID_QUEUE);
 	assert_int_equal(client_create_queue(&c, 1, IHSM_NO_VECTOR), 0);
 	nop(&c, 1, 61);
 	assert_int_equal(client_wait(&c, 1, &cqe), 0);
@@ -585,14 +589,26 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrap), TEST(test_without_shadow), TEST(test_message), TEST(test_segments),
-		TEST(test_bad_commands), TEST(test_tail_out_of_range), TEST(test_head_out_of_range),
-		TEST(test_ring_unmapped), TEST(test_no_bus_master_no_dma),
-		TEST(test_full_completion_ring), TEST(test_interrupts), TEST(test_abort_running),
-		TEST(test_abort_waiting_for_place), TEST(test_delete_queue),
-		TEST(test_reset_while_running), TEST(test_context_ends_after_its_commands),
-		TEST(test_side_by_side), TEST(test_long_does_not_starve_short),
-		TEST(test_flipping_memory), TEST(test_killed_client),
+		TEST(test_wrap),
+		TEST(test_without_shadow),
+		TEST(test_message),
+		TEST(test_segments),
+		TEST(test_bad_commands),
+		TEST(test_tail_out_of_range),
+		TEST(test_head_out_of_range),
+		TEST(test_ring_unmapped),
+		TEST(test_no_bus_master_no_dma),
+		TEST(test_full_completion_ring),
+		TEST(test_interrupts),
+		TEST(test_abort_running),
+		TEST(test_abort_waiting_for_place),
+		TEST(test_delete_queue),
+		TEST(test_reset_while_running),
+		TEST(test_context_ends_after_its_commands),
+		TEST(test_side_by_side),
+		TEST(test_long_does_not_starve_short),
+		TEST(test_flipping_memory),
+		TEST(test_killed_client),
 	};
 
 	return cmocka_run_group_tests(tests, transport_start, NULL);

@@ -32,7 +32,9 @@ static int teardown(void **state)
 static void send_keep(uint32_t kind, uint64_t key, uint64_t length, int fd)
 {
 	const struct board_keep keep = { kind, 3, key, length, 0 };
-	struct board_message head = { .type = BOARD_ADOPT, .connection = c.id, .length = sizeof(keep) };
+	struct board_message head = { .type = BOARD_ADOPT,
+				      .connection = c.id,
+				      .length = sizeof(keep) };
 
 	board_send(&head, &keep, &fd, 1);
 }
@@ -277,7 +279,8 @@ static void test_corrupt_records(void **state)
 			assert_true(debt.header_got < sizeof(debt.header));
 			assert_true(debt.phase != TRANSPORT_READING ||
 				    debt.remaining <= debt.header.size - sizeof(debt.header));
-			assert_true(debt.phase != TRANSPORT_REPLYING || debt.sent <= debt.reply_total);
+			assert_true(debt.phase != TRANSPORT_REPLYING ||
+				    debt.sent <= debt.reply_total);
 		}
 	}
 	client_hand_over(&c, 0);
@@ -298,11 +301,20 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_go_on_after_reset), TEST(test_not_enabled_is_not_fatal),
-		TEST(test_died_before_the_record), TEST(test_half_header), TEST(test_header_only),
-		TEST(test_half_body), TEST(test_read_being_handled), TEST(test_map_being_handled),
-		TEST(test_lost_map_being_handled), TEST(test_half_reply), TEST(test_half_long_reply),
-		TEST(test_reply_not_begun), TEST(test_corrupt_records), TEST(test_corrupt_record_closes),
+		TEST(test_go_on_after_reset),
+		TEST(test_not_enabled_is_not_fatal),
+		TEST(test_died_before_the_record),
+		TEST(test_half_header),
+		TEST(test_header_only),
+		TEST(test_half_body),
+		TEST(test_read_being_handled),
+		TEST(test_map_being_handled),
+		TEST(test_lost_map_being_handled),
+		TEST(test_half_reply),
+		TEST(test_half_long_reply),
+		TEST(test_reply_not_begun),
+		TEST(test_corrupt_records),
+		TEST(test_corrupt_record_closes),
 	};
 
 	return cmocka_run_group_tests(tests, transport_start, NULL);

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <openssl/rand.h>
 
-#define ALLOWED	0
-#define REFUSED	(128 + SIGSYS)
+#define ALLOWED 0
+#define REFUSED (128 + SIGSYS)
 
 static char said[512];
 

@@ -27,7 +27,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int version(uint16_t major, uint16_t minor, const char *text, uint32_t text_length, char *reply)
+static int version(uint16_t major, uint16_t minor, const char *text, uint32_t text_length,
+		   char *reply)
 {
 	uint8_t body[512], answer[8192];
 	struct vfio_user_version head = { major, minor };
@@ -36,8 +37,8 @@ static int version(uint16_t major, uint16_t minor, const char *text, uint32_t te
 
 	memcpy(body, &head, sizeof(head));
 	memcpy(body + sizeof(head), text, text_length);
-	error = client_call(&c, VFIO_USER_VERSION, body, (uint32_t)sizeof(head) + text_length, NULL, 0,
-			    answer, &length);
+	error = client_call(&c, VFIO_USER_VERSION, body, (uint32_t)sizeof(head) + text_length, NULL,
+			    0, answer, &length);
 	if (error)
 		return error;
 	assert_true(length > sizeof(head));
@@ -52,7 +53,8 @@ static int version(uint16_t major, uint16_t minor, const char *text, uint32_t te
 
 static void test_version(void **state)
 {
-	static const char text[] = "{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":1048576}}";
+	static const char text[] =
+		"{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":1048576}}";
 	char reply[512];
 
 	(void)state;
@@ -61,9 +63,11 @@ static void test_version(void **state)
 	assert_int_equal(version(0, 0, text, sizeof(text) - 1, NULL), -EINVAL);
 	assert_int_equal(version(0, 0, "{}\0{}", 6, NULL), -EINVAL);
 	/* Nothing else is understood before. */
-	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL), -EPROTO);
+	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL),
+			 -EPROTO);
 	assert_int_equal(version(0, 0, text, sizeof(text), reply), 0);
-	assert_string_equal(reply, "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}");
+	assert_string_equal(reply,
+			    "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}");
 	assert_int_equal(version(0, 0, text, sizeof(text), NULL), -EINVAL);
 }
 
@@ -81,28 +85,35 @@ static void test_info(void **state)
 	uint32_t length;
 
 	(void)state;
-	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL, 0,
-				     &device, &length), 0);
+	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL,
+				     0, &device, &length),
+			 0);
 	assert_int_equal(device.flags, VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI);
 	assert_int_equal(device.regions, VFIO_PCI_NUM_REGIONS);
-	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL, 0,
-				     &region, &length), 0);
+	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL,
+				     0, &region, &length),
+			 0);
 	assert_int_equal(region.size, IHSM_BAR_REGS_SIZE);
 	region.index = VFIO_PCI_ROM_REGION_INDEX;
-	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL, 0,
-				     &region, &length), 0);
+	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL,
+				     0, &region, &length),
+			 0);
 	assert_int_equal(region.size, 0);
 	region.index = VFIO_PCI_NUM_REGIONS;
-	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL, 0,
-				     NULL, NULL), -EINVAL);
+	assert_int_equal(client_call(&c, VFIO_USER_GET_REGION_INFO, &region, sizeof(region), NULL,
+				     0, NULL, NULL),
+			 -EINVAL);
 	assert_int_equal(client_call(&c, VFIO_USER_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0, &irq,
-				     &length), 0);
+				     &length),
+			 0);
 	assert_int_equal(irq.count, IHSM_MAX_VECTORS);
 	assert_int_equal(irq.flags & VFIO_IRQ_INFO_NORESIZE, 0);
 	device.argsz = 4;
-	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL, 0,
-				     NULL, NULL), -EINVAL);
-	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, 3, NULL, 0, NULL, NULL),
+	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, sizeof(device), NULL,
+				     0, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(client_call(&c, VFIO_USER_DEVICE_GET_INFO, &device, 3, NULL, 0, NULL,
+				     NULL),
 			 -EINVAL);
 }
 
@@ -112,30 +123,39 @@ static void test_unknown_commands(void **state)
 	for (uint16_t command = 0; command < 40; command++)
 		if (command == 0 || command == VFIO_USER_GET_REGION_IO_FDS ||
 		    command == VFIO_USER_DMA_READ || command == VFIO_USER_DMA_WRITE || command > 13)
-			assert_int_equal(client_call(&c, command, "12345678", 8, NULL, 0, NULL, NULL),
+			assert_int_equal(client_call(&c, command, "12345678", 8, NULL, 0, NULL,
+						     NULL),
 					 -EOPNOTSUPP);
 	assert_int_equal(client_call(&c, 0xffff, NULL, 0, NULL, 0, NULL, NULL), -EOPNOTSUPP);
 }
 
 static void test_region_bounds(void **state)
 {
-	struct { struct vfio_user_region_access access; uint8_t data[8]; } body = { { 0, 0, 8 }, { 0 } };
+	struct {
+		struct vfio_user_region_access access;
+		uint8_t data[8];
+	} body = { { 0, 0, 8 }, { 0 } };
 	uint8_t byte[4096];
 
 	(void)state;
 	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, 0, byte, 4096), 0);
-	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, 1, byte, 4096), -EINVAL);
-	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, 4095, byte, 2), -EINVAL);
-	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, UINT64_MAX, byte, 2), -EINVAL);
+	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, 1, byte, 4096),
+			 -EINVAL);
+	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, 4095, byte, 2),
+			 -EINVAL);
+	assert_int_equal(client_region_read(&c, VFIO_PCI_CONFIG_REGION_INDEX, UINT64_MAX, byte, 2),
+			 -EINVAL);
 	assert_int_equal(client_region_read(&c, 0, IHSM_BAR_REGS_SIZE, byte, 4), -EINVAL);
 	assert_int_equal(client_region_read(&c, 0, 0, byte, 0), -EINVAL);
 	assert_int_equal(client_region_read(&c, 1, 0, byte, 4), -EINVAL);
 	assert_int_equal(client_region_read(&c, 99, 0, byte, 4), -EINVAL);
 	/* More, or less, data than was said. */
-	assert_int_equal(client_call(&c, VFIO_USER_REGION_WRITE, &body, sizeof(body) - 1, NULL, 0, NULL,
-				     NULL), -EINVAL);
+	assert_int_equal(client_call(&c, VFIO_USER_REGION_WRITE, &body, sizeof(body) - 1, NULL, 0,
+				     NULL, NULL),
+			 -EINVAL);
 	body.access.count = 4;
-	assert_int_equal(client_call(&c, VFIO_USER_REGION_WRITE, &body, sizeof(body), NULL, 0, NULL, NULL),
+	assert_int_equal(client_call(&c, VFIO_USER_REGION_WRITE, &body, sizeof(body), NULL, 0, NULL,
+				     NULL),
 			 -EINVAL);
 }
 
@@ -175,8 +195,10 @@ static void test_dma_messages(void **state)
 	int two[] = { c.memfd, c.memfd };
 
 	(void)state;
-	assert_int_equal(client_call(&c, VFIO_USER_DMA_MAP, &map, sizeof(map), two, 2, NULL, NULL), -EINVAL);
-	assert_int_equal(client_call(&c, VFIO_USER_DMA_MAP, &map, sizeof(map) - 8, two, 1, NULL, NULL),
+	assert_int_equal(client_call(&c, VFIO_USER_DMA_MAP, &map, sizeof(map), two, 2, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(client_call(&c, VFIO_USER_DMA_MAP, &map, sizeof(map) - 8, two, 1, NULL,
+				     NULL),
 			 -EINVAL);
 	assert_int_equal(client_map(&c, CLIENT_BASE, 4096, c.memfd), 0);
 	assert_int_equal(board_side.last_kept.kind, BOARD_KEEP_DMA);
@@ -212,7 +234,8 @@ static void test_irq_messages(void **state)
 	assert_int_equal(set_irqs(wire, msix, UINT32_MAX, 2, fds, 2), -EINVAL);
 	assert_int_equal(set_irqs(wire, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, fds, 1), -EINVAL);
 	assert_int_equal(set_irqs(none, VFIO_PCI_INTX_IRQ_INDEX, 0, 0, NULL, 0), 0);
-	assert_int_equal(set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, msix, 0, 1, NULL, 0),
+	assert_int_equal(set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, msix, 0, 1,
+				  NULL, 0),
 			 -EINVAL);
 	assert_int_equal(set_irqs(wire, msix, 0, 1, &c.memfd, 1), -EINVAL);
 	/* The error interrupt may be connected. */
@@ -281,7 +304,8 @@ static void test_half_messages_block_nobody(void **state)
 	const struct vfio_user_header header = { 1, VFIO_USER_REGION_READ,
 						 sizeof(header) + sizeof(access), 0, 0 };
 	struct client deaf[3];
-	struct iovec pieces[] = { { (void *)&header, sizeof(header) }, { (void *)&access, sizeof(access) } };
+	struct iovec pieces[] = { { (void *)&header, sizeof(header) },
+				  { (void *)&access, sizeof(access) } };
 	const struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
 
 	(void)state;
@@ -335,10 +359,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_version_newer_client, setup, teardown),
-		TEST(test_info), TEST(test_unknown_commands), TEST(test_region_bounds),
-		TEST(test_posted_writes_are_not_answered), TEST(test_pipelined), TEST(test_dma_messages),
-		TEST(test_irq_messages), TEST(test_too_long), TEST(test_too_short),
-		TEST(test_reply_instead_of_request), TEST(test_half_messages_block_nobody),
+		TEST(test_info),
+		TEST(test_unknown_commands),
+		TEST(test_region_bounds),
+		TEST(test_posted_writes_are_not_answered),
+		TEST(test_pipelined),
+		TEST(test_dma_messages),
+		TEST(test_irq_messages),
+		TEST(test_too_long),
+		TEST(test_too_short),
+		TEST(test_reply_instead_of_request),
+		TEST(test_half_messages_block_nobody),
 		TEST(test_descriptors_do_not_leak),
 	};
 
