@@ -4,9 +4,9 @@
  * the hardware document (by its header), starts the controller and asks it who it is, resets it, and
  * speaks TAP on the console. All by sysfs and mapped registers: the guest has no driver.
  */
-#include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/pci_regs.h>
 #include <linux/reboot.h>
 #include <stdbool.h>
@@ -77,12 +77,13 @@ static unsigned long long read_number(const char *name)
 
 static bool find_device(void)
 {
-	DIR *all = opendir(DEVICES);
-	struct dirent *one;
+	glob_t all;
 
-	while (all && (one = readdir(all))) {
-		snprintf(device, sizeof(device), DEVICES "/%.200s", one->d_name);
-		if (one->d_name[0] != '.' && read_number("vendor") == IHSM_PCI_VENDOR_ID &&
+	if (glob(DEVICES "/*", 0, NULL, &all))
+		return false;
+	for (size_t i = 0; i < all.gl_pathc; i++) {
+		snprintf(device, sizeof(device), "%.200s", all.gl_pathv[i]);
+		if (read_number("vendor") == IHSM_PCI_VENDOR_ID &&
 		    read_number("device") == IHSM_PCI_DEVICE_ID_VF)
 			return true;
 	}
@@ -235,13 +236,13 @@ static void *dma_page(uint64_t *address)
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t entry = 0;
 
-	memset(page, 0, PAGE);
-	if (fd < 0 || pread(fd, &entry, 8, (off_t)((uintptr_t)page / PAGE * 8)) != 8 ||
-	    !(entry >> 63)) {
+	if (page == MAP_FAILED || fd < 0 ||
+	    pread(fd, &entry, 8, (off_t)((uintptr_t)page / PAGE * 8)) != 8 || !(entry >> 63)) {
 		printf("Bail out! no physical addresses\n");
 		exit(1);
 	}
 	close(fd);
+	memset(page, 0, PAGE);
 	*address = (entry & ((1ULL << 55) - 1)) * PAGE;
 	return page;
 }

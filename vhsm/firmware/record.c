@@ -32,7 +32,9 @@ struct record_page *record_map(int fd)
 	if (fstat(fd, &info) || info.st_size < BOARD_RECORD_SIZE)
 		return NULL;
 	page = mmap(NULL, BOARD_RECORD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return page == MAP_FAILED ? NULL : page;
+	if (page == MAP_FAILED)
+		return NULL;
+	return page;
 }
 
 void record_unmap(struct record_page *record)

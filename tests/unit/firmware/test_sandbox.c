@@ -56,12 +56,12 @@ static void refuse(void (*what)(void))
 
 static void do_open(void)
 {
-	open("/etc/hostname", O_RDONLY);
+	_exit(open("/etc/hostname", O_RDONLY) < 0);
 }
 
 static void do_create(void)
 {
-	creat("/tmp/hsm-sandbox-test", 0600);
+	_exit(creat("/tmp/hsm-sandbox-test", 0600) < 0);
 }
 
 static void do_stat(void)
@@ -74,7 +74,7 @@ static void do_stat(void)
 
 static void do_socket(void)
 {
-	socket(AF_UNIX, SOCK_STREAM, 0);
+	_exit(socket(AF_UNIX, SOCK_STREAM, 0) < 0);
 }
 
 static void do_connect(void)
@@ -99,7 +99,8 @@ static void do_fork(void)
 
 static void do_map_code(void)
 {
-	mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	_exit(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	      MAP_FAILED);
 }
 
 static void do_make_code(void)
