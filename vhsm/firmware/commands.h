@@ -176,7 +176,7 @@ struct partition {
 	uint64_t next_session_object;
 	struct client *clients;
 	unsigned int sessions;
-	bool resetting;	/* C_InitToken is at work: no session opens */
+	bool resetting; /* C_InitToken is at work: no session opens */
 	unsigned int logins;
 	unsigned int users;
 	uint8_t private_key[SECRET_SIZE];

@@ -112,6 +112,8 @@ static int board_set_row(struct test_partition *p, uint64_t id, const uint8_t *b
 			p->row[i] = p->row[i - 1];
 	}
 	p->row[at] = (struct test_row){ .id = id, .length = length, .blob = malloc(length) };
+	if (!p->row[at].blob)
+		abort();
 	memcpy(p->row[at].blob, blob, length);
 	return 0;
 }
@@ -303,6 +305,8 @@ MAYBE static void partition_copy(struct test_partition *to, const struct test_pa
 	*to = *from;
 	for (i = 0; i < to->rows; i++) {
 		to->row[i].blob = malloc(to->row[i].length);
+		if (!to->row[i].blob)
+			abort();
 		memcpy(to->row[i].blob, from->row[i].blob, to->row[i].length);
 	}
 }
@@ -339,8 +343,17 @@ struct peer {
 	size_t response_length;
 };
 
-static enum ihsm_status peer_clear(struct peer *peer, enum hsm_message_kind kind, uint32_t channel,
-				   size_t length)
+MAYBE static struct peer *peer_alloc(void)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer)
+		abort();
+	return peer;
+}
+
+MAYBE static enum ihsm_status peer_clear(struct peer *peer, enum hsm_message_kind kind,
+					 uint32_t channel, size_t length)
 {
 	struct hsm_message_header header = { .version = HSM_PROTOCOL_VERSION,
 					     .kind = kind,
@@ -423,7 +436,7 @@ MAYBE static enum ihsm_status peer_connect(struct peer *peer, const uint8_t *par
 MAYBE static struct peer *peer_new(int partition)
 {
 	const struct context_info info = { .id = 1, .epoch = 3, .owner = true };
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer *peer = peer_alloc();
 
 	assert_int_equal(context_open(&info, &peer->context), 0);
 	assert_int_equal(peer_connect(peer, board.partition[partition].info.id), IHSM_SC_SUCCESS);

@@ -7,7 +7,7 @@
 static void discovery_lists_partitions(void **state)
 {
 	struct firmware_context *context;
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer *peer = peer_alloc();
 	const struct context_info info = { .id = 1, .epoch = 3 };
 	size_t length;
 
@@ -142,7 +142,7 @@ static void small_response_is_refused_before_execution(void **state)
 static void half_done_handshakes_are_bounded(void **state)
 {
 	const struct context_info info = { .id = 1, .epoch = 3 };
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer *peer = peer_alloc();
 	SSL_CTX *tls;
 	SSL *ssl;
 	int i;
@@ -164,7 +164,7 @@ static void half_done_handshakes_are_bounded(void **state)
 static void garbage_handshake_is_refused(void **state)
 {
 	const struct context_info info = { .id = 1, .epoch = 3 };
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer *peer = peer_alloc();
 	struct hsm_writer out;
 	uint8_t garbage[300];
 	int i;

@@ -41,7 +41,7 @@ static bool works(void)
 
 	assert_int_equal(peer_call(other, HSM_OP_TOKEN_INFO, NULL), CKR_OK);
 	peer_free(other);
-	peer = calloc(1, sizeof(*peer));
+	peer = peer_alloc();
 	assert_int_equal(context_open(&info, &peer->context), 0);
 	if (peer_connect(peer, board.partition[0].info.id) == IHSM_SC_SUCCESS)
 		ok = peer_call(peer, HSM_OP_TOKEN_INFO, NULL) == CKR_OK;
@@ -261,7 +261,7 @@ static struct peer *officer_peer(bool owner)
 {
 	static const uint8_t device[16] = BOARD_DEVICE_PARTITION;
 	const struct context_info info = { .id = 1, .epoch = 3, .owner = owner };
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer *peer = peer_alloc();
 
 	assert_int_equal(context_open(&info, &peer->context), 0);
 	assert_int_equal(peer_connect(peer, device), IHSM_SC_SUCCESS);
