@@ -17,6 +17,9 @@
 
 static char said[512];
 
+/* What a call that must not return gave; nobody gets to look. */
+static volatile int result;
+
 /* Runs @what in a sandboxed child and returns its exit status; its standard error goes to @said. */
 static int sandboxed(void (*what)(void))
 {
@@ -56,12 +59,12 @@ static void refuse(void (*what)(void))
 
 static void do_open(void)
 {
-	_exit(open("/etc/hostname", O_RDONLY) < 0);
+	result = open("/etc/hostname", O_RDONLY);
 }
 
 static void do_create(void)
 {
-	_exit(creat("/tmp/hsm-sandbox-test", 0600) < 0);
+	result = creat("/tmp/hsm-sandbox-test", 0600);
 }
 
 static void do_stat(void)
@@ -74,7 +77,7 @@ static void do_stat(void)
 
 static void do_socket(void)
 {
-	_exit(socket(AF_UNIX, SOCK_STREAM, 0) < 0);
+	result = socket(AF_UNIX, SOCK_STREAM, 0);
 }
 
 static void do_connect(void)
@@ -99,8 +102,8 @@ static void do_fork(void)
 
 static void do_map_code(void)
 {
-	_exit(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-	      MAP_FAILED);
+	result = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		 MAP_FAILED;
 }
 
 static void do_make_code(void)
