@@ -18,6 +18,8 @@
 
 #define SLICE_MS       100 /* a sleeper looks this often whether the device is still there */
 #define ABORT_GRACE_MS 3000 /* an aborted command ends within this, or the controller is reset */
+#define PROBE_EVERY    16 /* waits that were not worth spinning, and then one try */
+#define SPIN_LEAST_NS  1000
 #define PREEMPTED_NS   20000 /* a gap in spinning as long as this: others want the processor */
 #define SERIALS	       (1U << (16 - SQ_LOG2))
 
@@ -455,28 +457,55 @@ static void sleep_until_done(struct vfio_user *vu, struct queue *queue, struct t
 	}
 }
 
+/*
+ * How long to spin for this kind of command. What took long will take long again, and spinning for it
+ * only takes the processor from the device; now and then it is tried all the same.
+ */
+static uint32_t spin_budget(struct vfio_user *vu, struct queue *queue, struct transfer *transfer)
+{
+	uint32_t learnt = vu->spin_ns;
+
+	if (transfer->spin)
+		learnt = atomic_load_explicit(transfer->spin, memory_order_relaxed);
+	if (learnt >= vu->spin_ns)
+		return vu->spin_ns;
+	if (atomic_fetch_add_explicit(&queue->waits, 1, memory_order_relaxed) % PROBE_EVERY == 0)
+		return vu->spin_ns;
+	return learnt;
+}
+
+static void learn(struct vfio_user *vu, struct transfer *transfer, bool quick)
+{
+	uint32_t learnt;
+
+	if (!transfer->spin)
+		return;
+	learnt = atomic_load_explicit(transfer->spin, memory_order_relaxed);
+	if (quick && learnt >= vu->spin_ns)
+		return;
+	if (quick || learnt > vu->spin_ns)
+		learnt = vu->spin_ns;
+	if (!quick)
+		learnt = learnt / 2 < SPIN_LEAST_NS ? 0 : learnt / 2;
+	atomic_store_explicit(transfer->spin, learnt, memory_order_relaxed);
+}
+
 void queue_wait(struct vfio_user *vu, struct transfer *transfer)
 {
 	struct queue *queue = &vu->queue[transfer->queue % vu->queues];
-	uint32_t budget = vu->spin_ns;
+	uint32_t budget;
 	uint64_t start;
 
 	if (transfer_done(transfer))
 		return;
-	if (transfer->spin && atomic_load_explicit(transfer->spin, memory_order_relaxed) < budget)
-		budget = atomic_load_explicit(transfer->spin, memory_order_relaxed);
-	if (budget > 0 && spin(vu, queue, transfer, budget))
+	budget = spin_budget(vu, queue, transfer);
+	if (budget > 0 && spin(vu, queue, transfer, budget)) {
+		learn(vu, transfer, true);
 		return;
+	}
 	start = now_ns();
 	sleep_until_done(vu, queue, transfer);
-	if (!transfer->spin)
-		return;
-	/*
-	 * What took long will take long again: spinning for it only takes the processor from
-	 * the device.
-	 */
-	budget = now_ns() - start < vu->spin_ns ? vu->spin_ns : budget / 2;
-	atomic_store_explicit(transfer->spin, budget < 1000 ? 0 : budget, memory_order_relaxed);
+	learn(vu, transfer, now_ns() - start < vu->spin_ns);
 }
 
 /* ---- submitting ---- */

@@ -139,6 +139,7 @@ struct slot {
  * @lock: of everything below down to @free
  * @cq_head: also read without the lock, to look whether a completion may be there
  * @free, @free_count: stack of free slots; the last used is the warmest
+ * @waits: for which spinning was not expected to be worth it
  * @leader: a thread sleeps on @event and will hand out what comes
  * @event: eventfd of the queue's vector
  * @ends: counts transfers that ended; threads that wait for a free slot sleep on it
@@ -156,6 +157,7 @@ struct queue {
 	struct slot slot[SQ_ENTRIES];
 	uint16_t free[SQ_ENTRIES];
 	unsigned int free_count;
+	_Atomic uint32_t waits;
 	atomic_bool leader;
 	int event;
 	_Atomic uint32_t ends;
