@@ -23,7 +23,8 @@
  * @sequence: next number; drawn once and used once
  * @bytes: sealed so far
  * @inside: requests between drawing a number and their end
- * @busy: by sequence modulo the window: has that message not been answered yet?
+ * @floor: every message below it has been opened by the device
+ * @stage: by sequence modulo the window: how far that message has come, see request.c
  */
 struct link {
 	struct hsm_device *device;
@@ -35,7 +36,8 @@ struct link {
 	_Atomic uint64_t sequence;
 	_Atomic uint64_t bytes;
 	atomic_int inside;
-	atomic_bool busy[HSM_SEQUENCE_WINDOW];
+	_Atomic uint64_t floor;
+	_Atomic uint64_t stage[HSM_SEQUENCE_WINDOW];
 };
 
 /**

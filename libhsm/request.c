@@ -17,12 +17,13 @@
 #define RETRIES	   3
 
 /*
- * A message may run ahead of the oldest unanswered one by this much, within the device's window.
- * One that has been unanswered for OPENED_MS has surely been opened: it is a long operation and
- * holds up nobody.
+ * A message may run ahead of the oldest one that the device has not opened by this much, within the
+ * device's window. What was answered was opened. What was sent and has been unanswered for
+ * OPENED_MS is a long operation, was opened too, and holds up nobody. What was not sent yet, because
+ * its thread lost the processor after it drew the number, is waited for.
  */
 #define WINDOW_AHEAD (HSM_SEQUENCE_WINDOW - 128)
-#define OPENED_MS    50
+#define OPENED_MS    250
 
 /* A queue behind a device that is busy delays even the shortest command. */
 #define LIMIT_SLACK_MS 5000
@@ -188,10 +189,34 @@ struct hsm_writer *hsm_request_writer(struct hsm_request *request)
 
 /* ---- sending ---- */
 
+/* Stages of a message; in link->stage with the sequence number above them */
+enum {
+	STAGE_SENT = 1,
+	STAGE_ENDED = 2,
+	STAGE_BITS = 2
+};
+
+static bool has_reached(struct link *link, uint64_t sequence, unsigned int stage)
+{
+	return atomic_load_explicit(&link->stage[sequence % HSM_SEQUENCE_WINDOW],
+				    memory_order_acquire) >= (sequence << STAGE_BITS | stage);
+}
+
+/* Stages only go up: the end may be marked before the thread that sent comes to mark that. */
+static void set_stage(struct link *link, uint64_t sequence, unsigned int stage)
+{
+	_Atomic uint64_t *at = &link->stage[sequence % HSM_SEQUENCE_WINDOW];
+	uint64_t word = sequence << STAGE_BITS | stage;
+	uint64_t old = atomic_load_explicit(at, memory_order_relaxed);
+
+	while (old < word && !atomic_compare_exchange_weak_explicit(
+				     at, &old, word, memory_order_release, memory_order_relaxed))
+		;
+}
+
 static void message_ended(struct link *link, uint64_t sequence)
 {
-	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], false,
-			      memory_order_release);
+	set_stage(link, sequence, STAGE_ENDED);
 	atomic_fetch_sub(&link->inside, 1);
 }
 
@@ -203,14 +228,33 @@ static void transfer_ended(struct transfer *transfer)
 	message_ended(request->link, request->sequence);
 }
 
-static void wait_for_window(struct transport *transport, atomic_bool *busy)
+static bool in_window(struct link *link, uint64_t sequence)
+{
+	uint64_t floor = atomic_load(&link->floor);
+
+	while (sequence >= floor + WINDOW_AHEAD && has_reached(link, floor, STAGE_ENDED))
+		if (atomic_compare_exchange_weak(&link->floor, &floor, floor + 1))
+			floor++;
+	return sequence < floor + WINDOW_AHEAD;
+}
+
+static void wait_for_window(struct transport *transport, struct link *link, uint64_t sequence)
 {
 	struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t oldest = atomic_load(&link->floor), floor;
+	unsigned int waited = 0;
 
-	for (int i = 0; i < OPENED_MS && atomic_load(busy); i++) {
+	while (!in_window(link, sequence) && !atomic_load(&link->dead) &&
+	       !atomic_load(&transport->lost)) {
 		transport->ops->poll(transport);
-		if (atomic_load(busy))
-			nanosleep(&pause, NULL);
+		if (in_window(link, sequence))
+			break;
+		nanosleep(&pause, NULL);
+		floor = atomic_load(&link->floor);
+		waited = floor == oldest ? waited + 1 : 0;
+		oldest = floor;
+		if (waited >= OPENED_MS && has_reached(link, floor, STAGE_SENT))
+			atomic_compare_exchange_strong(&link->floor, &floor, floor + 1);
 	}
 }
 
@@ -218,12 +262,9 @@ static void wait_for_window(struct transport *transport, atomic_bool *busy)
 static uint64_t draw_sequence(struct transport *transport, struct link *link)
 {
 	uint64_t sequence = atomic_fetch_add(&link->sequence, 1);
-	atomic_bool *oldest = &link->busy[(sequence - WINDOW_AHEAD) % HSM_SEQUENCE_WINDOW];
 
-	if (sequence >= WINDOW_AHEAD && atomic_load_explicit(oldest, memory_order_acquire))
-		wait_for_window(transport, oldest);
-	atomic_store_explicit(&link->busy[sequence % HSM_SEQUENCE_WINDOW], true,
-			      memory_order_relaxed);
+	if (!in_window(link, sequence))
+		wait_for_window(transport, link, sequence);
 	return sequence;
 }
 
@@ -274,6 +315,7 @@ int request_start(struct hsm_request *request, struct link *link, struct hsm_err
 	fill_transfer(request, (size_t)length);
 	err = transport->ops->submit(transport, &request->transfer, error);
 	if (!err) {
+		set_stage(link, request->sequence, STAGE_SENT);
 		request->state = REQUEST_SENT;
 		return 0;
 	}
