@@ -107,6 +107,7 @@ struct hsm_request {
 	const struct hsm_operation_info *info;
 	struct link *link;
 	uint32_t session;
+	unsigned int queue; /* for commands without a session */
 	unsigned int generation;
 	enum request_state state;
 	enum request_fate fate;

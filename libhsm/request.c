@@ -60,7 +60,7 @@ static struct hsm_request *make_request(struct hsm_channel *channel)
 	request->response = request->message + HSM_MESSAGE_MAX;
 	request->channel = channel;
 	pthread_mutex_lock(&channel->pool_lock);
-	request->transfer.queue = channel->requests++;
+	request->queue = channel->requests++;
 	pthread_mutex_unlock(&channel->pool_lock);
 	return request;
 }
@@ -288,6 +288,8 @@ static void fill_transfer(struct hsm_request *request, size_t length)
 	transfer->out_capacity = HSM_MESSAGE_MAX;
 	transfer->out_length = 0;
 	transfer->instance = request->link->instance;
+	/* A session's commands run in order: on one queue no part overtakes the one before it. */
+	transfer->queue = request->session ? request->session : request->queue;
 	transfer->limit_ms = limit_ms(request);
 	transfer->spin = &request->channel->spin[request->info->code & 0xff];
 	transfer->ended = transfer_ended;
