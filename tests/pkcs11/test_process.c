@@ -34,7 +34,7 @@ static CK_RV sign_and_verify(CK_SESSION_HANDLE s, struct pair pair)
 struct worker {
 	pthread_t thread;
 	struct pair pair;
-	CK_RV rv;
+	_Atomic CK_RV rv;
 	_Atomic int rounds;
 };
 
