@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "transport.h"
+
+#define FINISH_MS 5000 /* as long as the host's shortest patience */
 
 /* The function that this process is: set before the first connection, the list by its lock. */
 static struct board_hello the_hello;
@@ -265,6 +268,30 @@ void connection_abandon(struct connection *connection)
 	pthread_mutex_unlock(&list_lock);
 	board_closed(connection->id);
 	connection_put(connection);
+}
+
+static bool all_quiet(void)
+{
+	bool quiet = true;
+
+	pthread_mutex_lock(&list_lock);
+	for (struct connection *c = list; c && quiet; c = c->next) {
+		atomic_store(&c->controller.halted, true);
+		quiet = controller_quiet(c) && !atomic_load(&c->controller.orphans);
+	}
+	pthread_mutex_unlock(&list_lock);
+	return quiet;
+}
+
+/**
+ * connections_finish - let the commands that run come to their end, for a bounded time; fetch no more
+ */
+void connections_finish(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (unsigned int ms = 0; ms < FINISH_MS && !all_quiet(); ms++)
+		nanosleep(&pause, NULL);
 }
 
 void firmware_event(enum ihsm_event event, uint32_t detail)

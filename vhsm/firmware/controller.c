@@ -256,7 +256,8 @@ static uint64_t capabilities(void)
 	return value;
 }
 
-static bool all_quiet(struct connection *connection)
+/* controller_quiet - has every command that was fetched ended? */
+bool controller_quiet(struct connection *connection)
 {
 	struct controller *controller = &connection->controller;
 	bool quiet = true;
@@ -284,7 +285,7 @@ static uint32_t status(struct connection *connection)
 		value |= IHSM_STATUS_FATAL;
 	else if (controller->config & IHSM_CONFIG_ENABLE)
 		value |= IHSM_STATUS_READY;
-	if (controller->config & IHSM_CONFIG_SHUTDOWN && all_quiet(connection))
+	if (controller->config & IHSM_CONFIG_SHUTDOWN && controller_quiet(connection))
 		value |= IHSM_STATUS_SHUTDOWN_DONE;
 	if (!(controller->config & IHSM_CONFIG_ENABLE) && atomic_load(&controller->orphans))
 		value |= IHSM_STATUS_RESETTING;

@@ -40,6 +40,7 @@
 /* Allowed whatever their arguments. */
 static const int plain[] = {
 	SCMP_SYS(brk),
+	SCMP_SYS(clock_getres),
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(close),
@@ -50,6 +51,7 @@ static const int plain[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(getpid),
 	SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage),
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(lseek),
@@ -77,6 +79,7 @@ static const int plain[] = {
 	SCMP_SYS(sendto),
 	SCMP_SYS(set_robust_list),
 	SCMP_SYS(sigaltstack),
+	SCMP_SYS(sysinfo), /* qsort() of some C libraries */
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };

@@ -393,7 +393,7 @@ void controller_read(struct connection *connection, uint64_t offset, uint8_t *da
 void controller_write(struct connection *connection, uint64_t offset, const uint8_t *data,
 		      uint32_t length);
 void controller_event(struct connection *connection, enum ihsm_event event, uint32_t detail);
-void controller_delete_queue(struct connection *connection, unsigned int id);
+bool controller_quiet(struct connection *connection);
 void admin_queue_work(struct connection *connection);
 void admin_post_events(struct connection *connection);
 
@@ -479,6 +479,7 @@ struct connection {
 
 int connections_start(const struct board_hello *hello);
 const struct board_hello *connections_hello(void);
+void connections_finish(void);
 struct pool *connections_pool(void);
 struct connection *connection_create(uint32_t id, const struct board_connection *who, int socket,
 				     int record);

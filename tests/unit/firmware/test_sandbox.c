@@ -19,6 +19,7 @@ static char said[512];
 
 /* What a call that must not return gave; nobody gets to look. */
 static volatile int result;
+static void *volatile page;
 
 /* Runs @what in a sandboxed child and returns its exit status; its standard error goes to @said. */
 static int sandboxed(void (*what)(void))
@@ -108,8 +109,7 @@ static void do_map_code(void)
 
 static void do_make_code(void)
 {
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mprotect(page, 4096, PROT_READ | PROT_EXEC);
 }
 
