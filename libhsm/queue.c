@@ -20,6 +20,7 @@
 #define ABORT_GRACE_MS 3000 /* an aborted command ends within this, or the controller is reset */
 #define PROBE_EVERY    16 /* waits that were not worth spinning, and then one try */
 #define SPIN_LEAST_NS  1000
+#define YIELD_NS       4000 /* spinning alone for so long; then whoever wants the processor gets it */
 #define PREEMPTED_NS   20000 /* a gap in spinning as long as this: others want the processor */
 #define SERIALS	       (1U << (16 - SQ_LOG2))
 
@@ -432,6 +433,9 @@ static bool spin(struct vfio_user *vu, struct queue *queue, struct transfer *tra
 					relax();
 				done = transfer_done(transfer);
 			}
+			/* It may be the device that waits for this processor. */
+			if (!done && now - start > YIELD_NS)
+				sched_yield();
 			before = now;
 			now = done ? now : now_ns();
 		} while (!done && now - start < budget && now - before < PREEMPTED_NS);

@@ -117,6 +117,10 @@ static int receive(struct wire_socket *socket, void *data, size_t size)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			broken(socket);
+			return -ETIMEDOUT;
+		}
 		if (n <= 0)
 			return broken(socket);
 		p += n;
@@ -197,6 +201,9 @@ int wire_version(struct wire_socket *socket, struct hsm_error *error)
 	memcpy(body, &version, sizeof(version));
 	memcpy(body + sizeof(version), capabilities, sizeof(capabilities));
 	err = call(socket, VFIO_USER_VERSION, body, sizeof(body), NULL, 0, reply, &length, false);
+	if (err == -ETIMEDOUT)
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 "the device does not answer within %u s", REPLY_SECONDS);
 	if (err == -ENODEV)
 		return set_error(error, err, HSM_LAYER_TRANSPORT,
 				 "the device closed the connection at once");

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include "vfio_user.h"
 
-#define SPIN_US_DEFAULT 50
+#define SPIN_US_DEFAULT 400 /* longer than an RSA-2048 signature takes */
 #define SPIN_US_MAX	1000
 #define TICK_MS		1000
 #define START_TRIES	3

@@ -58,7 +58,8 @@ int wire_version(struct wire_socket *socket, struct hsm_error *error);
  * @body: request, @length bytes, its descriptors in @fds
  * @reply: the reply's body, exactly @reply_length bytes
  *
- * Return: 0, the peer's error as negative errno, -ENODEV when the peer is gone or silent.
+ * Return: 0, the peer's error as negative errno, -ENODEV when the peer is
+ * gone, -ETIMEDOUT when it is silent; the connection is of no use then.
  */
 int wire_call(struct wire_socket *socket, unsigned int command, const void *body, size_t length,
 	      const int *fds, unsigned int fd_count, void *reply, size_t reply_length);
