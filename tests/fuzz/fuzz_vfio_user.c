@@ -7,7 +7,7 @@
  * body goes out without a header); then 512 bytes for the I/O submission ring, 512 for the admin one, 16 for the
  * shadow page, of which any number may be missing.
  */
-#define HARNESS_NEVER_WAITS
+#define HARNESS_FUZZ
 #include "../unit/firmware/transport_harness.h"
 
 #define RING_BYTES   512U
