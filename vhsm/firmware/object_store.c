@@ -189,6 +189,16 @@ static bool current(struct partition *partition, const struct object *object)
 	return same;
 }
 
+/*
+ * What stands in the index for an object that a commit has just changed. A logout may have put its sealed form there
+ * meanwhile, or, since session objects are no part of commits, the end of its session taken it out: then NULL. The
+ * caller holds partition->lock.
+ */
+static struct object *standing(struct partition *partition, const struct object *object)
+{
+	return index_find(&partition->index, object->handle);
+}
+
 static CK_RV store_change(struct partition *partition, struct object *before, struct object *after,
 			  bool advance)
 {
@@ -209,6 +219,7 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	struct partition *partition = command->partition;
 	struct object *after = make(command, set);
 	struct key *key = atomic_load(&before->key);
+	struct object *now;
 	CK_RV rv;
 
 	if (!after)
@@ -223,8 +234,10 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	rv = store_change(partition, before, after, false);
 	if (rv == CKR_OK) {
 		pthread_mutex_lock(&partition->lock);
-		leave(partition, before);
-		rv = enter(partition, after);
+		now = standing(partition, before);
+		if (now)
+			leave(partition, now);
+		rv = now ? enter(partition, after) : CKR_OBJECT_HANDLE_INVALID;
 		if (after->is_private)
 			partition_lock_objects(partition);
 		pthread_mutex_unlock(&partition->lock);
@@ -237,13 +250,16 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 CK_RV object_destroy(struct command *command, struct object *object)
 {
 	struct partition *partition = command->partition;
+	struct object *now;
 	CK_RV rv;
 
 	pthread_mutex_lock(&partition->commit_lock);
 	rv = store_change(partition, object, NULL, true);
 	if (rv == CKR_OK) {
 		pthread_mutex_lock(&partition->lock);
-		leave(partition, object);
+		now = standing(partition, object);
+		if (now)
+			leave(partition, now);
 		pthread_mutex_unlock(&partition->lock);
 	}
 	pthread_mutex_unlock(&partition->commit_lock);

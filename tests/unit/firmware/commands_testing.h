@@ -77,6 +77,7 @@ static struct test_board {
 	int fail_commit; /* errno that commits are answered with */
 	unsigned int commits;
 	unsigned int advances;
+	void (*during_commit)(void); /* once, while a commit is under way: what another thread does then */
 	uint8_t code[8];
 } board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -254,9 +255,14 @@ int storage_call(enum board_request type, const struct iovec *parts, int count, 
 		 size_t capacity, size_t *length)
 {
 	static uint8_t body[BOARD_MESSAGE_MAX], answer[BOARD_MESSAGE_MAX];
+	void (*meanwhile)(void) = board.during_commit;
 	size_t size = 0;
 	int i, ret;
 
+	if (type == BOARD_COMMIT && meanwhile) {
+		board.during_commit = NULL;
+		meanwhile();
+	}
 	pthread_mutex_lock(&board.lock);
 	for (i = 0; i < count; i++) {
 		assert_true(size + parts[i].iov_len <= BOARD_MESSAGE_MAX);
@@ -319,6 +325,7 @@ static void board_clear(void)
 		partition_empty(&board.partition[i]);
 	memset(&board.hello, 0, sizeof(board.hello));
 	board.fail_commit = 0;
+	board.during_commit = NULL;
 	board.commits = board.advances = 0;
 }
 
