@@ -18,15 +18,14 @@ kill_one() {
 	PIN=$(cat "$TMPDIR/user") pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label test --pin env:PIN --sign --id 01 \
 		-m ECDSA-SHA256 -i "$TMPDIR/pipe" -o "$TMPDIR/sig" >"$out" 2>&1 &
 	client=$!
-	exec 3>"$TMPDIR/pipe"
-	kill -9 "$client"
-	wait "$client"
-	exec 3>&-
+	# shellcheck disable=SC2016	# expanded by the inner shell
+	timeout 30 sh -c 'exec 3>"$1" && kill -9 "$2"' - "$TMPDIR/pipe" "$client" && wait "$client"
+	[ $? -eq 137 ] || { cat "$out"; return 1; }
 }
 
 kill_many() {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		kill_one
+		kill_one || return 1
 	done
 }
 
