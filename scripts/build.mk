@@ -21,14 +21,16 @@ $(O)/$(1).a: $$($(1)_obj) $$($(1)_more)
 	$$(q_ar)rm -f $$@ && $$(AR) rcs $$@ $$($(1)_obj) $$($(1)_more)
 endef
 
+# Programs and libraries appear whole: what runs meanwhile keeps the old ones.
+
 # $(call program,NAME,OBJECTS,COMPONENTS,PACKAGES,LIBRARIES): $(O)/NAME, linked from objects, component
 # archives and our own shared libraries; PACKAGES are those of the program beyond its components'.
 define program
 programs += $(O)/$(1)
 $(O)/$(1): $(2) $$(foreach c,$(3),$(O)/$$(c).a) $(5) $(O)/.flags-ld
-	$$(q_ld)$$(CC) $$(pie_ldflags) $$(ldflags) -o $$@ $(2) $$(foreach c,$(3),$(O)/$$(c).a) \
+	$$(q_ld)$$(CC) $$(pie_ldflags) $$(ldflags) -o $$@.new $(2) $$(foreach c,$(3),$(O)/$$(c).a) \
 		$(if $(5),$(5) -Wl$$(comma)-rpath$$(comma)'$$$$ORIGIN:$$$$ORIGIN/../lib') \
-		$$(call pkg_libs,$$(foreach c,$(3),$$($$(c)_pkgs)) $(4)) -lpthread -ldl -lm
+		$$(call pkg_libs,$$(foreach c,$(3),$$($$(c)_pkgs)) $(4)) -lpthread -ldl -lm && mv $$@.new $$@
 endef
 
 # $(call shared,FILE,SONAME or nothing,OBJECTS,ARCHIVES,MAP,PACKAGES,MORE FLAGS)
@@ -37,7 +39,7 @@ libraries += $(O)/$(1)
 $(O)/$(1): $(3) $(4) $(wildcard $(5)) $(O)/.flags-ld
 	$$(q_ld)$$(CC) -shared $$(if $(2),-Wl$$(comma)-soname$$(comma)$(2)) $$(ldflags) $(7) -Wl,--exclude-libs,ALL \
 		$$(if $(wildcard $(5)),-Wl$$(comma)--version-script=$(5)) \
-		-o $$@ $(3) $(4) $$(call pkg_libs,$(6)) -lpthread
+		-o $$@.new $(3) $(4) $$(call pkg_libs,$(6)) -lpthread && mv $$@.new $$@
 endef
 
 # --- compiling ---
