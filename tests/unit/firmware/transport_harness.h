@@ -35,8 +35,8 @@
 /* ---- command execution, played ---- */
 
 /*
- * The first byte of a message says what happens: 'e' it comes back; 'm', 'l' it takes longer, says so,
- * and waits for fake_gate; 'c' it is long and waits until it is cancelled.
+ * The first byte of a message says what happens: 'e' it comes back; 'M' the same, after saying that it takes
+ * longer; 'm', 'l' it says so and waits for fake_gate; 'c' it is long and waits until it is cancelled.
  */
 static sem_t fake_entered, fake_gate;
 static atomic_uint fake_open, fake_closed, fake_running, fake_most;
@@ -119,6 +119,8 @@ enum ihsm_status message_execute(struct task *task, struct firmware_context *con
 #ifdef HARNESS_FUZZ
 	request[0] = 'e';
 #endif
+	if (request[0] == 'M' && task_set_class(task, IHSM_TIME_MEDIUM))
+		status = IHSM_SC_ABORTED;
 	if (request[0] == 'm')
 		status = fake_wait(task, IHSM_TIME_MEDIUM);
 	if (request[0] == 'l')
