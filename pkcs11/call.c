@@ -45,6 +45,11 @@ static void show(const struct hsm_error *error, int result)
 			error->text[0] ? error->text : strerror(-result));
 }
 
+bool error_is_loss(const struct hsm_error *error, int result)
+{
+	return (result == -ENODEV || result == -EPIPE) && error->layer != HSM_LAYER_DEVICE;
+}
+
 CK_RV error_rv(const struct hsm_error *error, int result)
 {
 	size_t i;
@@ -117,7 +122,7 @@ static CK_RV call_result(struct call *call, int result, const struct hsm_error *
 {
 	if (!result)
 		return hsm_request_rv(call->request);
-	if (result == -ENODEV || result == -EPIPE)
+	if (error_is_loss(error, result))
 		slot_lost(call->slot);
 	return error_rv(error, result);
 }

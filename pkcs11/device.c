@@ -4,7 +4,6 @@
  * partition's own slot number, with the device's number above it: the same in every process and after a restart.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,7 +241,7 @@ static void partitions_look(struct device *d)
 	if (!list)
 		return;
 	ret = hsm_partitions(d->handle, list, &count, &error);
-	if (ret == -ENODEV || ret == -EPIPE)
+	if (ret < 0 && error_is_loss(&error, ret))
 		atomic_store(&d->lost, true);
 	if (ret < 0) {
 		error_rv(&error, ret);
@@ -364,7 +363,7 @@ static CK_RV channel_open(struct slot *slot)
 			atomic_store_explicit(&slot->channel, channel, memory_order_release);
 		else
 			rv = error_rv(&error, ret);
-		if (ret == -ENODEV || ret == -EPIPE)
+		if (ret && error_is_loss(&error, ret))
 			slot_lost(slot);
 	}
 	pthread_mutex_unlock(&slot->lock);

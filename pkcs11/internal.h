@@ -223,6 +223,9 @@ CK_ULONG call_left(const struct call *call);
 /* call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there is none. */
 CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle);
 
+/* error_is_loss - is the device gone, as opposed to one that answers and lacks what was asked for? */
+bool error_is_loss(const struct hsm_error *error, int result);
+
 /* error_rv - CKR_ number for an error of libhsm, which is shown when HSM_DEBUG is set */
 CK_RV error_rv(const struct hsm_error *error, int result);
 

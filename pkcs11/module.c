@@ -16,6 +16,7 @@
  */
 struct life {
 	_Atomic uint32_t running;
+	_Atomic uint32_t finalizing;
 };
 
 static struct life no_life;
@@ -29,11 +30,16 @@ static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 static _Atomic unsigned int callers;
 static bool initialized;	 /* here or in the parent: what lies about is from then */
 
+static struct life *life_word(void)
+{
+	return atomic_load_explicit(&life, memory_order_relaxed);
+}
+
 bool module_running(void)
 {
 	pid_t pid = atomic_load_explicit(&life_pid, memory_order_relaxed);
 
-	if (!atomic_load(&atomic_load_explicit(&life, memory_order_relaxed)->running))
+	if (!atomic_load(&life_word()->running))
 		return false;
 	return !pid || pid == getpid();
 }
@@ -49,7 +55,8 @@ CK_RV module_enter(void)
 
 void module_leave(void)
 {
-	if (atomic_fetch_sub(&callers, 1) == 1 && !module_running())
+	/* In a child of fork the lock may be held by a thread that is not there: only a C_Finalize that waits is told. */
+	if (atomic_fetch_sub(&callers, 1) == 1 && atomic_load(&life_word()->finalizing))
 		module_left();
 }
 
@@ -179,8 +186,10 @@ MODULE_API CK_RV C_Finalize(void *reserved)
 	if (!module_running())
 		goto out;
 	/* From here on every call ends with an error; those under way are waited for, as they use what is freed. */
-	atomic_store(&atomic_load(&life)->running, 0);
+	atomic_store(&life_word()->finalizing, 1);
+	atomic_store(&life_word()->running, 0);
 	wait_until_left();
+	atomic_store(&life_word()->finalizing, 0);
 	slots_free(false);
 	initialized = false;
 	rv = CKR_OK;
