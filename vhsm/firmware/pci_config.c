@@ -18,7 +18,7 @@
 
 /* The three faces of configuration space. */
 struct layout {
-	uint8_t value[PCI_CONFIG_SIZE];	/* after reset */
+	uint8_t value[PCI_CONFIG_SIZE]; /* after reset */
 	uint8_t writable[PCI_CONFIG_SIZE];
 	uint8_t clearable[PCI_CONFIG_SIZE]; /* by writing ones */
 };

@@ -102,8 +102,7 @@ static void do_fork(void)
 
 static void do_map_code(void)
 {
-	result = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-		 MAP_FAILED;
+	page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 static void do_make_code(void)
