@@ -7,19 +7,28 @@
 #include <openssl/crypto.h>
 #include "fixture.h"
 
-static void *open_module(void)
+static void *module;
+
+static void open_module(void)
 {
-	void *module = dlopen(getenv("HSM_PKCS11_MODULE"), RTLD_NOW | RTLD_LOCAL);
 	CK_C_GetFunctionList get_list;
 	CK_FUNCTION_LIST *list;
 
+	module = dlopen(getenv("HSM_PKCS11_MODULE"), RTLD_NOW | RTLD_LOCAL);
 	if (!module)
 		fail_msg("%s", dlerror());
 	*(void **)&get_list = dlsym(module, "C_GetFunctionList");
 	assert_non_null(get_list);
 	OK(get_list(&list));
 	p = (CK_FUNCTION_LIST_3_2 *)list;
-	return module;
+}
+
+static void close_module(void)
+{
+	int ret = dlclose(module);
+
+	module = NULL;
+	assert_int_equal(ret, 0);
 }
 
 static CK_SESSION_HANDLE work(void)
@@ -36,31 +45,28 @@ static CK_SESSION_HANDLE work(void)
 
 static void unloaded_and_loaded(void **state)
 {
-	void *module;
 	int i;
 
 	(void)state;
 	for (i = 0; i < 5; i++) {
-		module = open_module();
+		open_module();
 		work();
 		OK(p->C_Finalize(NULL));
-		assert_int_equal(dlclose(module), 0);
+		close_module();
 	}
 }
 
 /* What an application does that forgets C_Finalize */
 static void unloaded_in_use(void **state)
 {
-	void *first, *second;
-
 	(void)state;
-	first = open_module();
+	open_module();
 	work();
-	assert_int_equal(dlclose(first), 0);
-	second = open_module();
+	close_module();
+	open_module();
 	work();
 	OK(p->C_Finalize(NULL));
-	assert_int_equal(dlclose(second), 0);
+	close_module();
 }
 
 /* Endings of a process: each in a child, which shows by its status that it came to its end. */
