@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
@@ -21,6 +22,7 @@
 
 #define SPIN_US_DEFAULT 400 /* longer than an RSA-2048 signature takes */
 #define SPIN_US_MAX	1000
+#define CONNECT_SECONDS 15
 #define TICK_MS		1000
 #define START_TRIES	3
 
@@ -52,9 +54,15 @@ static int socket_address(const char *path, struct sockaddr_un *address, int *di
 	return n < (int)sizeof(address->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
-static int connect_retrying(int fd, const struct sockaddr_un *address)
+/* A listener whose queue is full is not waited for without end. */
+static int connect_within(int fd, const struct sockaddr_un *address)
 {
+	struct timeval limit = { .tv_sec = CONNECT_SECONDS };
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+		if (errno == EAGAIN)
+			return -ETIMEDOUT;
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -70,7 +78,7 @@ int socket_connect(const char *path)
 
 	if (!err) {
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		err = fd < 0 ? -errno : connect_retrying(fd, &address);
+		err = fd < 0 ? -errno : connect_within(fd, &address);
 	}
 	if (directory >= 0)
 		close(directory);

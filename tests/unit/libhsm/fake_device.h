@@ -423,7 +423,10 @@ static inline struct hsm_device *fake_device(struct fake *fake)
 	pthread_mutex_init(&device->lock, NULL);
 	assert_int_equal(guard_init(&device->guard), 0);
 	strcpy(device->name, "vhsm:/fake");
-	assert_int_equal(trust_new(device->name, &device->trust, &error), 0);
+	if (trust_new(device->name, &device->trust, &error)) {
+		print_error("%s\n", error.text);
+		assert_null("hsm.conf or OpenSSL");
+	}
 	device->transport = &fake->transport;
 	return device;
 }

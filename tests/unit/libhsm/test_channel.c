@@ -5,6 +5,7 @@
  */
 #include "fake_device.h"
 #include <stdio.h>
+#include <openssl/pem.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -471,6 +472,96 @@ static void test_unknown_partition(void **state)
 	assert_int_equal(error.device_status, IHSM_SC_NO_PARTITION);
 }
 
+/* ---- identities in hsm.conf ---- */
+
+static void key_hash(struct fixture *f, char hex[2 * IDENTITY_HASH_SIZE + 1])
+{
+	uint8_t hash[IDENTITY_HASH_SIZE];
+	unsigned char *der = NULL;
+	int length = i2d_PUBKEY(f->fake.key, &der);
+
+	assert_true(length > 0);
+	assert_int_equal(EVP_Digest(der, (size_t)length, hash, NULL, EVP_sha256(), NULL), 1);
+	OPENSSL_free(der);
+	hex_format(hash, sizeof(hash), hex);
+}
+
+static void write_roots(const char *path, X509 *cert)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(PEM_write_X509(file, cert), 1);
+	fclose(file);
+}
+
+/* Connect to the fake anew, as somebody who has this hsm.conf and does not own the socket. */
+static int connect_with_conf(struct fixture *f, const char *text, struct hsm_error *error)
+{
+	struct hsm_channel *channel = NULL;
+	struct hsm_device *device;
+	char path[64] = "/tmp/hsm-conf-XXXXXX";
+	int fd = mkstemp(path);
+	int err;
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	setenv("HSM_CONF", path, 1);
+	f->fake.transport.own = false;
+	device = fake_device(&f->fake);
+	unsetenv("HSM_CONF");
+	unlink(path);
+	err = hsm_connect(device, f->fake.partition, &channel, error);
+	hsm_disconnect(channel);
+	hsm_close(device);
+	return err;
+}
+
+static void test_configured_pin(void **state)
+{
+	struct fixture *f = *state;
+	char hex[2 * IDENTITY_HASH_SIZE + 1], id[UUID_TEXT_SIZE], text[512];
+	struct hsm_error error;
+
+	key_hash(f, hex);
+	uuid_format(f->fake.partition, id);
+	snprintf(text, sizeof(text), "pin = %s sha256:%s\n", id, hex);
+	assert_int_equal(connect_with_conf(f, text, &error), 0);
+	/* The device's own section counts more, and a pin more than what was seen before. */
+	snprintf(text, sizeof(text),
+		 "pin = %s sha256:%s\n[device vhsm:/fake]\npin = %s sha256:%064d\n", id, hex, id,
+		 0);
+	assert_int_equal(connect_with_conf(f, text, &error), -EKEYREJECTED);
+	assert_non_null(strstr(error.text, "hsm-conf-"));
+	/* A pin of another partition says nothing about this one. */
+	id[0] = 'b';
+	snprintf(text, sizeof(text), "pin = %s sha256:%s\n", id, hex);
+	assert_int_equal(connect_with_conf(f, text, &error), -EKEYREJECTED);
+}
+
+static void test_configured_roots(void **state)
+{
+	struct fixture *f = *state;
+	char path[64] = "/tmp/hsm-roots-XXXXXX";
+	struct hsm_error error;
+	char text[128];
+	EVP_PKEY *key;
+	X509 *other;
+
+	close(mkstemp(path));
+	snprintf(text, sizeof(text), "roots = %s\n", path);
+	write_roots(path, f->fake.cert);
+	assert_int_equal(connect_with_conf(f, text, &error), 0);
+	key = EVP_EC_gen("P-384");
+	other = fake_certificate(key, "URI:urn:uuid:00000000-0000-0000-0000-000000000000");
+	write_roots(path, other);
+	assert_int_equal(connect_with_conf(f, text, &error), -EKEYREJECTED);
+	assert_non_null(strstr(error.text, "roots"));
+	X509_free(other);
+	EVP_PKEY_free(key);
+	unlink(path);
+}
+
 /* ---- fork ---- */
 
 static void test_fork(void **state)
@@ -525,6 +616,8 @@ int main(void)
 		T(test_wrong_partition_in_certificate),
 		T(test_stranger_is_not_pinned),
 		T(test_unknown_partition),
+		T(test_configured_pin),
+		T(test_configured_roots),
 		T(test_fork),
 	};
 
