@@ -92,30 +92,37 @@ static void leave(struct partition *partition, struct object *object)
 	index_remove(&partition->index, object);
 }
 
-/* Numbers for the new objects, and the token objects among them to disk. The caller holds commit_lock. */
+/* Quota, and numbers for the session objects */
+static CK_RV admit(struct partition *partition, struct object **objects, size_t count)
+{
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	pthread_mutex_lock(&partition->lock);
+	if (!within_quota(partition, objects, count))
+		rv = CKR_DEVICE_MEMORY;
+	for (i = 0; i < count; i++)
+		if (!objects[i]->token)
+			objects[i]->handle = SESSION_HANDLE + partition->next_session_object++;
+	pthread_mutex_unlock(&partition->lock);
+	return rv;
+}
+
+/* Numbers for the token objects, and to disk with them. The caller holds commit_lock. */
 static CK_RV store_new(struct partition *partition, struct object **objects, size_t count)
 {
 	struct partition_state next = partition->state;
 	struct store_change changes[2] = { 0 };
 	size_t rows = 0, i;
-	bool fits;
 	CK_RV rv;
 
-	pthread_mutex_lock(&partition->lock);
-	fits = within_quota(partition, objects, count);
 	for (i = 0; i < count; i++) {
-		if (objects[i]->token)
-			objects[i]->handle = next.next_id++;
-		else
-			objects[i]->handle = SESSION_HANDLE + partition->next_session_object++;
+		if (!objects[i]->token)
+			continue;
+		objects[i]->handle = next.next_id++;
+		changes[rows++].after = objects[i];
 	}
-	pthread_mutex_unlock(&partition->lock);
-	if (!fits)
-		return CKR_DEVICE_MEMORY;
-	for (i = 0; i < count; i++)
-		if (objects[i]->token)
-			changes[rows++].after = objects[i];
-	rv = rows ? store_commit(partition, &next, changes, rows, false) : CKR_OK;
+	rv = store_commit(partition, &next, changes, rows, false);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }
@@ -129,21 +136,29 @@ static bool owner_gone(struct command *command)
 	return !session || command->client->closed;
 }
 
+/* May a session object still enter? A token object is on disk and does in any case. */
+static CK_RV may_enter(struct command *command, const struct object *object)
+{
+	if (object->token)
+		return CKR_OK;
+	if (owner_gone(command))
+		return CKR_SESSION_HANDLE_INVALID;
+	return object_allowed(command, &object->attributes);
+}
+
 static CK_RV enter_all(struct command *command, struct object **objects, size_t count)
 {
 	struct partition *partition = command->partition;
-	CK_RV rv = CKR_OK;
+	CK_RV rv = CKR_OK, one;
 	size_t i;
 
 	pthread_mutex_lock(&partition->lock);
-	for (i = 0; i < count && rv == CKR_OK; i++) {
-		if (!objects[i]->token && owner_gone(command))
-			rv = CKR_SESSION_HANDLE_INVALID;
-		else if (!objects[i]->token && objects[i]->is_private &&
-			 !session_user(command->session))
-			rv = CKR_USER_NOT_LOGGED_IN;
-		else if (!partition->dead)
-			rv = enter(partition, objects[i]);
+	for (i = 0; i < count && !partition->dead; i++) {
+		one = may_enter(command, objects[i]);
+		if (one == CKR_OK)
+			one = enter(partition, objects[i]);
+		if (one != CKR_OK)
+			rv = one;
 		if (objects[i]->is_private)
 			partition_lock_objects(partition);
 	}
@@ -151,10 +166,28 @@ static CK_RV enter_all(struct command *command, struct object **objects, size_t 
 	return rv;
 }
 
-CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
+/* Session objects alone do not wait for the disk. */
+static CK_RV add(struct command *command, struct object **objects, size_t count, bool durable)
 {
 	struct partition *partition = command->partition;
+	CK_RV rv;
+
+	if (durable)
+		pthread_mutex_lock(&partition->commit_lock);
+	rv = admit(partition, objects, count);
+	if (rv == CKR_OK && durable)
+		rv = store_new(partition, objects, count);
+	if (rv == CKR_OK)
+		rv = enter_all(command, objects, count);
+	if (durable)
+		pthread_mutex_unlock(&partition->commit_lock);
+	return rv;
+}
+
+CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
+{
 	struct object *objects[2] = { NULL, NULL };
+	bool durable = false;
 	CK_RV rv = CKR_OK;
 	size_t i;
 
@@ -162,14 +195,10 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 		rv = object_allowed(command, &sets[i]);
 		if (rv == CKR_OK && !(objects[i] = make(command, &sets[i])))
 			rv = CKR_HOST_MEMORY;
+		durable = durable || (objects[i] && objects[i]->token);
 	}
-	if (rv == CKR_OK) {
-		pthread_mutex_lock(&partition->commit_lock);
-		rv = store_new(partition, objects, count);
-		if (rv == CKR_OK)
-			rv = enter_all(command, objects, count);
-		pthread_mutex_unlock(&partition->commit_lock);
-	}
+	if (rv == CKR_OK)
+		rv = add(command, objects, count, durable);
 	for (i = 0; i < count; i++) {
 		if (objects[i])
 			handles[i] = objects[i]->handle;

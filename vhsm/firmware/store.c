@@ -510,6 +510,9 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 	if (!ret)
 		ret = storage_call(BOARD_COMMIT, part, count ? 2 : 1, &committed, sizeof(committed),
 				   &length);
+	/* Whether it is on disk nobody knows: what is in memory must not be built on. */
+	if (ret == -EPIPE || ret == -EPROTO)
+		partition->failed = CKR_DEVICE_ERROR;
 	if (ret < 0)
 		return commit_error(ret);
 	if (length != sizeof(committed) || committed.counter != next->counter) {
