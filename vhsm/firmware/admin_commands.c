@@ -262,15 +262,12 @@ CK_RV command_partition_create(struct command *command)
 	if (!length || length >= sizeof(info.name) || memchr(name, 0, length))
 		return CKR_ARGUMENTS_BAD;
 	memcpy(info.name, name, length);
-	/* On a user's own board common tools come first, elsewhere the keys (architecture.md). */
-	if (embedded_owner(command))
-		info.flags = 0;
-	switch (number(command, HSM_FIELD_PROFILE, !!info.flags)) {
+	/* What an officer makes is strict unless told otherwise; only the board's own first partition is not. */
+	switch (number(command, HSM_FIELD_PROFILE, 1)) {
 	case 0:
 		info.flags = 0;
 		break;
 	case 1:
-		info.flags = BOARD_PARTITION_STRICT;
 		break;
 	default:
 		return CKR_ARGUMENTS_BAD;
