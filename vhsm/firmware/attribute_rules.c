@@ -396,6 +396,9 @@ static CK_RV consistent(const struct rule_context *context, enum template_use us
 		return CKR_OK;
 	if (conflict(object, object))
 		return CKR_TEMPLATE_INCONSISTENT;
+	/* One that leaves wrapped comes back as one that decrypts, also after CKA_WRAP was taken from it. */
+	if (both(object, CKA_WRAP, object, CKA_EXTRACTABLE))
+		return CKR_TEMPLATE_INCONSISTENT;
 	if ((use & (TEMPLATE_UNWRAP | TEMPLATE_DERIVE)) &&
 	    !attributes_bool(object, CKA_SENSITIVE, true))
 		return CKR_TEMPLATE_INCONSISTENT;
@@ -576,12 +579,16 @@ CK_RV template_finish(enum template_use use, uint64_t mechanism, const struct at
 
 /* ---- changes ---- */
 
+/*
+ * The SO vouches for what a trusted key is used for: nobody else adds to it, or a trusted key that wraps would one day
+ * decrypt what it has wrapped.
+ */
 static CK_RV change(const struct rule_context *context, enum template_use use,
 		    const struct attribute *item, struct attributes *object)
 {
 	const struct rule *rule = rule_of(object, item->type);
 	bool now = attributes_bool(object, item->type, false);
-	bool down, wanted;
+	bool down, wanted, vouched = attributes_bool(object, CKA_TRUSTED, false);
 
 	if (!rule)
 		return CKR_ATTRIBUTE_TYPE_INVALID;
@@ -592,7 +599,8 @@ static CK_RV change(const struct rule_context *context, enum template_use use,
 		down = (rule->flags & F_DOWN) || (context->strict && (rule->flags & F_STRICT_DOWN));
 		if (wanted != now && ((now && (rule->flags & F_UP)) || (!now && down)))
 			return CKR_ATTRIBUTE_READ_ONLY;
-		if (wanted && !now && (rule->flags & F_SO) && !context->so)
+		if (wanted && !now && !context->so &&
+		    ((rule->flags & F_SO) || (vouched && (rule->flags & F_STRICT_DOWN))))
 			return CKR_ATTRIBUTE_READ_ONLY;
 	}
 	return store_value(object, rule, item);

@@ -160,18 +160,36 @@ static bool sensitive(const struct object *object)
 	return attributes_bool(&object->attributes, CKA_SENSITIVE, true);
 }
 
+/*
+ * Does nobody know the wrapping key but this token? A value that was imported, unwrapped or agreed upon may be known
+ * to the caller, however sensitive it has become; the SO vouches for those that are not.
+ */
+static bool known_to_nobody(const struct object *wrapping)
+{
+	if (attributes_bool(&wrapping->attributes, CKA_TRUSTED, false))
+		return true;
+	return is_class(wrapping, CKO_SECRET_KEY) &&
+	       attributes_bool(&wrapping->attributes, CKA_LOCAL, false) &&
+	       attributes_bool(&wrapping->attributes, CKA_ALWAYS_SENSITIVE, false);
+}
+
 /* What the strict profile adds: no wrapping that gives a key to somebody the token does not know */
 static CK_RV strict_wrap(const struct mechanism *mechanism, const struct object *wrapping,
 			 const struct object *key)
 {
 	uint64_t kek, length;
 
-	if (mechanism->info->family == MECH_FAMILY_CIPHER)
+	/*
+	 * The caller chooses the nonce of GCM and CCM. Two keys wrapped under one nonce differ by what their envelopes
+	 * differ, so that a known one gives the other away; encryption under it gives the key stream.
+	 */
+	if (mechanism->info->family == MECH_FAMILY_CIPHER ||
+	    mechanism->info->family == MECH_FAMILY_AEAD)
 		return CKR_MECHANISM_INVALID;
+	if (!known_to_nobody(wrapping))
+		return CKR_KEY_NOT_WRAPPABLE;
 	if (is_class(wrapping, CKO_PUBLIC_KEY))
-		return attributes_bool(&wrapping->attributes, CKA_TRUSTED, false)
-			       ? CKR_OK
-			       : CKR_KEY_NOT_WRAPPABLE;
+		return CKR_OK;
 	if (sensitive(key) && !sensitive(wrapping))
 		return CKR_KEY_NOT_WRAPPABLE;
 	kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
