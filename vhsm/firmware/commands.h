@@ -6,6 +6,7 @@
  *
  * Locks, outer before inner:
  *   1. the turn in a session (session_enter): one command at a time; not a mutex
+ *	then partition.pin_lock: one PIN at a time is tried or set
  *   2. partition.commit_lock: whoever changes what is stored. Held over the board's answer
  *   3. partition.lock: index of objects, list of clients, who is logged in. Never held over the board's
  *	answer, a PIN's key derivation or a private-key operation
@@ -163,6 +164,7 @@ struct partition {
 	uint8_t row_key[SECRET_SIZE];
 	uint8_t hash_key[SECRET_SIZE];
 
+	pthread_mutex_t pin_lock;
 	pthread_mutex_t commit_lock;
 	uint8_t *message; /* of the commit at hand, under commit_lock */
 	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */
@@ -486,6 +488,7 @@ struct command_row {
 #define COMMAND_ALWAYS	(1U << 1) /* also on the device partition and on one that failed */
 #define COMMAND_DEVICE	(1U << 2) /* on the device partition only */
 #define COMMAND_SECRET	(1U << 3) /* the request carries PINs or keys: wipe it */
+#define COMMAND_PIN	(1U << 4) /* tries or sets a PIN: one at a time in a partition */
 
 /* command_row_find - row of an operation code, NULL: not implemented */
 const struct command_row *command_row_find(unsigned int code);

@@ -14,6 +14,7 @@
 #define ROW_USE(name, fn, u)   [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
 #define ALWAYS		       (COMMAND_NO_TURN | COMMAND_ALWAYS)
 #define SECRET		       COMMAND_SECRET
+#define PIN		       (COMMAND_SECRET | COMMAND_PIN)
 #define DEVICE		       COMMAND_DEVICE
 
 static const struct command_row rows[] = {
@@ -24,14 +25,14 @@ static const struct command_row rows[] = {
 	ROW(TOKEN_INFO, token_info),
 	ROW(MECHANISM_LIST, mechanism_list),
 	ROW(MECHANISM_INFO, mechanism_info),
-	ROW_FLAGS(TOKEN_INIT, token_init, SECRET),
-	ROW_FLAGS(PIN_INIT, pin_init, SECRET),
-	ROW_FLAGS(PIN_SET, pin_set, SECRET),
+	ROW_FLAGS(TOKEN_INIT, token_init, PIN),
+	ROW_FLAGS(PIN_INIT, pin_init, PIN),
+	ROW_FLAGS(PIN_SET, pin_set, PIN),
 	ROW(SESSION_OPEN, session_open),
 	ROW_FLAGS(SESSION_CLOSE, session_close, COMMAND_NO_TURN),
 	ROW(SESSION_CLOSE_ALL, session_close_all),
 	ROW_FLAGS(SESSION_INFO, session_info, COMMAND_NO_TURN),
-	ROW_FLAGS(LOGIN, login, SECRET),
+	ROW_FLAGS(LOGIN, login, PIN),
 	ROW(LOGOUT, logout),
 	ROW(SESSION_CANCEL, session_cancel),
 	ROW_FLAGS(OBJECT_CREATE, object_create, SECRET),
@@ -73,9 +74,9 @@ static const struct command_row rows[] = {
 	ROW(DECAPSULATE, decapsulate),
 	ROW(RANDOM, random),
 	ROW_FLAGS(SEED, seed, SECRET),
-	ROW_FLAGS(CLAIM, claim, DEVICE | SECRET),
-	ROW_FLAGS(OFFICER_LOGIN, officer_login, DEVICE | SECRET),
-	ROW_FLAGS(OFFICER_PIN, officer_pin, DEVICE | SECRET),
+	ROW_FLAGS(CLAIM, claim, DEVICE | PIN),
+	ROW_FLAGS(OFFICER_LOGIN, officer_login, DEVICE | PIN),
+	ROW_FLAGS(OFFICER_PIN, officer_pin, DEVICE | PIN),
 	ROW_FLAGS(DEVICE_STATUS, device_status, DEVICE),
 	ROW_FLAGS(PARTITION_LIST, partition_list, DEVICE),
 	ROW_FLAGS(PARTITION_CREATE, partition_create, DEVICE),
@@ -116,6 +117,25 @@ static CK_RV check_role(const struct command *command)
 	}
 }
 
+/*
+ * PINs take their turns: a try counts as a failure until it has proved right, so that many right ones at once would lock
+ * the PIN; a PIN that is being set must not outlive a C_InitToken that came between; and each takes much memory.
+ */
+static CK_RV handle(struct command *command, const struct command_row *row)
+{
+	struct partition *partition = command->partition;
+	CK_RV rv;
+
+	if (!(row->flags & COMMAND_PIN))
+		return row->handler(command);
+	pthread_mutex_lock(&partition->pin_lock);
+	rv = check_role(command);
+	if (rv == CKR_OK)
+		rv = row->handler(command);
+	pthread_mutex_unlock(&partition->pin_lock);
+	return rv;
+}
+
 static CK_RV run_in_session(struct command *command, const struct command_row *row, uint32_t id)
 {
 	struct session *session = session_find(command->client, id);
@@ -134,7 +154,7 @@ static CK_RV run_in_session(struct command *command, const struct command_row *r
 		if (rv == CKR_OK) {
 			rv = check_role(command);
 			if (rv == CKR_OK)
-				rv = row->handler(command);
+				rv = handle(command, row);
 			session_leave(session);
 		}
 	}
@@ -154,7 +174,7 @@ static CK_RV run(struct command *command, const struct command_row *row, uint32_
 	if (command->info->session)
 		return run_in_session(command, row, session);
 	rv = check_role(command);
-	return rv == CKR_OK ? row->handler(command) : rv;
+	return rv == CKR_OK ? handle(command, row) : rv;
 }
 
 static void put_response_header(uint8_t *response, unsigned int operation, uint32_t session,
