@@ -32,6 +32,7 @@
 #define BACKLOG_TURNS	 16 /* commands in a row with more behind them before help is called */
 #define IDLE_KEEP	 4 /* idle threads kept beyond one for each processor */
 #define MISSES_MAX	 4 /* polling in vain, in a row, before it is given up */
+#define YIELD_NS	 4000 /* polling alone for so long; then whoever wants the processor gets it */
 #define PREEMPTED_NS	 50000 /* a gap in polling as long as this: the processor is wanted by others */
 #define EAGER_TURNS \
 	64 /* commands before which the socket is passed on, after messages had to wait */
@@ -450,7 +451,7 @@ static bool stay_leader(struct worker *worker)
  */
 static void spin_or_leave(struct worker *worker)
 {
-	uint64_t now = now_ns(), before;
+	uint64_t start = now_ns(), now = start, before;
 	bool spin;
 
 	pthread_mutex_lock(&worker->pool->lock);
@@ -473,6 +474,12 @@ static void spin_or_leave(struct worker *worker)
 				return;
 			relax();
 		}
+		/*
+		 * The scheduler likes to put whoever was woken on the processor of the waker: the client
+		 * that we poll for may be waiting for this one.
+		 */
+		if (now - start > YIELD_NS)
+			sched_yield();
 		before = now;
 		now = now_ns();
 		if (now - before > PREEMPTED_NS)
