@@ -94,23 +94,23 @@ static size_t hash_bytes(const uint8_t *data, size_t length)
 	return hash ^ (hash >> 32);
 }
 
-static size_t hash_attribute(const struct attributes *set, uint64_t type)
+/*
+ * Is the object in this table, and where? One without a label or id is not in that table: nobody looks for it
+ * there, and sealed objects, which have neither, would all share one chain.
+ */
+static bool object_hash(const struct object *object, unsigned int table, size_t *hash)
 {
-	const struct attribute *item = attributes_find(set, type);
+	const struct attribute *item;
 
-	return item ? hash_bytes(item->value, item->length) : 0;
-}
-
-static size_t object_hash(const struct object *object, unsigned int table)
-{
-	switch (table) {
-	case BY_LABEL:
-		return hash_attribute(&object->attributes, CKA_LABEL);
-	case BY_ID:
-		return hash_attribute(&object->attributes, CKA_ID);
-	default:
-		return object->handle;
+	if (table == BY_HANDLE) {
+		*hash = object->handle;
+		return true;
 	}
+	item = attributes_find(&object->attributes, table == BY_LABEL ? CKA_LABEL : CKA_ID);
+	if (!item || !item->length)
+		return false;
+	*hash = hash_bytes(item->value, item->length);
+	return true;
 }
 
 static struct object **chain(const struct object_index *index, unsigned int table, size_t hash)
@@ -122,9 +122,12 @@ static void link_object(struct object_index *index, struct object *object)
 {
 	struct object **head;
 	unsigned int table;
+	size_t hash;
 
 	for (table = 0; table < TABLES; table++) {
-		head = chain(index, table, object_hash(object, table));
+		if (!object_hash(object, table, &hash))
+			continue;
+		head = chain(index, table, hash);
 		object->next[table] = *head;
 		*head = object;
 	}
@@ -181,9 +184,12 @@ void index_remove(struct object_index *index, struct object *object)
 {
 	struct object **link;
 	unsigned int table;
+	size_t hash;
 
 	for (table = 0; table < TABLES; table++) {
-		link = chain(index, table, object_hash(object, table));
+		if (!object_hash(object, table, &hash))
+			continue;
+		link = chain(index, table, hash);
 		while (*link && *link != object)
 			link = &(*link)->next[table];
 		if (!*link)
