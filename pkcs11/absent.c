@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Functions that every list must have and that no command stands behind. Each answers CKR_FUNCTION_NOT_SUPPORTED, after
- * the codes that a wrong handle or a missing C_Initialize have; the reasons are in Documentation/pkcs11.rst.
+ * Functions that every list must have and that no command stands behind. Each answers
+ * CKR_FUNCTION_NOT_SUPPORTED, after the codes that a wrong handle or a missing C_Initialize have;
+ * the reasons are in Documentation/pkcs11.rst.
  */
 #include "internal.h"
 
@@ -31,7 +32,10 @@ static CK_RV absent(CK_SESSION_HANDLE handle, CK_RV answer)
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-/* State of operations: it would have to leave the device sealed, and restore into another session. */
+/*
+ * State of operations: it would have to leave the device sealed, and restore into another
+ * session.
+ */
 ABSENT(C_GetOperationState, CK_BYTE_PTR a, CK_ULONG_PTR b)
 ABSENT(C_SetOperationState, CK_BYTE_PTR a, CK_ULONG b, CK_OBJECT_HANDLE c, CK_OBJECT_HANDLE d)
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One command to the device: from the session to libhsm's request and back, and the one table that says which CKR_
- * number an error of libhsm becomes. Which call answers with what is the device's decision wherever it was reached.
+ * One command to the device: from the session to libhsm's request and back, and the one table
+ * that says which CKR_ number an error of libhsm becomes. Which call answers with what is the
+ * device's decision wherever it was reached.
  */
 #include <errno.h>
 #include <stdio.h>

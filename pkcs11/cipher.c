@@ -76,7 +76,10 @@ static CK_RV in_parts(const struct cipher *cipher, struct session *session, uint
 	CK_ULONG bound = stream_bound(cipher->use, hint, length);
 
 	if (!out || *out_length < bound) {
-		/* The bound may be a block too much for a padded text: the device knows, if it can be asked in one go. */
+		/*
+		 * The bound may be a block too much for a padded text: the device knows, if it
+		 * can be asked in one go.
+		 */
 		if (out && length <= HSM_DATA_MAX)
 			return in_one_command(cipher, session, in, length, out, out_length);
 		*out_length = bound;
@@ -118,7 +121,10 @@ static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 	if ((!in && length) || !out_length || length > (CK_ULONG)-1 - UPDATE_SLACK) {
 		rv = CKR_ARGUMENTS_BAD;
 	} else if (!out) {
-		/* Answered here, a little too high as 5.2 allows: a part that gives nothing would be taken for a real one. */
+		/*
+		 * Answered here, a little too high as 5.2 allows: a part that gives nothing would
+		 * be taken for a real one.
+		 */
 		*out_length = length + UPDATE_SLACK;
 	} else if (length > HSM_DATA_MAX - UPDATE_SLACK && *out_length < length + UPDATE_SLACK) {
 		/* Several commands: what the first of them took could not be given back. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Devices, the slots that their partitions are, and the channel of each slot, opened at first need. A slot's id is the
- * partition's own slot number, with the device's number above it: the same in every process and after a restart.
+ * Devices, the slots that their partitions are, and the channel of each slot, opened at first
+ * need. A slot's id is the partition's own slot number, with the device's number above it: the
+ * same in every process and after a restart.
  */
 #include <ctype.h>
 #include <pthread.h>
@@ -15,7 +16,8 @@
 /**
  * struct device - a device that is configured
  * @number: upper part of its slots' ids
- * @handle: NULL while it could not be opened. Changes under the refresh lock, and only while no slot of it is in use
+ * @handle: NULL while it could not be opened. Changes under the refresh lock, and only
+ *	while no slot of it is in use
  * @lost: a command found it gone
  */
 struct device {
@@ -169,8 +171,9 @@ static void channel_close(struct slot *slot)
 }
 
 /*
- * A device that was lost: its sessions are void, and when the last call that used one has ended, the device is closed,
- * so that it can be opened anew. Nobody can begin to use a slot meanwhile, as none of them is present.
+ * A device that was lost: its sessions are void, and when the last call that used one has ended,
+ * the device is closed, so that it can be opened anew. Nobody can begin to use a slot meanwhile,
+ * as none of them is present.
  */
 static void device_drop(struct device *d)
 {
@@ -264,7 +267,10 @@ static void refresh(void)
 
 	devices_look();
 	for (d = devices; d; d = d->next)
-		/* A device that died since the last look is noticed by the look, and opened anew in the second try. */
+		/*
+		 * A device that died since the last look is noticed by the look, and opened anew
+		 * in the second try.
+		 */
 		for (tries = 0; tries < 2; tries++) {
 			if (d->handle && atomic_load(&d->lost))
 				device_drop(d);
@@ -285,7 +291,10 @@ void slots_refresh(void)
 	pthread_mutex_unlock(&refresh_lock);
 }
 
-/* A lost device is looked for by whoever asks for one of its slots, else once in the life of the module. */
+/*
+ * A lost device is looked for by whoever asks for one of its slots, else once in the life of the
+ * module.
+ */
 static void look_once(CK_SLOT_ID id)
 {
 	struct device *d;

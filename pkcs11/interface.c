@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The function lists and the interfaces by which they are found. All versions share the same functions.
+ * The function lists and the interfaces by which they are found. All versions share the same
+ * functions.
  */
 #include <string.h>
 #include "internal.h"
@@ -43,7 +44,8 @@ static CK_FUNCTION_LIST_3_0 list_3_0 = { { 3, 0 }, FUNCTIONS_2_40, FUNCTIONS_3_0
 static CK_FUNCTION_LIST_3_2 list_3_2 = { { 3, 2 }, FUNCTIONS_2_40, FUNCTIONS_3_0, FUNCTIONS_3_2 };
 
 /*
- * The first is the default. No CKF_INTERFACE_FORK_SAFE: a child has to initialize anew, and only that is promised.
+ * The first is the default. No CKF_INTERFACE_FORK_SAFE: a child has to initialize anew, and only
+ * that is promised.
  */
 static CK_INTERFACE interfaces[] = {
 	{ (char *)"PKCS 11", &list_3_2, 0 },

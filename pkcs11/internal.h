@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The PKCS#11 module: what its files share. The module translates calls into commands of libhsm and
- * answers back; it holds no key, no policy and nothing of the token's state.
+ * The PKCS#11 module: what its files share. The module translates calls into commands of libhsm
+ * and answers back; it holds no key, no policy and nothing of the token's state.
  *
  *   module.c	life of the module: initialize, finalize, fork
  *   interface.c	function lists and interfaces
@@ -18,8 +18,9 @@
  *   key.c	key generation, wrapping, derivation, encapsulation, random
  *   absent.c	functions that answer CKR_FUNCTION_NOT_SUPPORTED
  *
- * Locking: device.c's refresh lock is taken before the module lock. No lock is held while a command runs, but for
- * the one under which a slot's channel is opened. Sessions and slots live while somebody counts on them.
+ * Locking: device.c's refresh lock is taken before the module lock. No lock is held while a
+ * command runs, but for the one under which a slot's channel is opened. Sessions and slots live
+ * while somebody counts on them.
  */
 #ifndef PKCS11_INTERNAL_H
 #define PKCS11_INTERNAL_H
@@ -50,7 +51,9 @@ bool module_running(void);
 CK_RV module_enter(void);
 void module_leave(void);
 
-/* module_lock - guards the list of slots and the free list of sessions; never held over a command */
+/*
+ * module_lock - guards the list of slots and the free list of sessions; never held over a command
+ */
 void module_lock(void);
 void module_unlock(void);
 
@@ -121,9 +124,11 @@ enum stream_use {
  * @index: in the table
  * @slot: counted
  * @device_session: the device's number of it
- * @generation: of the channel when it was opened; another now means that the device has forgotten the session
- * @stream: enum stream_use -> STREAM_* of stream.c for the mechanism that was last begun. A hint: what the device has
- *	begun is the device's to know, and a wrong hint ends in its error
+ * @generation: of the channel when it was opened; another now means that the device has
+ *	forgotten the session
+ * @stream: enum stream_use -> STREAM_* of stream.c for the mechanism that was last begun.
+ *	A hint: what the device has begun is the device's to know, and a wrong hint ends in its
+ *	error
  * @next: free list
  *
  * Nothing but @word and @stream changes while the session is open.
@@ -140,7 +145,8 @@ struct session {
 
 /**
  * session_get - the session of a handle
- * Return: CKR_OK, then session_put() follows; CKR_CRYPTOKI_NOT_INITIALIZED, CKR_SESSION_HANDLE_INVALID.
+ * Return: CKR_OK, then session_put() follows; CKR_CRYPTOKI_NOT_INITIALIZED,
+ * CKR_SESSION_HANDLE_INVALID.
  */
 CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session);
 void session_put(struct session *session);
@@ -186,7 +192,10 @@ CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id, enum hsm_operation opera
 /* call_begin_in - begin a command in a session that the caller holds and keeps */
 CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation);
 
-/* call_run - send the command and wait. Return: the device's CKR_ number, or what a lost command is answered with. */
+/*
+ * call_run - send the command and wait. Return: the device's CKR_ number, or what a lost command
+ * is answered with.
+ */
 CK_RV call_run(struct call *call);
 
 /* call_submit, call_wait - the same in two steps */
@@ -211,19 +220,31 @@ CK_RV call_finish(struct call *call);
 CK_RV call_output(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_BYTE *out,
 		  CK_ULONG *length);
 
-/* call_room - value of OUT_MAX for a buffer of the caller; without one 0, for commands that always give something */
+/*
+ * call_room - value of OUT_MAX for a buffer of the caller; without one 0, for commands that
+ * always give something
+ */
 uint64_t call_room(const CK_BYTE *out, CK_ULONG length);
 
 /* call_room_or_query - the same for the operations of a session, where a step may give nothing */
 uint64_t call_room_or_query(const CK_BYTE *out, CK_ULONG length);
 
-/* call_left - after CKR_OK: bytes of output that the response did not hold; the next final command brings more */
+/*
+ * call_left - after CKR_OK: bytes of output that the response did not hold; the next final
+ * command brings more
+ */
 CK_ULONG call_left(const struct call *call);
 
-/* call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there is none. */
+/*
+ * call_handle - a handle of the response to the caller. Return: @rv, CKR_DEVICE_ERROR when there
+ * is none.
+ */
 CK_RV call_handle(struct call *call, CK_RV rv, enum hsm_field_tag tag, CK_OBJECT_HANDLE *handle);
 
-/* error_is_loss - is the device gone, as opposed to one that answers and lacks what was asked for? */
+/*
+ * error_is_loss - is the device gone, as opposed to one that answers and lacks what was asked
+ * for?
+ */
 bool error_is_loss(const struct hsm_error *error, int result);
 
 /* error_rv - CKR_ number for an error of libhsm, which is shown when HSM_DEBUG is set */
@@ -235,7 +256,8 @@ CK_RV error_rv(const struct hsm_error *error, int result);
 
 /**
  * template_put - a template as a field
- * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID; lack of room sticks in the writer.
+ * Return: CKR_OK, CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID; lack of room sticks in the
+ * writer.
  */
 CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag,
 		   const CK_ATTRIBUTE *attributes, CK_ULONG count);
@@ -258,7 +280,10 @@ CK_RV mechanism_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism);
 
 /* ---- stream.c ---- */
 
-/* stream_hint - what STREAM_* to keep in the session for a mechanism that mechanism_put() accepted */
+/*
+ * stream_hint - what STREAM_* to keep in the session for a mechanism that mechanism_put()
+ * accepted
+ */
 uint32_t stream_hint(const CK_MECHANISM *mechanism);
 
 /**
@@ -266,7 +291,8 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism);
  * @single: the command for all in one
  * @update: for a part
  * @final: for the end
- * @output: field of the result: DATA, SIGNATURE; 0 with verification, where the signature goes along with @final
+ * @output: field of the result: DATA, SIGNATURE; 0 with verification, where the signature
+ *	goes along with @final
  * @parts_output: do the parts have output (encryption, decryption)?
  */
 struct stream {
@@ -290,7 +316,8 @@ CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length);
  * stream_run - run a one-shot call as parts, several of them under way at a time
  * @session: held by the caller
  * @in: input
- * @out: room for stream_bound() bytes (ciphers), for the signature or digest; the signature itself with verification
+ * @out: room for stream_bound() bytes (ciphers), for the signature or digest; the
+ *	signature itself with verification
  * @out_length: in: size; out: bytes written
  */
 CK_RV stream_run(struct session *session, const struct stream *stream, const CK_BYTE *in,

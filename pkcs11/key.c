@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys that come from keys or from nothing: generation, wrapping, derivation, encapsulation; and random bytes.
+ * Keys that come from keys or from nothing: generation, wrapping, derivation, encapsulation; and
+ * random bytes.
  */
 #include <string.h>
 #include "internal.h"

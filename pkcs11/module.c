@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of the module: C_Initialize, C_Finalize, what happens over fork, and C_GetInfo. The one piece of process-wide
- * state that PKCS#11 asks for is here; it is reached by the functions of internal.h alone.
+ * Life of the module: C_Initialize, C_Finalize, what happens over fork, and C_GetInfo. The one
+ * piece of process-wide state that PKCS#11 asks for is here; it is reached by the functions of
+ * internal.h alone.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -11,8 +12,9 @@
 #include "internal.h"
 
 /*
- * The life word is in a page that a child of fork finds zeroed: a child sees the module as not initialized without a
- * handler in fork and without a system call each time it looks. Where the kernel has no such pages, the pid decides.
+ * The life word is in a page that a child of fork finds zeroed: a child sees the module as not
+ * initialized without a handler in fork and without a system call each time it looks. Where the
+ * kernel has no such pages, the pid decides.
  */
 struct life {
 	_Atomic uint32_t running;
@@ -55,7 +57,10 @@ CK_RV module_enter(void)
 
 void module_leave(void)
 {
-	/* In a child of fork the lock may be held by a thread that is not there: only a C_Finalize that waits is told. */
+	/*
+	 * In a child of fork the lock may be held by a thread that is not there: only a
+	 * C_Finalize that waits is told.
+	 */
 	if (atomic_fetch_sub(&callers, 1) == 1 && atomic_load(&life_word()->finalizing))
 		module_left();
 }
@@ -98,8 +103,8 @@ static CK_RV life_begin(void)
 }
 
 /*
- * A child that initializes anew: threads of the parent may have held any lock and any count at the fork, and do not
- * exist here. What the parent had is dropped as memory only.
+ * A child that initializes anew: threads of the parent may have held any lock and any count at
+ * the fork, and do not exist here. What the parent had is dropped as memory only.
  */
 static void drop_parents(void)
 {
@@ -119,7 +124,10 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 		return CKR_OK;
 	if (args->pReserved)
 		return CKR_ARGUMENTS_BAD;
-	/* All four or none. Locks of the system do for every kind of thread there is on Linux, so callbacks are not called. */
+	/*
+	 * All four or none. Locks of the system do for every kind of thread there is on Linux, so
+	 * callbacks are not called.
+	 */
 	functions = !!args->CreateMutex + !!args->DestroyMutex + !!args->LockMutex +
 		    !!args->UnlockMutex;
 	if (functions && functions != 4)
@@ -128,8 +136,9 @@ static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
 }
 
 /*
- * init_lock itself may have been held by another thread at a fork. A child can tell, as its life page is wiped while
- * `initialized` is set, and only its one thread is there when it comes here first.
+ * init_lock itself may have been held by another thread at a fork. A child can tell, as its life
+ * page is wiped while `initialized` is set, and only its one thread is there when it comes here
+ * first.
  */
 static void init_lock_take(void)
 {
@@ -185,7 +194,10 @@ MODULE_API CK_RV C_Finalize(void *reserved)
 	init_lock_take();
 	if (!module_running())
 		goto out;
-	/* From here on every call ends with an error; those under way are waited for, as they use what is freed. */
+	/*
+	 * From here on every call ends with an error; those under way are waited for, as they use
+	 * what is freed.
+	 */
 	atomic_store(&life_word()->finalizing, 1);
 	atomic_store(&life_word()->running, 0);
 	wait_until_left();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mechanism parameters to fields: one row for each form that the table of mechanisms knows (hsm/mechanisms.h). The structures are
- * copied first, as a caller's memory need not be aligned for them. Values are not judged here; pointers and lengths are.
+ * Mechanism parameters to fields: one row for each form that the table of mechanisms knows
+ * (hsm/mechanisms.h). The structures are copied first, as a caller's memory need not be aligned
+ * for them. Values are not judged here; pointers and lengths are.
  */
 #include <string.h>
 #include "internal.h"
@@ -23,7 +24,10 @@ union parameter {
 	CK_AES_CBC_ENCRYPT_DATA_PARAMS cbc_data;
 };
 
-/* Bytes at a pointer of the caller's. Return: false when there is a length and no pointer, or the length is absurd. */
+/*
+ * Bytes at a pointer of the caller's. Return: false when there is a length and no pointer, or the
+ * length is absurd.
+ */
 static bool put(struct hsm_writer *w, enum hsm_field_tag tag, const void *data, CK_ULONG length)
 {
 	if ((!data && length) || length > HSM_DATA_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of sessions, and the calls about sessions, PINs and login. A handle is a number of use and an index; finding
- * its session is one compare-and-swap on the session's own cache line, so that threads with sessions of their own
- * do not meet.
+ * The table of sessions, and the calls about sessions, PINs and login. A handle is a number of
+ * use and an index; finding its session is one compare-and-swap on the session's own cache line,
+ * so that threads with sessions of their own do not meet.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -193,8 +193,9 @@ void sessions_forget(void)
 }
 
 /*
- * A channel that was lost is replaced by the command that finds it lost, so the generation may move on while
- * the session is opened: then it is not known to which of the two channels the session belongs.
+ * A channel that was lost is replaced by the command that finds it lost, so the generation may
+ * move on while the session is opened: then it is not known to which of the two channels the
+ * session belongs.
  */
 static CK_RV open_once(struct slot *slot, struct call *call, CK_FLAGS flags,
 		       unsigned int *generation)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data too long for one command. A one-shot call becomes the parts of the same operation, several of them under way
- * at a time, so that sealing here overlaps with work in the device; part numbers keep their order. What a
- * mechanism does to lengths has to be known for that before the first part is sent, because a buffer that turned
- * out too small half way could not be taken back: that is all that is remembered of the operation, as a hint.
+ * Data too long for one command. A one-shot call becomes the parts of the same operation, several
+ * of them under way at a time, so that sealing here overlaps with work in the device; part
+ * numbers keep their order. What a mechanism does to lengths has to be known for that before the
+ * first part is sent, because a buffer that turned out too small half way could not be taken
+ * back: that is all that is remembered of the operation, as a hint.
  */
 #include <string.h>
 #include "internal.h"
@@ -184,7 +185,10 @@ static void take_oldest(struct run *run)
 
 	if (rv == CKR_OK && run->rv == CKR_OK && run->stream->output)
 		rv = take_output(run, call);
-	/* An error ends the operation in the device, so parts behind it fail as well: the first one tells. */
+	/*
+	 * An error ends the operation in the device, so parts behind it fail as well: the first
+	 * one tells.
+	 */
 	if (rv != CKR_OK && run->rv == CKR_OK)
 		run->rv = rv;
 	call_end(call);

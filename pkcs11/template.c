@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attribute templates to fields and back. On the wire CK_ULONG has 64 bits and CK_BBOOL 8, whatever they
- * are here; the table says which attributes hold which. Whether an attribute may be there is the device's to say.
+ * Attribute templates to fields and back. On the wire CK_ULONG has 64 bits and CK_BBOOL 8,
+ * whatever they are here; the table says which attributes hold which. Whether an attribute may be
+ * there is the device's to say.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,10 @@ static CK_RV put_one(struct hsm_writer *writer, const CK_ATTRIBUTE *attribute, u
 {
 	CK_ULONG length = attribute->ulValueLen;
 
-	/* A length without a value, CK_UNAVAILABLE_INFORMATION among them, says nothing that could be meant. */
+	/*
+	 * A length without a value, CK_UNAVAILABLE_INFORMATION among them, says nothing that
+	 * could be meant.
+	 */
 	if ((!attribute->pValue && length) || length > HSM_DATA_MAX)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	switch (kind_of(attribute->type)) {

@@ -1051,7 +1051,8 @@
 #endif
 
 /*
- * Structures and functions since 2.40. Each block is left out where p11-kit's header has it: 0.25 brings those of 3.0.
+ * Structures and functions since 2.40. Each block is left out where p11-kit's header has it: 0.25
+ * brings those of 3.0.
  */
 #ifdef __cplusplus
 extern "C" {

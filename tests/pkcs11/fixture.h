@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of the PKCS#11 module share: the module named in HSM_PKCS11_MODULE, a device (HSM_TEST_DEVICE, else a
- * virtual HSM in a directory of its own), a token made through the API, and keys. Functions are inline so that a program uses
- * what it needs.
+ * What the tests of the PKCS#11 module share: the module named in HSM_PKCS11_MODULE, a device
+ * (HSM_TEST_DEVICE, else a virtual HSM in a directory of its own), a token made through the API,
+ * and keys. Functions are inline so that a program uses what it needs.
  */
 #ifndef TESTS_PKCS11_FIXTURE_H
 #define TESTS_PKCS11_FIXTURE_H

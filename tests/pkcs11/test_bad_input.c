@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Arguments that no caller should pass: missing pointers, huge counts and lengths, handles of what is gone. Each
- * has an answer, and afterwards the session works.
+ * Arguments that no caller should pass: missing pointers, huge counts and lengths, handles of
+ * what is gone. Each has an answer, and afterwards the session works.
  */
 #include "fixture.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The module as such: function lists and interfaces, C_Initialize and its arguments, what is answered before it, slots,
- * token information and mechanisms.
+ * The module as such: function lists and interfaces, C_Initialize and its arguments, what is
+ * answered before it, slots, token information and mechanisms.
  */
 #include "fixture.h"
 

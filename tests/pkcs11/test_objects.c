@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Objects: templates, attributes and the rules about changing them, searches, copies, what a session may see.
+ * Objects: templates, attributes and the rules about changing them, searches, copies, what a
+ * session may see.
  */
 #include "fixture.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Threads and processes: parallel work, C_Finalize in the middle of it, fork, two processes on one token, kill -9.
+ * Threads and processes: parallel work, C_Finalize in the middle of it, fork, two processes on
+ * one token, kill -9.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -89,7 +90,10 @@ static void threads_sign(void **state)
 	}
 }
 
-/* One session for all of them is the application's mistake: answers may be wrong, nothing may break. */
+/*
+ * One session for all of them is the application's mistake: answers may be wrong, nothing may
+ * break.
+ */
 static void *misuse(void *argument)
 {
 	CK_SESSION_HANDLE s = *(CK_SESSION_HANDLE *)argument;
@@ -233,8 +237,8 @@ static void fork_initializes_anew(void **state)
 }
 
 /*
- * Pages with the parent's secrets are wiped in a child, and with them the pointers that they held: a leak checker
- * takes what these pointed to for lost.
+ * Pages with the parent's secrets are wiped in a child, and with them the pointers that they
+ * held: a leak checker takes what these pointed to for lost.
  */
 int __lsan_is_turned_off(void);
 static int is_child;
@@ -283,7 +287,10 @@ static void fork_among_threads(void **state)
 	}
 }
 
-/* What another process stores is there at once, what it destroys is gone, and its login is its own. */
+/*
+ * What another process stores is there at once, what it destroys is gone, and its login is its
+ * own.
+ */
 static void makes_and_destroys(CK_SESSION_HANDLE parents)
 {
 	CK_SESSION_HANDLE s = child_login();
@@ -312,7 +319,10 @@ static void two_processes(void **state)
 	OK(sign_and_verify(s, found_pair(s, "from the other")));
 }
 
-/* A client that is killed leaves no session object and no session behind, and what it was answered for is there. */
+/*
+ * A client that is killed leaves no session object and no session behind, and what it was
+ * answered for is there.
+ */
 static void killed(CK_SESSION_HANDLE parents)
 {
 	CK_SESSION_HANDLE s = child_login();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The device dies under a program that goes on: its firmware process, then everything. Old sessions answer with
- * an error, new ones work, and no key is lost. With a device that the caller names there is nothing to kill: skipped.
+ * The device dies under a program that goes on: its firmware process, then everything. Old
+ * sessions answer with an error, new ones work, and no key is lost. With a device that the caller
+ * names there is nothing to kill: skipped.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -122,7 +123,10 @@ static CK_OBJECT_HANDLE private_key(CK_SESSION_HANDLE s)
 	return key;
 }
 
-/* Each answer on the way is an error that the documentation names; the end of it is that things work again. */
+/*
+ * Each answer on the way is an error that the documentation names; the end of it is that things
+ * work again.
+ */
 static void works_again(CK_SESSION_HANDLE old, CK_OBJECT_HANDLE key)
 {
 	CK_SESSION_HANDLE s = 0;

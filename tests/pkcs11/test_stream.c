@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Data in parts and data too long for one command: the same bytes come out however they went in, and a buffer that
- * is too small costs nothing.
+ * Data in parts and data too long for one command: the same bytes come out however they went in,
+ * and a buffer that is too small costs nothing.
  */
 #include "fixture.h"
 

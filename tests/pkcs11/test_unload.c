@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The end of the module: unloaded and loaded again, a process that exits in the middle of its sessions, another user of
- * libcrypto that has cleaned up before, and a process that only loads it.
+ * The end of the module: unloaded and loaded again, a process that exits in the middle of its
+ * sessions, another user of libcrypto that has cleaned up before, and a process that only loads
+ * it.
  */
 #include <sys/wait.h>
 #include <openssl/crypto.h>
@@ -114,7 +115,10 @@ static void endings(void **state)
 	}
 }
 
-/* What is in use when a process ends is not lost; the leak checker would say so of what a module left behind. */
+/*
+ * What is in use when a process ends is not lost; the leak checker would say so of what a module
+ * left behind.
+ */
 int __lsan_is_turned_off(void);
 
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void)

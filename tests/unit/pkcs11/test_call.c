@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One command: which code an error of libhsm becomes, and what of a response reaches the caller. The neighbours are
- * played here: a device that answers what the test says.
+ * One command: which code an error of libhsm becomes, and what of a response reaches the caller.
+ * The neighbours are played here: a device that answers what the test says.
  */
 #include <errno.h>
 #include <setjmp.h>

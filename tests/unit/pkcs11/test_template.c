@@ -153,7 +153,10 @@ static void unavailable(void **state)
 	assert_memory_equal(label, "abc", 3);
 }
 
-/* An answer that is not about what was asked, or too short, is the device's fault and nothing is read beyond it. */
+/*
+ * An answer that is not about what was asked, or too short, is the device's fault and nothing is
+ * read beyond it.
+ */
 static void wrong_answers(void **state)
 {
 	struct hsm_writer writer;
