@@ -84,25 +84,32 @@ static void raise_event(int event)
 	(void)n;
 }
 
-void transfer_end(struct transfer *transfer)
+uint32_t transfer_end(struct transfer *transfer)
 {
+	uint32_t before;
+
 	if (transfer->ended)
 		transfer->ended(transfer);
 	/*
 	 * From here on the transfer may be gone; waking an address of the past only wakes
 	 * somebody for nothing.
 	 */
-	if (atomic_exchange(&transfer->state, TRANSFER_DONE) == TRANSFER_SLEEPING)
+	before = atomic_exchange(&transfer->state, TRANSFER_DONE);
+	if (before == TRANSFER_SLEEPING)
 		futex_wake(&transfer->state, 1);
+	return before;
 }
 
 /* End a transfer that came through this queue. No lock held. */
 static void end(struct vfio_user *vu, struct queue *queue, struct transfer *transfer)
 {
 	bool notify = transfer->notify;
+	bool wake = transfer_end(transfer) == TRANSFER_POLLING;
 
-	transfer_end(transfer);
 	atomic_fetch_add(&queue->ends, 1);
+	/* The leader sleeps, and somebody else has taken the completion that it sleeps for. */
+	if (wake || atomic_load(&queue->leader_any))
+		raise_event(queue->event);
 	if (atomic_load(&queue->crowd) > 0)
 		futex_wake(&queue->ends, INT32_MAX);
 	if (notify && atomic_load(&vu->armed))
@@ -299,8 +306,7 @@ bool queue_arm(struct queue *queue)
 	       head != atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
 }
 
-/* The leader sleeps until something may have come. */
-static void sleep_on_event(struct vfio_user *vu, struct queue *queue)
+static void sleep_armed(struct vfio_user *vu, struct queue *queue)
 {
 	struct pollfd fds[] = {
 		{ .fd = queue->event, .events = POLLIN },
@@ -309,8 +315,6 @@ static void sleep_on_event(struct vfio_user *vu, struct queue *queue)
 	};
 	int n;
 
-	if (atomic_load(&vu->transport.lost) || queue_arm(queue))
-		return;
 	n = poll(fds, ARRAY_SIZE(fds), SLICE_MS);
 	if (n > 0 && fds[0].revents) {
 		drain(queue->event);
@@ -322,6 +326,36 @@ static void sleep_on_event(struct vfio_user *vu, struct queue *queue)
 		vfio_user_lost(vu, -ECONNRESET);
 	else if (n == 0 && !controller_alive(vu))
 		vfio_user_lost(vu, -ECONNRESET);
+}
+
+static bool set_state(struct transfer *transfer, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong(&transfer->state, &from, to);
+}
+
+/*
+ * The leader sleeps until something may have come. Whoever ends @transfer meanwhile sees in its state
+ * that the event has to be raised.
+ */
+static void sleep_for_transfer(struct vfio_user *vu, struct queue *queue, struct transfer *transfer)
+{
+	if (atomic_load(&vu->transport.lost) || queue_arm(queue))
+		return;
+	if (!set_state(transfer, TRANSFER_PENDING, TRANSFER_POLLING))
+		return;
+	sleep_armed(vu, queue);
+	set_state(transfer, TRANSFER_POLLING, TRANSFER_PENDING);
+}
+
+/* The same for whoever waits for a slot: until more than @seen transfers have ended. */
+static void sleep_for_any(struct vfio_user *vu, struct queue *queue, uint32_t seen)
+{
+	if (atomic_load(&vu->transport.lost) || queue_arm(queue))
+		return;
+	atomic_store(&queue->leader_any, true);
+	if (atomic_load(&queue->ends) == seen)
+		sleep_armed(vu, queue);
+	atomic_store(&queue->leader_any, false);
 }
 
 static bool take_lead(struct queue *queue)
@@ -348,11 +382,6 @@ static void give_lead(struct queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 	if (!found && atomic_load(&queue->crowd) > 0)
 		futex_wake(&queue->ends, 1);
-}
-
-static void set_state(struct transfer *transfer, uint32_t from, uint32_t to)
-{
-	atomic_compare_exchange_strong(&transfer->state, &from, to);
 }
 
 /* Sleep until woken with the result, or to lead, or to look at the clock. */
@@ -454,7 +483,7 @@ static void sleep_until_done(struct vfio_user *vu, struct queue *queue, struct t
 		}
 		while (!transfer_done(transfer)) {
 			if (reap(vu, queue) == 0)
-				sleep_on_event(vu, queue);
+				sleep_for_transfer(vu, queue, transfer);
 			enforce_limit(vu, queue, transfer);
 		}
 		give_lead(queue);
@@ -520,8 +549,7 @@ static void wait_for_slot(struct vfio_user *vu, struct queue *queue, uint32_t se
 	if (reap(vu, queue) != 0)
 		return;
 	if (take_lead(queue)) {
-		if (atomic_load(&queue->ends) == seen)
-			sleep_on_event(vu, queue);
+		sleep_for_any(vu, queue, seen);
 		reap(vu, queue);
 		give_lead(queue);
 		return;

@@ -18,6 +18,7 @@ enum transfer_state {
 	TRANSFER_SLEEPING	= 2,	/* likewise, and its waiter sleeps */
 	TRANSFER_LEAD		= 3,	/* likewise, and its waiter was woken to lead */
 	TRANSFER_DONE		= 4,
+	TRANSFER_POLLING	= 5,	/* in the device, its waiter sleeps on the transport's event */
 };
 
 /**
@@ -133,9 +134,9 @@ int socket_connect(const char *path);
 
 /*
  * transfer_end - publish a transfer's end and wake its waiter. The fields beside state are set
- * already.
+ * already. Return: the state before; to wake a waiter that was TRANSFER_POLLING is the transport's.
  */
-void transfer_end(struct transfer *transfer);
+uint32_t transfer_end(struct transfer *transfer);
 
 static inline bool transfer_done(struct transfer *transfer)
 {

@@ -142,6 +142,7 @@ struct slot {
  * @free, @free_count: stack of free slots; the last used is the warmest
  * @waits: for which spinning was not expected to be worth it
  * @leader: a thread sleeps on @event and will hand out what comes
+ * @leader_any: the leader waits for any end, not for that of a command of its own
  * @event: eventfd of the queue's vector
  * @ends: counts transfers that ended; threads that wait for a free slot sleep on it
  * @crowd: how many they are
@@ -160,6 +161,7 @@ struct queue {
 	unsigned int free_count;
 	_Atomic uint32_t waits;
 	atomic_bool leader;
+	atomic_bool leader_any;
 	int event;
 	_Atomic uint32_t ends;
 	atomic_int crowd;
