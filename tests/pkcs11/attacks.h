@@ -56,11 +56,17 @@ static inline CK_RV wrap(CK_SESSION_HANDLE s, CK_MECHANISM_TYPE type, CK_OBJECT_
 {
 	CK_BYTE iv[16] = { 0 };
 	CK_GCM_PARAMS gcm = { .pIv = iv, .ulIvLen = 12, .ulIvBits = 96, .ulTagBits = 128 };
+	CK_CCM_PARAMS ccm = { .ulDataLen = 32, .pNonce = iv, .ulNonceLen = 12, .ulMACLen = 16 };
+	CK_AES_CTR_PARAMS ctr = { .ulCounterBits = 32 };
 	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, NULL, 0 };
 	CK_MECHANISM mechanism = { type, NULL, 0 };
 
 	if (type == CKM_AES_GCM)
 		mechanism = (CK_MECHANISM){ type, &gcm, sizeof(gcm) };
+	if (type == CKM_AES_CCM)
+		mechanism = (CK_MECHANISM){ type, &ccm, sizeof(ccm) };
+	if (type == CKM_AES_CTR)
+		mechanism = (CK_MECHANISM){ type, &ctr, sizeof(ctr) };
 	if (type == CKM_RSA_PKCS_OAEP)
 		mechanism = (CK_MECHANISM){ type, &oaep, sizeof(oaep) };
 	if (type == CKM_AES_CBC || type == CKM_AES_CBC_PAD)
