@@ -6,6 +6,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -96,6 +97,8 @@ int sandbox_warm_up(void)
 
 	/* Otherwise malloc() counts the processors in /sys when the threads become many. */
 	mallopt(M_ARENA_MAX, 8);
+	/* Before it shrinks a thread's heap, glibc reads /proc/sys/vm/overcommit_memory: none shrinks. */
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG,
 				 NULL) ||
 	    RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1)

@@ -154,6 +154,27 @@ static void *some_thread(void *argument)
 	return malloc(1 << 20);
 }
 
+/* Many pieces, which a thread's own heap grows for, and shrinks when all of them have gone */
+static void *heap_thread(void *argument)
+{
+	static void *pieces[1024];
+
+	(void)argument;
+	for (size_t i = 0; i < 1024; i++)
+		pieces[i] = malloc(4000);
+	for (size_t i = 1024; i-- > 0;)
+		free(pieces[i]);
+	return NULL;
+}
+
+static void do_shrink_heap(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, heap_thread, NULL) || pthread_join(thread, NULL))
+		_exit(1);
+}
+
 /* Threads, each with its memory and random bytes; descriptors; sizes of files. */
 static void do_work(void)
 {
@@ -175,6 +196,7 @@ static void do_work(void)
 static void test_allowed(void **state)
 {
 	(void)state;
+	assert_int_equal(sandboxed(do_shrink_heap), ALLOWED);
 	assert_int_equal(sandboxed(do_work), ALLOWED);
 	assert_string_equal(said, "hsm-firmware: fine\n");
 }
