@@ -21,14 +21,22 @@ static const struct field_info field_table[] = {
 	HSM_FIELD_TABLE(FIELD_INFO)
 };
 
+enum field_row {
+#define FIELD_ROW(tag, name, type, max, doc) FIELD_ROW_##name,
+	HSM_FIELD_TABLE(FIELD_ROW)
+};
+
+/* Row number + 1 by tag: each field of each message asks. */
+static const uint8_t field_index[0x100] = {
+#define FIELD_PLACE(tag, name, type, max, doc) [tag] = FIELD_ROW_##name + 1,
+	HSM_FIELD_TABLE(FIELD_PLACE)
+};
+
 static const struct field_info *field_info(unsigned int tag)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(field_table) / sizeof(field_table[0]); i++)
-		if (field_table[i].tag == tag)
-			return &field_table[i];
-	return NULL;
+	if (tag >= sizeof(field_index) || !field_index[tag])
+		return NULL;
+	return &field_table[field_index[tag] - 1];
 }
 
 const char *hsm_field_name(unsigned int tag)
