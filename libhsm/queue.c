@@ -20,6 +20,7 @@
 #define ABORT_GRACE_MS 3000 /* an aborted command ends within this, or the controller is reset */
 #define PROBE_EVERY    16 /* waits that were not worth spinning, and then one try */
 #define SPIN_LEAST_NS  1000
+#define CROWDED_NS     20000 /* bound of spinning while as many threads wait as there are processors */
 #define YIELD_NS       4000 /* spinning alone for so long; then whoever wants the processor gets it */
 #define PREEMPTED_NS   20000 /* a gap in spinning as long as this: others want the processor */
 #define SERIALS	       (1U << (16 - SQ_LOG2))
@@ -306,6 +307,23 @@ bool queue_arm(struct queue *queue)
 	       head != atomic_load_explicit(&queue->cq_head, memory_order_relaxed);
 }
 
+/*
+ * The device has been silent for a while. Say again what was said: a tail or a doorbell that was lost
+ * must not cost as long as the longest command may take.
+ */
+static void remind(struct vfio_user *vu, struct queue *queue)
+{
+	uint32_t tail;
+
+	if (!vu->shadow)
+		return;
+	pthread_mutex_lock(&queue->lock);
+	tail = queue->sq_tail;
+	__atomic_store_n(&queue->shadow_host->sq_tail, htole32(tail), __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&queue->lock);
+	wire_post(&vu->socket, IHSM_DOORBELL_SQ(queue->index + 1), tail);
+}
+
 static void sleep_armed(struct vfio_user *vu, struct queue *queue)
 {
 	struct pollfd fds[] = {
@@ -326,6 +344,8 @@ static void sleep_armed(struct vfio_user *vu, struct queue *queue)
 		vfio_user_lost(vu, -ECONNRESET);
 	else if (n == 0 && !controller_alive(vu))
 		vfio_user_lost(vu, -ECONNRESET);
+	else if (n == 0)
+		remind(vu, queue);
 }
 
 static bool set_state(struct transfer *transfer, uint32_t from, uint32_t to)
@@ -523,22 +543,35 @@ static void learn(struct vfio_user *vu, struct transfer *transfer, bool quick)
 	atomic_store_explicit(transfer->spin, learnt, memory_order_relaxed);
 }
 
-void queue_wait(struct vfio_user *vu, struct transfer *transfer)
+/* While so many threads wait, the device has work for every processor: only a short answer is worth one. */
+static uint32_t crowded(const struct vfio_user *vu, int waiters, uint32_t budget)
 {
-	struct queue *queue = &vu->queue[transfer->queue % vu->queues];
-	uint32_t budget;
+	return waiters >= (int)vu->cpus && budget > CROWDED_NS ? CROWDED_NS : budget;
+}
+
+static void wait_for(struct vfio_user *vu, struct queue *queue, struct transfer *transfer,
+		     int waiters)
+{
+	uint32_t budget = crowded(vu, waiters, spin_budget(vu, queue, transfer));
 	uint64_t start;
 
-	if (transfer_done(transfer))
-		return;
-	budget = spin_budget(vu, queue, transfer);
 	if (budget > 0 && spin(vu, queue, transfer, budget)) {
 		learn(vu, transfer, true);
 		return;
 	}
 	start = now_ns();
 	sleep_until_done(vu, queue, transfer);
-	learn(vu, transfer, now_ns() - start < vu->spin_ns);
+	learn(vu, transfer, now_ns() - start < crowded(vu, waiters, vu->spin_ns));
+}
+
+void queue_wait(struct vfio_user *vu, struct transfer *transfer)
+{
+	struct queue *queue = &vu->queue[transfer->queue % vu->queues];
+
+	if (transfer_done(transfer))
+		return;
+	wait_for(vu, queue, transfer, atomic_fetch_add(&vu->waiters, 1) + 1);
+	atomic_fetch_sub(&vu->waiters, 1);
 }
 
 /* ---- submitting ---- */

@@ -237,7 +237,8 @@ bool controller_events(struct vfio_user *vu);
  * struct vfio_user - the transport
  * @name: to connect again
  * @admin: lock of the admin queue and of bringing the device up and down
- * @spinners: threads that spin now, over all queues
+ * @waiters: threads that wait now, over all queues
+ * @spinners: those of them that spin
  * @spin_ns: longest spin; 0: never
  * @armed: an event loop waits on @loop
  * @notify: eventfd that tells the event loop what another thread found
@@ -264,6 +265,7 @@ struct vfio_user {
 	struct ihsm_identify identify;
 
 	unsigned int cpus;
+	atomic_int waiters;
 	atomic_int spinners;
 	uint32_t spin_ns;
 	atomic_bool armed;
