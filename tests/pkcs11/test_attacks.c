@@ -15,7 +15,8 @@ static void protection_taken_back(void **state)
 	CK_OBJECT_HANDLE key, second;
 
 	(void)state;
-	OK(generate(s, 32, ATTRS(YES(CKA_SENSITIVE), NO(CKA_EXTRACTABLE), YES(CKA_WRAP_WITH_TRUSTED)),
+	OK(generate(s, 32,
+		    ATTRS(YES(CKA_SENSITIVE), NO(CKA_EXTRACTABLE), YES(CKA_WRAP_WITH_TRUSTED)),
 		    &key));
 	RV(set(s, key, ATTRS(NO(CKA_WRAP_WITH_TRUSTED))), CKR_ATTRIBUTE_READ_ONLY);
 	RV(copy(s, key, ATTRS(NO(CKA_WRAP_WITH_TRUSTED)), &second), CKR_ATTRIBUTE_READ_ONLY);
@@ -75,13 +76,15 @@ static void unwrapped_to_be_read(void **state)
 	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP)), &kek));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &key));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
-	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE)), &other),
+	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE)),
+		     &other),
 	   CKR_TEMPLATE_INCONSISTENT);
 	RV(unwrap_as(s, kek, &blob, CKK_GENERIC_SECRET, ATTRS(NO(CKA_SENSITIVE)), &other),
 	   CKR_TEMPLATE_INCONSISTENT);
 	/* A blob that was changed is none. */
 	blob.data[9] ^= 1;
-	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(NO(CKA_TOKEN)), &other), CKR_WRAPPED_KEY_INVALID);
+	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(NO(CKA_TOKEN)), &other),
+	   CKR_WRAPPED_KEY_INVALID);
 	/* The unwrapping key says what type comes out of it. */
 	OK(generate(s, 32,
 		    ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP),
@@ -103,8 +106,9 @@ static void trust_of_ones_own(void **state)
 	(void)state;
 	RV(generate(s, 32, ATTRS(YES(CKA_TRUSTED)), &key), CKR_ATTRIBUTE_READ_ONLY);
 	RV(import(s, ATTRS(YES(CKA_TRUSTED)), &key), CKR_ATTRIBUTE_READ_ONLY);
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP), NO(CKA_DECRYPT), NO(CKA_ENCRYPT),
-				 NO(CKA_PRIVATE), YES(CKA_TOKEN)),
+	OK(generate(s, 32,
+		    ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP), NO(CKA_DECRYPT), NO(CKA_ENCRYPT),
+			  NO(CKA_PRIVATE), YES(CKA_TOKEN)),
 		    &kek));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &key));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
@@ -162,9 +166,10 @@ static void templates_of_keys(void **state)
 	char id[8];
 
 	(void)state;
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP),
-				 { CKA_WRAP_TEMPLATE, demand, sizeof(demand) },
-				 { CKA_UNWRAP_TEMPLATE, demand, sizeof(demand) }),
+	OK(generate(s, 32,
+		    ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP),
+			  { CKA_WRAP_TEMPLATE, demand, sizeof(demand) },
+			  { CKA_UNWRAP_TEMPLATE, demand, sizeof(demand) }),
 		    &kek));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), STRING(CKA_ID, "your")), &key));
 	REFUSED(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
@@ -199,7 +204,8 @@ static void templates_of_base_keys(void **state)
 	(void)state;
 	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, 1, bound, 2, &pair.public_key,
 				&pair.private_key));
-	RV(derive_ecdh(s, pair, 32, ATTRS(STRING(CKA_ID, "your")), &key), CKR_TEMPLATE_INCONSISTENT);
+	RV(derive_ecdh(s, pair, 32, ATTRS(STRING(CKA_ID, "your")), &key),
+	   CKR_TEMPLATE_INCONSISTENT);
 	OK(derive_ecdh(s, pair, 32, ATTRS(STRING(CKA_ID, "mine")), &key));
 	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, 1, signs, 2, &pair.public_key,
 				&pair.private_key));
@@ -281,9 +287,9 @@ static void in_a_child(void (*attack)(CK_OBJECT_HANDLE session_key, CK_OBJECT_HA
 	assert_int_equal(status, 0);
 }
 
-#define CHILD(condition)               \
-	do {                           \
-		if (!(condition))      \
+#define CHILD(condition)                           \
+	do {                                       \
+		if (!(condition))                  \
 			_exit(__LINE__ % 100 + 1); \
 	} while (0)
 
@@ -363,18 +369,12 @@ static void guessing_by_searching(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(protection_taken_back),
-		TEST(forged_history),
-		TEST(unwrapped_to_be_read),
-		TEST(trust_of_ones_own),
-		TEST(wrapped_without_trust),
-		TEST(templates_of_keys),
-		TEST(templates_of_base_keys),
-		TEST(private_keys_of_another_login),
-		TEST(use_without_the_pin),
-		TEST(handles_of_another_process),
-		TEST(handles_after_destruction),
-		TEST(guessing_by_searching),
+		TEST(protection_taken_back),	 TEST(forged_history),
+		TEST(unwrapped_to_be_read),	 TEST(trust_of_ones_own),
+		TEST(wrapped_without_trust),	 TEST(templates_of_keys),
+		TEST(templates_of_base_keys),	 TEST(private_keys_of_another_login),
+		TEST(use_without_the_pin),	 TEST(handles_of_another_process),
+		TEST(handles_after_destruction), TEST(guessing_by_searching),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

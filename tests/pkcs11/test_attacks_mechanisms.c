@@ -12,8 +12,9 @@
 static void mechanisms_not_offered(void **state)
 {
 	static const CK_MECHANISM_TYPE derive[] = {
-		CKM_XOR_BASE_AND_DATA,	  CKM_CONCATENATE_BASE_AND_DATA, CKM_CONCATENATE_DATA_AND_BASE,
-		CKM_EXTRACT_KEY_FROM_KEY, CKM_CONCATENATE_BASE_AND_KEY,	 CKM_AES_ECB_ENCRYPT_DATA,
+		CKM_XOR_BASE_AND_DATA,	       CKM_CONCATENATE_BASE_AND_DATA,
+		CKM_CONCATENATE_DATA_AND_BASE, CKM_EXTRACT_KEY_FROM_KEY,
+		CKM_CONCATENATE_BASE_AND_KEY,  CKM_AES_ECB_ENCRYPT_DATA,
 	};
 	static const CK_MECHANISM_TYPE wrapping[] = { CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD,
 						      CKM_AES_CTR, CKM_RSA_X_509 };
@@ -46,7 +47,8 @@ static void short_outputs(void **state)
 	CK_SESSION_HANDLE s = user_session();
 	struct pair pair = p256_pair(s, CK_FALSE, "base");
 	CK_OBJECT_HANDLE base, key;
-	CK_HKDF_PARAMS hkdf = { .bExpand = CK_TRUE, .prfHashMechanism = CKM_SHA256,
+	CK_HKDF_PARAMS hkdf = { .bExpand = CK_TRUE,
+				.prfHashMechanism = CKM_SHA256,
 				.ulSaltType = CKF_HKDF_SALT_NULL };
 	CK_MECHANISM mechanism = { CKM_HKDF_DERIVE, &hkdf, sizeof(hkdf) };
 	CK_MECHANISM make = { CKM_HKDF_KEY_GEN, NULL, 0 };
@@ -116,7 +118,8 @@ static void weak_rsa_keys(void **state)
 				     &pair.private_key));
 }
 
-static CK_RV agree(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE private_key, CK_BYTE *point, CK_ULONG length)
+static CK_RV agree(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE private_key, CK_BYTE *point,
+		   CK_ULONG length)
 {
 	CK_ECDH1_DERIVE_PARAMS params = { CKD_NULL, 0, NULL, length, point };
 	CK_MECHANISM mechanism = { CKM_ECDH1_DERIVE, &params, sizeof(params) };
@@ -189,7 +192,7 @@ static void bad_block(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key, CK_BYTE before,
 /* Every fault of the padding has the same answer, in one piece, at the end of parts, and in no output. */
 static void padding_oracle(void **state)
 {
-	static const CK_BYTE faults[][2] = { { 0, 0 },	{ 0, 2 },  { 0, 16 },	{ 15, 16 },
+	static const CK_BYTE faults[][2] = { { 0, 0 },	{ 0, 2 }, { 0, 16 },   { 15, 16 },
 					     { 0, 17 }, { 3, 4 }, { 0, 0xff }, { 255, 3 } };
 	CK_SESSION_HANDLE s = user_session();
 	CK_BYTE iv[16] = { 0 }, in[16], out[32];
@@ -219,20 +222,21 @@ static void padding_oracle(void **state)
 }
 
 /*
- * PKCS#1 v1.5: a ciphertext that was changed decrypts to something that follows from it and the key, where libcrypto has
- * that; in any case all of them have one answer.
+ * PKCS#1 v1.5: a ciphertext that was changed decrypts to something that follows from it and the key, and to nothing that
+ * tells it from a good one. Where libcrypto cannot do that, the token does not offer it.
  */
 static void implicit_rejection(void **state)
 {
 	CK_SESSION_HANDLE s = user_session();
-	struct pair pair = rsa_pair(s, 2048, CK_FALSE, "v1.5");
 	CK_MECHANISM v15 = { CKM_RSA_PKCS, NULL, 0 };
 	CK_BYTE in[256], out[2][256];
 	CK_ULONG length = sizeof(in), lengths[2];
-	CK_RV first = CKR_OK, rv;
+	struct pair pair;
 	int i, turn;
 
 	(void)state;
+	NEED(CKM_RSA_PKCS, CKF_DECRYPT);
+	pair = rsa_pair(s, 2048, CK_FALSE, "v1.5");
 	OK(p->C_EncryptInit(s, &v15, pair.public_key));
 	OK(p->C_Encrypt(s, (CK_BYTE *)"premaster", 9, in, &length));
 	for (i = 0; i < BAD_ANSWERS; i++) {
@@ -240,15 +244,11 @@ static void implicit_rejection(void **state)
 		for (turn = 0; turn < 2; turn++) {
 			OK(p->C_DecryptInit(s, &v15, pair.private_key));
 			lengths[turn] = sizeof(out[turn]);
-			rv = p->C_Decrypt(s, in, sizeof(in), out[turn], &lengths[turn]);
-			if (!i && !turn)
-				first = rv;
-			assert_int_equal(rv, first);
+			OK(p->C_Decrypt(s, in, sizeof(in), out[turn], &lengths[turn]));
 		}
-		if (first != CKR_OK)
-			continue;
 		assert_int_equal(lengths[0], lengths[1]);
 		assert_memory_equal(out[0], out[1], lengths[0]);
+		assert_false(lengths[0] == 9 && !memcmp(out[0], "premaster", 9));
 	}
 }
 
@@ -352,14 +352,10 @@ static void destroyed_while_signing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(mechanisms_not_offered),
-		TEST(short_outputs),
-		TEST(weak_rsa_keys),
-		TEST(invalid_points),
-		TEST(padding_oracle),
-		TEST(implicit_rejection),
-		TEST(unverified_plaintext),
-		TEST(destroyed_while_signing),
+		TEST(mechanisms_not_offered), TEST(short_outputs),
+		TEST(weak_rsa_keys),	      TEST(invalid_points),
+		TEST(padding_oracle),	      TEST(implicit_rejection),
+		TEST(unverified_plaintext),   TEST(destroyed_while_signing),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

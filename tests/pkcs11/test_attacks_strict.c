@@ -203,10 +203,9 @@ static int setup_strict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(conflicting_uses),	     TEST(uses_added_later),
-		TEST(conflicting_halves),    TEST(conflict_by_a_round_trip),
-		TEST(known_wrapping_keys),   TEST(weak_wrapping),
-		TEST(untrusted_public_keys), TEST(readable_outputs),
+		TEST(conflicting_uses),		TEST(uses_added_later),	   TEST(conflicting_halves),
+		TEST(conflict_by_a_round_trip), TEST(known_wrapping_keys), TEST(weak_wrapping),
+		TEST(untrusted_public_keys),	TEST(readable_outputs),
 	};
 
 	return cmocka_run_group_tests(tests, setup_strict, teardown);

@@ -15,7 +15,9 @@ static void many_objects(void **state)
 	CK_OBJECT_CLASS class = CKO_DATA;
 	CK_OBJECT_HANDLE object, first = 0, found;
 	CK_ATTRIBUTE one[] = { A(CKA_CLASS, class), { CKA_LABEL, NULL, 0 } };
-	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), NO(CKA_PRIVATE), { CKA_LABEL, NULL, 0 } };
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class),
+				      NO(CKA_PRIVATE),
+				      { CKA_LABEL, NULL, 0 } };
 	char label[16];
 	int i;
 
@@ -212,12 +214,9 @@ static void unknown_among_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(many_objects),
-		TEST(all_sessions),
-		TEST(workers_log_in_at_once),
-		TEST(initialized_under_others),
-		TEST(answers_of_wrapping),
-		TEST(unknown_among_known),
+		TEST(many_objects),	      TEST(all_sessions),
+		TEST(workers_log_in_at_once), TEST(initialized_under_others),
+		TEST(answers_of_wrapping),    TEST(unknown_among_known),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);
