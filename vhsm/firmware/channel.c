@@ -181,12 +181,46 @@ static int start_tls(struct channel *channel)
 	return 0;
 }
 
+/* The half-done handshake that was begun first. The caller holds context->lock. */
+static struct channel *oldest_handshake(struct firmware_context *context)
+{
+	struct channel *oldest = NULL, *channel;
+	unsigned int i;
+
+	for (i = 0; i < CHANNELS_MAX; i++) {
+		channel = context->channel[i];
+		if (channel && channel->ssl && (!oldest || (int32_t)(channel->id - oldest->id) < 0))
+			oldest = channel;
+	}
+	return oldest;
+}
+
+/*
+ * Make room for one more handshake: one whose messages were lost or damaged on the way never ends, and must not keep a
+ * later one out. Its peer, should it still be there, finds no channel.
+ */
+static void evict_handshake(struct firmware_context *context)
+{
+	struct channel *channel = NULL;
+
+	pthread_mutex_lock(&context->lock);
+	if (context->handshakes >= HANDSHAKES_MAX)
+		channel = oldest_handshake(context);
+	if (channel) {
+		context->channel[channel->id % CHANNELS_MAX] = NULL;
+		context->handshakes--;
+	}
+	pthread_mutex_unlock(&context->lock);
+	channel_put(channel);
+}
+
 /* Find a place for the channel, give it a number */
 static enum ihsm_status channel_place(struct firmware_context *context, struct channel *channel)
 {
 	enum ihsm_status status = IHSM_SC_BUSY;
 	unsigned int i;
 
+	evict_handshake(context);
 	pthread_mutex_lock(&context->lock);
 	for (i = 0; context->handshakes < HANDSHAKES_MAX && i < CHANNELS_MAX; i++) {
 		context->serial++;

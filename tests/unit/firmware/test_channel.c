@@ -139,24 +139,33 @@ static void small_response_is_refused_before_execution(void **state)
 	peer_free(peer);
 }
 
+/* The fifth ends the first, and the first alone. */
 static void half_done_handshakes_are_bounded(void **state)
 {
 	const struct context_info info = { .id = 1, .epoch = 3 };
 	struct peer *peer = peer_alloc();
-	SSL_CTX *tls;
-	SSL *ssl;
+	SSL_CTX *tls[5];
+	SSL *ssl[5];
+	uint32_t channel[5];
 	int i;
 
 	(void)state;
 	assert_int_equal(context_open(&info, &peer->context), 0);
 	for (i = 0; i < 5; i++) {
-		ssl = peer_tls(&tls);
-		SSL_do_handshake(ssl);
+		ssl[i] = peer_tls(&tls[i]);
+		SSL_do_handshake(ssl[i]);
 		peer->channel = 0;
-		peer_exchange(peer, ssl, board.partition[0].info.id);
-		assert_int_equal(peer->status, i < 4 ? IHSM_SC_SUCCESS : IHSM_SC_BUSY);
-		SSL_free(ssl);
-		SSL_CTX_free(tls);
+		peer_exchange(peer, ssl[i], board.partition[0].info.id);
+		assert_int_equal(peer->status, IHSM_SC_SUCCESS);
+		channel[i] = peer->channel;
+	}
+	for (i = 0; i < 5; i++) {
+		SSL_do_handshake(ssl[i]);
+		peer->channel = channel[i];
+		peer_exchange(peer, ssl[i], NULL);
+		assert_int_equal(peer->status, i ? IHSM_SC_SUCCESS : IHSM_SC_NO_CHANNEL);
+		SSL_free(ssl[i]);
+		SSL_CTX_free(tls[i]);
 	}
 	peer_free(peer);
 }
