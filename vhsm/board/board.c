@@ -190,7 +190,8 @@ int board_open(struct board *board, gid_t gid, struct error *error)
 	ret = board->epoll < 0 ? -errno : open_watches(board);
 	if (ret)
 		return error_set(error, ret, "main loop: %s", strerror(-ret));
-	return functions_open(board, gid, error);
+	board->run = directory_hold(board->options->run, error);
+	return board->run < 0 ? board->run : functions_open(board, gid, error);
 }
 
 void board_close(struct board *board)
@@ -201,6 +202,8 @@ void board_close(struct board *board)
 	close(board->idle.fd);
 	close(board->signals.fd);
 	close(board->spare_fd);
+	if (board->run >= 0)
+		close(board->run);
 	close(board->epoll);
 	pthread_mutex_destroy(&board->changed_lock);
 }

@@ -43,6 +43,15 @@ int directory_prepare(const char *path, bool private, struct error *error)
 	return ret;
 }
 
+int directory_hold(const char *run, struct error *error)
+{
+	int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(error, -errno, "sockets %s: %s", run, strerror(errno));
+	return fd;
+}
+
 static int lock_refused(int fd, const char *path, struct error *error)
 {
 	char pid[16] = "";
@@ -84,11 +93,11 @@ int directory_lock(const char *path, struct error *error)
 #define CLOSING_NAME "fn%u.closing"
 
 /*
- * Fill @address with a path to the socket of that name. *directory is a descriptor to keep open while
- * it is used.
+ * Fill @address with a path to the function's socket. *directory is a descriptor to keep open while it is
+ * used.
  */
-static int socket_address(const char *run, bool closing, unsigned int function,
-			  struct sockaddr_un *address, int *directory)
+static int socket_address(const char *run, unsigned int function, struct sockaddr_un *address,
+			  int *directory)
 {
 	size_t room = sizeof(address->sun_path);
 	char file[32];
@@ -96,7 +105,7 @@ static int socket_address(const char *run, bool closing, unsigned int function,
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
 	*directory = -1;
-	snprintf(file, sizeof(file), closing ? CLOSING_NAME : OPEN_NAME, function);
+	snprintf(file, sizeof(file), OPEN_NAME, function);
 	if ((size_t)snprintf(address->sun_path, room, "%s/%s", run, file) < room)
 		return 0;
 	*directory = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -132,7 +141,7 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 	struct sockaddr_un address;
 	int fd, directory, ret;
 
-	ret = socket_address(run, false, function, &address, &directory);
+	ret = socket_address(run, function, &address, &directory);
 	if (ret)
 		return error_set(error, ret, "sockets %s: %s", run, strerror(-ret));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -146,36 +155,28 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 	return error_set(error, ret, "socket %s/fn%u.sock: %s", run, function, strerror(-ret));
 }
 
-static void unlink_socket(const char *run, bool closing, unsigned int function)
+static void socket_name(char name[32], bool closing, unsigned int function)
 {
-	struct sockaddr_un address;
-	int directory;
-
-	if (socket_address(run, closing, function, &address, &directory))
-		return;
-	unlink(address.sun_path);
-	if (directory >= 0)
-		close(directory);
+	snprintf(name, 32, closing ? CLOSING_NAME : OPEN_NAME, function);
 }
 
-void directory_unlisten(const char *run, unsigned int function)
+void directory_unlisten(int run, unsigned int function)
 {
-	unlink_socket(run, false, function);
-	unlink_socket(run, true, function);
+	char name[32];
+
+	socket_name(name, false, function);
+	unlinkat(run, name, 0);
+	socket_name(name, true, function);
+	unlinkat(run, name, 0);
 }
 
-void directory_hide(const char *run, unsigned int function, bool hidden)
+void directory_hide(int run, unsigned int function, bool hidden)
 {
 	char from[32], to[32];
-	int directory;
 
-	directory = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return;
-	snprintf(from, sizeof(from), hidden ? OPEN_NAME : CLOSING_NAME, function);
-	snprintf(to, sizeof(to), hidden ? CLOSING_NAME : OPEN_NAME, function);
-	/* A socket keeps its peers under any name. */
-	if (renameat(directory, from, directory, to))
-		board_log("socket %s/%s: %s", run, from, strerror(errno));
-	close(directory);
+	socket_name(from, !hidden, function);
+	socket_name(to, hidden, function);
+	/* A socket keeps its peers under any name. In a directory that was removed there is none. */
+	if (renameat(run, from, run, to) && errno != ENOENT)
+		board_log("socket %s: %s", from, strerror(errno));
 }

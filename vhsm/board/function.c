@@ -295,13 +295,13 @@ bool functions_retire(struct board *board)
 	unsigned int i;
 
 	for (i = 0; i < board->options->functions; i++)
-		directory_hide(board->options->run, i, true);
+		directory_hide(board->run, i, true);
 	for (i = 0; i < board->options->functions; i++)
 		listen_ready(&board->functions[i].listen, EPOLLIN);
 	if (!board->connections)
 		return true;
 	for (i = 0; i < board->options->functions; i++)
-		directory_hide(board->options->run, i, false);
+		directory_hide(board->run, i, false);
 	return false;
 }
 
@@ -386,7 +386,7 @@ void functions_close(struct board *board)
 
 	for (i = 0; i < count; i++) {
 		if (board->functions[i].listen.fd >= 0) {
-			directory_unlisten(board->options->run, i);
+			directory_unlisten(board->run, i);
 			close(board->functions[i].listen.fd);
 		}
 		if (board->functions[i].running)

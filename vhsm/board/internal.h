@@ -416,10 +416,16 @@ int directory_lock(const char *path, struct error *error);
  */
 int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t gid,
 		     struct error *error);
-void directory_unlisten(const char *run, unsigned int function);
+
+/*
+ * directory_hold - a descriptor of the sockets' directory. By it, and not by the path, the names go when the board
+ * ends: another directory may be at the path then, with another board's sockets.
+ */
+int directory_hold(const char *run, struct error *error);
+void directory_unlisten(int run, unsigned int function);
 
 /* directory_hide - give the socket a name that no peer looks for, or its own one back */
-void directory_hide(const char *run, unsigned int function, bool hidden);
+void directory_hide(int run, unsigned int function, bool hidden);
 
 /* ---- bundle.c: the firmware's verified bytes ---- */
 
@@ -545,6 +551,7 @@ struct watch {
 /**
  * struct board - all that runs
  * @owner: uid that the state directory belongs to
+ * @run: descriptor of the sockets' directory, -1: not open
  * @spare_fd: given up for a moment to turn a peer away when descriptors have run out
  * @connections: open now, on all functions
  * @changed: partitions that functions have to be told about; @changed_lock guards it
@@ -558,6 +565,7 @@ struct board {
 	struct watch signals;
 	struct watch idle;
 	struct watch changes;
+	int run;
 	int spare_fd;
 	uint32_t next_connection;
 	unsigned int connections;

@@ -210,7 +210,7 @@ static int serve(struct board *board, gid_t gid, struct error *error)
 static int run(struct board_options *options, struct paths *paths, struct error *error)
 {
 	struct state_config config = { .embedded = options->embedded };
-	struct board board = { .options = options, .spare_fd = -1 };
+	struct board board = { .options = options, .run = -1, .spare_fd = -1 };
 	gid_t gid;
 	int ret;
 
