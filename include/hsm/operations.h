@@ -39,7 +39,7 @@
 	  "the SO sets the user's PIN") \
 	X(0x0015, PIN_SET,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
 	  "change the PIN of whoever is logged in, or the user's") \
-	X(0x0020, SESSION_OPEN,		NONE, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
+	X(0x0020, SESSION_OPEN,		NONE, ANY, SHORT, REPEAT, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
 	  "open a session; its number is in the response header") \
 	X(0x0021, SESSION_CLOSE,	SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close a session") \
 	X(0x0022, SESSION_CLOSE_ALL,	NONE, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close all sessions of the channel") \
