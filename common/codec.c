@@ -7,7 +7,7 @@
 #include <hsm/pkcs11.h>
 #include <hsm/wire.h>
 
-#define TEMPLATE_DEPTH	4	/* nesting of templates in templates that anyone needs */
+#define TEMPLATE_DEPTH 4 /* nesting of templates in templates that anyone needs */
 
 struct field_info {
 	uint16_t tag;
@@ -17,9 +17,7 @@ struct field_info {
 };
 
 #define FIELD_INFO(tag, name, type, max, doc) { (tag), HSM_TYPE_##type, (max), #name },
-static const struct field_info field_table[] = {
-	HSM_FIELD_TABLE(FIELD_INFO)
-};
+static const struct field_info field_table[] = { HSM_FIELD_TABLE(FIELD_INFO) };
 
 enum field_row {
 #define FIELD_ROW(tag, name, type, max, doc) FIELD_ROW_##name,
@@ -51,7 +49,8 @@ bool hsm_attribute_is_template(uint64_t type)
 	return (type & CKF_ARRAY_ATTRIBUTE) && type != CKA_ALLOWED_MECHANISMS;
 }
 
-bool hsm_attributes_next(const uint8_t **cursor, const uint8_t *end, struct hsm_attribute_view *view)
+bool hsm_attributes_next(const uint8_t **cursor, const uint8_t *end,
+			 struct hsm_attribute_view *view)
 {
 	const uint8_t *p = *cursor;
 
@@ -114,7 +113,8 @@ int hsm_fields_parse(struct hsm_fields *fields, const uint8_t *data, size_t leng
 
 	fields->count = 0;
 	while (data != end) {
-		if ((size_t)(end - data) < sizeof(struct hsm_field_header) || fields->count == HSM_FIELDS_MAX)
+		if ((size_t)(end - data) < sizeof(struct hsm_field_header) ||
+		    fields->count == HSM_FIELDS_MAX)
 			return -EBADMSG;
 		field.tag = hsm_get_le16(data);
 		field.length = hsm_get_le32(data + 4);
@@ -126,7 +126,8 @@ int hsm_fields_parse(struct hsm_fields *fields, const uint8_t *data, size_t leng
 		field.data = data;
 		data += field.length;
 		info = field_info(field.tag);
-		if (!info || !field_valid(info, field.data, field.length) || hsm_fields_find(fields, field.tag))
+		if (!info || !field_valid(info, field.data, field.length) ||
+		    hsm_fields_find(fields, field.tag))
 			return -EBADMSG;
 		fields->field[fields->count++] = field;
 	}
@@ -154,7 +155,8 @@ uint64_t hsm_fields_u64(const struct hsm_fields *fields, enum hsm_field_tag tag,
 	return field->length == 4 ? hsm_get_le32(field->data) : absent;
 }
 
-const uint8_t *hsm_fields_bytes(const struct hsm_fields *fields, enum hsm_field_tag tag, size_t *length)
+const uint8_t *hsm_fields_bytes(const struct hsm_fields *fields, enum hsm_field_tag tag,
+				size_t *length)
 {
 	const struct hsm_field *field = hsm_fields_find(fields, tag);
 
@@ -209,7 +211,8 @@ uint8_t *hsm_put_reserve(struct hsm_writer *writer, enum hsm_field_tag tag, size
 	return p + sizeof(header);
 }
 
-void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data, size_t length)
+void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data,
+		   size_t length)
 {
 	uint8_t *p = hsm_put_reserve(writer, tag, length);
 
@@ -229,7 +232,8 @@ void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t val
 	hsm_put_bytes(writer, tag, &value, sizeof(value));
 }
 
-void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values, size_t count)
+void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values,
+		  size_t count)
 {
 	uint64_t value;
 	uint8_t *p;
@@ -262,7 +266,8 @@ void hsm_put_end(struct hsm_writer *writer, size_t mark)
 	memcpy(writer->data + mark - sizeof(length), &length, sizeof(length));
 }
 
-void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value, size_t length)
+void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value,
+		       size_t length)
 {
 	struct hsm_attribute_header header = { .type = htole64(type), .status = htole32(status) };
 

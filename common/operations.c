@@ -16,30 +16,33 @@
 #define R(name)		(HSM_FIELD_##name | HSM_FIELD_REQUIRED)
 #define O(name)		HSM_FIELD_##name
 #define HSM_PARAMETERS	HSM_FIELD_PARAMETERS
-#define HSM_FIELDS(...)	{ __VA_ARGS__ }
+#define HSM_FIELDS(...) { __VA_ARGS__ }
 #define HSM_NONE	{ 0 }
 
-#define ROW(code_, name_, session_, role_, class_, repeat_, request_, response_, summary_) {                        \
-	.code = (code_), .session = session_, .role = role_, .time_class = IHSM_TIME_##class_, .repeat = repeat_, \
-	.name = #name_, .summary = summary_, .request = request_, .response = response_ },
+#define ROW(code_, name_, session_, role_, class_, repeat_, request_, response_, summary_) \
+	{ .code = (code_),                                                                 \
+	  .session = session_,                                                             \
+	  .role = role_,                                                                   \
+	  .time_class = IHSM_TIME_##class_,                                                \
+	  .repeat = repeat_,                                                               \
+	  .name = #name_,                                                                  \
+	  .summary = summary_,                                                             \
+	  .request = request_,                                                             \
+	  .response = response_ },
 
-static const struct hsm_operation_info operation_table[] = {
-	HSM_OPERATION_TABLE(ROW)
-};
+static const struct hsm_operation_info operation_table[] = { HSM_OPERATION_TABLE(ROW) };
 
-#define OPERATIONS	(sizeof(operation_table) / sizeof(operation_table[0]))
-#define INDEX_SIZE	0x100
+#define OPERATIONS (sizeof(operation_table) / sizeof(operation_table[0]))
+#define INDEX_SIZE 0x100
 
-#define INDEX_ROW(code_, name_, ...) [code_] = HSM_ROW_##name_ + 1,
+#define INDEX_ROW(code_, name_, ...)  [code_] = HSM_ROW_##name_ + 1,
 #define INDEX_ENUM(code_, name_, ...) HSM_ROW_##name_,
 enum operation_row {
 	HSM_OPERATION_TABLE(INDEX_ENUM)
 };
 
 /* Row number + 1 by code: the dispatcher asks for every command. */
-static const uint8_t operation_index[INDEX_SIZE] = {
-	HSM_OPERATION_TABLE(INDEX_ROW)
-};
+static const uint8_t operation_index[INDEX_SIZE] = { HSM_OPERATION_TABLE(INDEX_ROW) };
 
 const struct hsm_operation_info *hsm_operation_find(unsigned int code)
 {

@@ -9,11 +9,11 @@
 #include <openssl/evp.h>
 #include <hsm/seal.h>
 
-#define KEY_SIZE	32
-#define IV_SIZE		12
-#define MATERIAL_SIZE	(2 * (KEY_SIZE + IV_SIZE))
-#define CONTEXTS	8	/* cipher contexts kept for each direction and use */
-#define EPOCH_OFFSET	(4 + HSM_PARTITION_ID_SIZE)
+#define KEY_SIZE      32
+#define IV_SIZE	      12
+#define MATERIAL_SIZE (2 * (KEY_SIZE + IV_SIZE))
+#define CONTEXTS      8 /* cipher contexts kept for each direction and use */
+#define EPOCH_OFFSET  (4 + HSM_PARTITION_ID_SIZE)
 
 /* One way of a channel, for one use: libcrypto's contexts with the key set, each used by one thread at a time. */
 struct lane {
@@ -29,7 +29,7 @@ struct lane {
 struct hsm_seal {
 	int live;
 	EVP_CIPHER *cipher;
-	struct lane seal[2];	/* by direction */
+	struct lane seal[2]; /* by direction */
 	struct lane open[2];
 };
 
@@ -61,8 +61,8 @@ struct hsm_seal *hsm_seal_from_keys(OSSL_LIB_CTX *libctx, const uint8_t material
 	return seal_from_material(libctx, material);
 }
 
-struct hsm_seal *hsm_seal_new(OSSL_LIB_CTX *libctx, SSL *ssl, const uint8_t partition[HSM_PARTITION_ID_SIZE],
-			      uint32_t epoch)
+struct hsm_seal *hsm_seal_new(OSSL_LIB_CTX *libctx, SSL *ssl,
+			      const uint8_t partition[HSM_PARTITION_ID_SIZE], uint32_t epoch)
 {
 	uint32_t version = htole32(HSM_PROTOCOL_VERSION);
 	uint8_t context[EPOCH_OFFSET + 4];
@@ -74,7 +74,8 @@ struct hsm_seal *hsm_seal_new(OSSL_LIB_CTX *libctx, SSL *ssl, const uint8_t part
 	memcpy(context + 4, partition, HSM_PARTITION_ID_SIZE);
 	memcpy(context + EPOCH_OFFSET, &epoch, 4);
 	if (SSL_export_keying_material(ssl, material, sizeof(material), HSM_EXPORTER_LABEL,
-				       strlen(HSM_EXPORTER_LABEL), context, sizeof(context), 1) == 1)
+				       strlen(HSM_EXPORTER_LABEL), context, sizeof(context),
+				       1) == 1)
 		seal = seal_from_material(libctx, material);
 	OPENSSL_cleanse(material, sizeof(material));
 	return seal;
@@ -106,7 +107,8 @@ static EVP_CIPHER_CTX *cipher_new(const struct hsm_seal *seal, const struct lane
 {
 	EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
 
-	if (cipher && EVP_CipherInit_ex2(cipher, seal->cipher, lane->key, NULL, encrypt, NULL) != 1) {
+	if (cipher &&
+	    EVP_CipherInit_ex2(cipher, seal->cipher, lane->key, NULL, encrypt, NULL) != 1) {
 		EVP_CIPHER_CTX_free(cipher);
 		return NULL;
 	}
@@ -114,7 +116,8 @@ static EVP_CIPHER_CTX *cipher_new(const struct hsm_seal *seal, const struct lane
 }
 
 /* Take a context of the lane; *slot is CONTEXTS when all were busy and this one is to be freed after use. */
-static EVP_CIPHER_CTX *lane_take(const struct hsm_seal *seal, struct lane *lane, int encrypt, unsigned int *slot)
+static EVP_CIPHER_CTX *lane_take(const struct hsm_seal *seal, struct lane *lane, int encrypt,
+				 unsigned int *slot)
 {
 	unsigned int i;
 
@@ -159,8 +162,8 @@ static void aad_make(enum hsm_direction direction, const uint8_t *message, uint8
 	memcpy(aad + 1, message, sizeof(struct hsm_message_header));
 }
 
-int hsm_seal_message(struct hsm_seal *seal, enum hsm_direction direction, uint32_t channel, uint64_t sequence,
-		     uint8_t *message, size_t length)
+int hsm_seal_message(struct hsm_seal *seal, enum hsm_direction direction, uint32_t channel,
+		     uint64_t sequence, uint8_t *message, size_t length)
 {
 	struct hsm_message_header header = {
 		.version = HSM_PROTOCOL_VERSION,
@@ -200,7 +203,8 @@ int hsm_seal_message(struct hsm_seal *seal, enum hsm_direction direction, uint32
 	return (int)(sizeof(header) + length + HSM_TAG_SIZE);
 }
 
-int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_t *message, size_t size, size_t *length)
+int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_t *message,
+		     size_t size, size_t *length)
 {
 	struct hsm_message_header header;
 	struct lane *lane = &seal->open[direction];
@@ -216,8 +220,8 @@ int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_
 	if (size < sizeof(header) + HSM_TAG_SIZE || size > HSM_MESSAGE_MAX)
 		return -EBADMSG;
 	memcpy(&header, message, sizeof(header));
-	if (header.version != HSM_PROTOCOL_VERSION || header.kind != HSM_MESSAGE_SEALED || header.reserved ||
-	    header.reserved2 || le32toh(header.length) != size - sizeof(header))
+	if (header.version != HSM_PROTOCOL_VERSION || header.kind != HSM_MESSAGE_SEALED ||
+	    header.reserved || header.reserved2 || le32toh(header.length) != size - sizeof(header))
 		return -EBADMSG;
 	cipher = lane_take(seal, lane, 0, &slot);
 	if (!cipher)
@@ -229,7 +233,8 @@ int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_
 	good = EVP_DecryptInit_ex2(cipher, NULL, NULL, nonce, NULL) == 1 &&
 	       EVP_DecryptUpdate(cipher, NULL, &part, aad, sizeof(aad)) == 1 &&
 	       EVP_DecryptUpdate(cipher, body, &part, body, (int)*length) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, HSM_TAG_SIZE, body + *length) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, HSM_TAG_SIZE, body + *length) ==
+		       1 &&
 	       EVP_DecryptFinal_ex(cipher, body + *length, &part) == 1;
 	lane_give(lane, cipher, slot);
 	if (!good) {
@@ -240,8 +245,8 @@ int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_
 	return 0;
 }
 
-#define WINDOW_WORD(n)	(((n) % HSM_SEQUENCE_WINDOW) / 64)
-#define WINDOW_BIT(n)	(1ULL << ((n) % 64))
+#define WINDOW_WORD(n) (((n) % HSM_SEQUENCE_WINDOW) / 64)
+#define WINDOW_BIT(n)  (1ULL << ((n) % 64))
 
 bool hsm_window_accept(struct hsm_window *window, uint64_t sequence)
 {
@@ -256,7 +261,8 @@ bool hsm_window_accept(struct hsm_window *window, uint64_t sequence)
 			for (n = window->top; n <= sequence; n++)
 				window->seen[WINDOW_WORD(n)] &= ~WINDOW_BIT(n);
 		window->top = sequence + 1;
-	} else if (window->top - sequence > HSM_SEQUENCE_WINDOW || (window->seen[WINDOW_WORD(sequence)] & WINDOW_BIT(sequence))) {
+	} else if (window->top - sequence > HSM_SEQUENCE_WINDOW ||
+		   (window->seen[WINDOW_WORD(sequence)] & WINDOW_BIT(sequence))) {
 		return false;
 	}
 	window->seen[WINDOW_WORD(sequence)] |= WINDOW_BIT(sequence);

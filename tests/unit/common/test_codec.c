@@ -46,7 +46,8 @@ static void test_round_trip(void **state)
 	assert_true(hsm_attributes_next(&cursor, cursor + mark, &view));
 	assert_int_equal(view.type, CKA_LABEL);
 	assert_memory_equal(view.value, "key", 3);
-	assert_true(hsm_attributes_next(&cursor, cursor + sizeof(struct hsm_attribute_header), &view));
+	assert_true(
+		hsm_attributes_next(&cursor, cursor + sizeof(struct hsm_attribute_header), &view));
 	assert_int_equal(view.status, CKR_ATTRIBUTE_SENSITIVE);
 	assert_null(view.value);
 }
@@ -165,9 +166,11 @@ static void test_operations(void **state)
 		for (j = 0; j < HSM_OPERATION_FIELDS && info->request[j]; j++) {
 			if (info->request[j] == HSM_FIELD_PARAMETERS)
 				continue;
-			assert_string_not_equal(hsm_field_name(info->request[j] & ~HSM_FIELD_REQUIRED), "unknown");
+			assert_string_not_equal(
+				hsm_field_name(info->request[j] & ~HSM_FIELD_REQUIRED), "unknown");
 			if (info->request[j] & HSM_FIELD_REQUIRED)
-				fields.field[fields.count++].tag = info->request[j] & ~HSM_FIELD_REQUIRED;
+				fields.field[fields.count++].tag = info->request[j] &
+								   ~HSM_FIELD_REQUIRED;
 		}
 		assert_int_equal(hsm_operation_check(info, &fields), 0);
 		if (fields.count) {
@@ -186,8 +189,9 @@ static void test_operations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),   cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_twice),	   cmocka_unit_test(test_nesting),     cmocka_unit_test(test_writer_full),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_malformed),  cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_nesting),	   cmocka_unit_test(test_writer_full),
 		cmocka_unit_test(test_operations),
 	};
 

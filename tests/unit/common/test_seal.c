@@ -12,8 +12,8 @@
 #include <cmocka.h>
 #include <hsm/seal.h>
 
-#define TEXT	"attack at dawn"
-#define HEAD	sizeof(struct hsm_message_header)
+#define TEXT "attack at dawn"
+#define HEAD sizeof(struct hsm_message_header)
 
 static int setup(void **state)
 {
@@ -62,13 +62,15 @@ static void test_every_bit(void **state)
 	for (bit = 0; bit < (size_t)size * 8; bit++) {
 		memcpy(changed, message, sizeof(message));
 		changed[bit / 8] ^= 1 << (bit % 8);
-		assert_int_equal(hsm_open_message(*state, HSM_TO_DEVICE, changed, size, &length), -EBADMSG);
+		assert_int_equal(hsm_open_message(*state, HSM_TO_DEVICE, changed, size, &length),
+				 -EBADMSG);
 	}
 	for (length = 0; length < (size_t)size; length++) {
 		size_t plain;
 
 		memcpy(changed, message, sizeof(message));
-		assert_int_equal(hsm_open_message(*state, HSM_TO_DEVICE, changed, length, &plain), -EBADMSG);
+		assert_int_equal(hsm_open_message(*state, HSM_TO_DEVICE, changed, length, &plain),
+				 -EBADMSG);
 	}
 }
 
@@ -101,8 +103,10 @@ static void test_too_long(void **state)
 	uint8_t *message = calloc(1, HSM_MESSAGE_MAX);
 	size_t most = HSM_MESSAGE_MAX - HEAD - HSM_TAG_SIZE;
 
-	assert_int_equal(hsm_seal_message(*state, HSM_TO_DEVICE, 1, 1, message, most + 1), -EMSGSIZE);
-	assert_int_equal(hsm_seal_message(*state, HSM_TO_DEVICE, 1, 1, message, most), HSM_MESSAGE_MAX);
+	assert_int_equal(hsm_seal_message(*state, HSM_TO_DEVICE, 1, 1, message, most + 1),
+			 -EMSGSIZE);
+	assert_int_equal(hsm_seal_message(*state, HSM_TO_DEVICE, 1, 1, message, most),
+			 HSM_MESSAGE_MAX);
 	free(message);
 }
 
