@@ -54,6 +54,7 @@ int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t 
 		.out_capacity = HSM_MESSAGE_MAX,
 		.instance = instance,
 		.limit_ms = EXCHANGE_MS + transport->class_ms[IHSM_TIME_LONG],
+		.time_class = IHSM_TIME_LONG,
 	};
 	int err;
 
@@ -79,12 +80,9 @@ int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t 
 static int open_transport(const struct device_name *name, unsigned int flags,
 			  struct transport **transport, struct hsm_error *error)
 {
-	if (name->kind != NAME_DRIVER)
-		return vfio_user_open(name, !(flags & HSM_OPEN_NO_START), transport, error);
-	return set_error(
-		error, -ENODEV, HSM_LAYER_TRANSPORT,
-		"%.100s needs the kernel driver, which this version does not have; use vhsm:DIR or vfio-user:SOCKET",
-		name->path);
+	if (name->kind == NAME_DRIVER)
+		return driver_open(name, flags & HSM_OPEN_ADMIN, transport, error);
+	return vfio_user_open(name, !(flags & HSM_OPEN_NO_START), transport, error);
 }
 
 static int open_named(struct hsm_device *device, unsigned int flags, struct hsm_error *error)
@@ -190,6 +188,36 @@ static int check_fork(struct hsm_device *device, struct hsm_error *error)
 }
 
 /* ---- what a device says ---- */
+
+static void copy_text(char *to, size_t size, const char *from, size_t length)
+{
+	size_t n = length < size - 1 ? length : size - 1;
+
+	memcpy(to, from, n);
+	to[n] = '\0';
+	for (char *p = to; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+}
+
+void identify_to_info(const struct ihsm_identify *id, struct hsm_device_info *info)
+{
+	copy_text(info->serial, sizeof(info->serial), id->serial, sizeof(id->serial));
+	copy_text(info->model, sizeof(info->model), id->model, sizeof(id->model));
+	copy_text(info->firmware, sizeof(info->firmware), id->firmware, sizeof(id->firmware));
+	memcpy(info->board_id, id->board_id, sizeof(info->board_id));
+	memcpy(info->measurement, id->measurement, sizeof(info->measurement));
+	info->version = le32toh(id->version);
+	info->security_version = le32toh(id->security_version);
+	info->function = le32toh(id->function);
+	info->functions = le32toh(id->functions);
+	info->partitions = le32toh(id->partitions);
+	info->state = le32toh(id->state);
+	info->flags = le32toh(id->flags);
+	for (unsigned int i = 0; i < IHSM_TIME_CLASSES; i++)
+		info->class_ms[i] = le32toh(id->class_ms[i]);
+}
 
 int hsm_device_info(struct hsm_device *device, struct hsm_device_info *info,
 		    struct hsm_error *error)

@@ -89,6 +89,12 @@ int name_parse(const char *text, struct device_name *name, struct hsm_error *err
 /* name_admin - turn the name into that of function 0 of the same board. Return: 0 or -EINVAL. */
 int name_admin(struct device_name *name, struct hsm_error *error);
 
+/*
+ * driver_names - append the driver's devices, @directory/ihsmN, in the order of their numbers.
+ * Return: 0 or -ENOMEM.
+ */
+int driver_names(const char *directory, char ***names, unsigned int *count);
+
 /* ---- conf.c: hsm.conf ---- */
 
 #define CONF_PIN_SIZE 32	/* SHA-256 of a public key */

@@ -110,6 +110,9 @@ static int admin_socket(struct device_name *name)
 
 int name_admin(struct device_name *name, struct hsm_error *error)
 {
+	/* Whether a device file is function 0's the device tells. */
+	if (name->kind == NAME_DRIVER)
+		return 0;
 	if (name->kind == NAME_EMBEDDED) {
 		name->function = 0;
 		return 0;
@@ -169,15 +172,32 @@ static int split_names(const char *text, char ***names, unsigned int *count)
 	return 0;
 }
 
-static int driver_names(char ***names, unsigned int *count)
+static int by_number(const void *a, const void *b)
 {
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_driver_name(const char *path)
+{
+	const char *number = strrchr(path, '/') + 1 + strlen("ihsm");
+
+	return strspn(number, "0123456789") == strlen(number);
+}
+
+int driver_names(const char *directory, char ***names, unsigned int *count)
+{
+	char pattern[NAME_PATH_MAX];
 	glob_t found;
 	int err = 0;
 
-	if (glob("/dev/ihsm*", 0, NULL, &found) != 0)
+	snprintf(pattern, sizeof(pattern), "%s/ihsm[0-9]*", directory);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
 		return 0;
+	qsort(found.gl_pathv, found.gl_pathc, sizeof(*found.gl_pathv), by_number);
 	for (size_t i = 0; i < found.gl_pathc && !err; i++)
-		err = append_name(names, count, found.gl_pathv[i], strlen(found.gl_pathv[i]));
+		if (is_driver_name(found.gl_pathv[i]))
+			err = append_name(names, count, found.gl_pathv[i],
+					  strlen(found.gl_pathv[i]));
 	globfree(&found);
 	return err;
 }
@@ -209,7 +229,7 @@ int hsm_default_devices(char ***names, struct hsm_error *error)
 	} else if (!err) {
 		err = configured_names(names, &count, error);
 		if (!err && count == 0)
-			err = driver_names(names, &count);
+			err = driver_names("/dev", names, &count);
 	}
 	if (!err)
 		return (int)count;

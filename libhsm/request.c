@@ -115,14 +115,11 @@ static bool may_take_long(unsigned int operation)
  * Commands of a session run one after the other, so each of them may have to wait for a long
  * one.
  */
-static unsigned int limit_ms(const struct hsm_request *request)
+static unsigned int time_class(const struct hsm_request *request)
 {
-	const struct transport *transport = request->channel->device->transport;
-	unsigned int time_class = request->info->time_class;
-
 	if (request->session || may_take_long(request->info->code))
-		time_class = IHSM_TIME_VERY_LONG;
-	return transport->class_ms[time_class] + LIMIT_SLACK_MS;
+		return IHSM_TIME_VERY_LONG;
+	return request->info->time_class;
 }
 
 /* ---- making one ---- */
@@ -280,6 +277,7 @@ static void put_command_header(struct hsm_request *request)
 
 static void fill_transfer(struct hsm_request *request, size_t length)
 {
+	const struct transport *transport = request->channel->device->transport;
 	struct transfer *transfer = &request->transfer;
 
 	transfer->in = request->message;
@@ -290,7 +288,8 @@ static void fill_transfer(struct hsm_request *request, size_t length)
 	transfer->instance = request->link->instance;
 	/* A session's commands run in order: on one queue no part overtakes the one before it. */
 	transfer->queue = request->session ? request->session : request->queue;
-	transfer->limit_ms = limit_ms(request);
+	transfer->time_class = time_class(request);
+	transfer->limit_ms = transport->class_ms[transfer->time_class] + LIMIT_SLACK_MS;
 	transfer->spin = &request->channel->spin[request->info->code & 0xff];
 	transfer->ended = transfer_ended;
 }
@@ -375,6 +374,14 @@ static int open_answer(struct hsm_request *request)
 	return parse_answer(request, length);
 }
 
+static int unsent(struct hsm_request *request, struct hsm_error *error)
+{
+	request->fate = FATE_NOT_SENT;
+	return set_error(error, request->transfer.result, HSM_LAYER_TRANSPORT,
+			 "%s was not sent: %s", request->info->name,
+			 strerrordesc_np(-request->transfer.result));
+}
+
 static int lost(struct hsm_request *request, int err, struct hsm_error *error)
 {
 	atomic_store(&request->link->dead, true);
@@ -431,7 +438,8 @@ int request_finish(struct hsm_request *request, struct hsm_error *error)
 	request->state = REQUEST_ENDED;
 	request->fate = FATE_FINAL;
 	if (transfer->result)
-		return lost(request, -ECONNRESET, error);
+		return transfer->unsent ? unsent(request, error)
+					: lost(request, -ECONNRESET, error);
 	if (transfer->status != IHSM_SC_SUCCESS)
 		return refused(request, error);
 	if (open_answer(request) == 0)

@@ -27,6 +27,8 @@ enum transfer_state {
  * @out: room for the answer, private memory
  * @instance: of the transport that the message was made for; on another it is not sent
  * @limit_ms: a transfer that takes longer is aborted
+ * @time_class: enum ihsm_time_class from which the limit follows, for a transport that leaves it to the
+ *	kernel
  * @spin: adaptive spin budget of this kind of command in nanoseconds, or NULL; shared by threads
  * @notify: an event loop waits: whoever finds the end wakes it
  * @ended: called once, by whatever thread finds the end, before @state says so; may be NULL. It
@@ -36,8 +38,9 @@ enum transfer_state {
  * @status: enum ihsm_status
  * @out_length: bytes at @out
  * @timed_out: it was ended by force
+ * @unsent: with a @result: the device has never seen it
  * @queue: which of the device's queues to prefer, any number
- * @slot, @started_ms: the transport's
+ * @slot, @started_ms, @next: the transport's
  */
 struct transfer {
 	const uint8_t *in;
@@ -46,6 +49,7 @@ struct transfer {
 	size_t out_capacity;
 	uint32_t instance;
 	unsigned int limit_ms;
+	unsigned int time_class;
 	_Atomic uint32_t *spin;
 	bool notify;
 	void (*ended)(struct transfer *transfer);
@@ -55,10 +59,12 @@ struct transfer {
 	unsigned int status;
 	size_t out_length;
 	bool timed_out;
+	bool unsent;
 
 	unsigned int queue;
 	unsigned int slot;
 	uint64_t started_ms;
+	struct transfer *next;
 };
 
 /**
@@ -116,6 +122,21 @@ struct transport {
  */
 int vfio_user_open(const struct device_name *name, bool start, struct transport **transport,
 		   struct hsm_error *error);
+
+/**
+ * driver_open - open a device of the kernel driver
+ * @name: NAME_DRIVER
+ * @admin: only function 0 of a board will do
+ *
+ * Its peer may be anybody's board: nothing is believed on first use (trust.h).
+ * Return: 0, -ENODEV, -EACCES, -EINVAL when it is not function 0, -EPROTO, -EBUSY, -ETIMEDOUT when a
+ * reset does not end, -ENOMEM.
+ */
+int driver_open(const struct device_name *name, bool admin, struct transport **transport,
+		struct hsm_error *error);
+
+/* identify_to_info - what a device says of itself, as it is told to callers; text is made printable */
+void identify_to_info(const struct ihsm_identify *identify, struct hsm_device_info *info);
 
 /**
  * embedded_connect - socket connected to an embedded board's function

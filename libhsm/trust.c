@@ -114,7 +114,7 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 	if (!check->may_pin)
 		return set_error(
 			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			"nothing says who partition %s is, and its socket is not yours: put 'roots' or 'pin' into hsm.conf",
+			"nothing says who partition %s is, and only a socket of your own is believed unasked: put 'roots' or 'pin' into hsm.conf",
 			key);
 	if (pins_path(path, sizeof(path)))
 		return set_error(

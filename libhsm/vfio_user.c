@@ -283,18 +283,6 @@ static int vu_poll_arm(struct transport *transport)
 	return 0;
 }
 
-static void copy_text(char *to, size_t size, const char *from, size_t length)
-{
-	size_t n = length < size - 1 ? length : size - 1;
-
-	memcpy(to, from, n);
-	to[n] = '\0';
-	for (char *p = to; *p; p++) {
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
-}
-
 /* What can change is read again. */
 static int refresh(struct vfio_user *vu, struct hsm_device_info *info, struct hsm_error *error)
 {
@@ -311,20 +299,8 @@ static int vu_info(struct transport *transport, struct hsm_device_info *info,
 		   struct hsm_error *error)
 {
 	struct vfio_user *vu = to_vfio_user(transport);
-	const struct ihsm_identify *id = &vu->identify;
 
-	copy_text(info->serial, sizeof(info->serial), id->serial, sizeof(id->serial));
-	copy_text(info->model, sizeof(info->model), id->model, sizeof(id->model));
-	copy_text(info->firmware, sizeof(info->firmware), id->firmware, sizeof(id->firmware));
-	memcpy(info->board_id, id->board_id, sizeof(info->board_id));
-	memcpy(info->measurement, id->measurement, sizeof(info->measurement));
-	info->version = le32toh(id->version);
-	info->security_version = le32toh(id->security_version);
-	info->function = le32toh(id->function);
-	info->functions = le32toh(id->functions);
-	info->partitions = le32toh(id->partitions);
-	info->flags = le32toh(id->flags);
-	memcpy(info->class_ms, transport->class_ms, sizeof(info->class_ms));
+	identify_to_info(&vu->identify, info);
 	return refresh(vu, info, error);
 }
 

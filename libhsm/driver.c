@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The transport over /dev/ihsmN. A command is one ioctl of the thread that waits for it; commands
+ * that were only submitted are carried by a few helper threads. An open file is a context of the
+ * device (linux/ihsm.h): what was lost in a reset comes back by opening the file again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "driver.h"
+
+#define WORKERS_MAX  16
+#define WORKER_STACK (128 * 1024)
+#define PAUSE_MS     20 /* between two looks whether a reset has ended */
+#define RESET_MS     60000
+
+/* struct transfer.slot: who carries it */
+enum {
+	CARRIED_BY_WAITER = 0,
+	CARRIED_BY_WORKER = 1
+};
+
+/**
+ * struct file - an open descriptor, which is a context
+ * @instance: of the transport that it belongs to
+ * @users: threads in an ioctl, and one for being the present file; under the driver's lock. Closed
+ *	with the last: the number must not become another file's under somebody's ioctl.
+ */
+struct file {
+	int fd;
+	uint32_t instance;
+	unsigned int users;
+};
+
+/**
+ * struct worker - a helper thread
+ * @busy: it carries a transfer of queue @queue
+ */
+struct worker {
+	struct driver *driver;
+	pthread_t thread;
+	bool busy;
+	unsigned int queue;
+};
+
+/**
+ * struct driver - one open device
+ * @admin: function 0 was asked for
+ * @lock: of all below, but for @event and @armed
+ * @work: for idle workers
+ * @file: the present context, NULL after recovery has failed
+ * @max_message: longest message that the device takes
+ * @first, @last: submitted transfers that nobody carries yet, oldest first
+ * @event: readable when a submitted transfer has ended
+ */
+struct driver {
+	struct transport transport;
+	const struct driver_calls *calls;
+	struct device_name name;
+	bool admin;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct file *file;
+	uint32_t max_message;
+	struct transfer *first;
+	struct transfer **last;
+	unsigned int queued;
+	unsigned int workers;
+	unsigned int idle;
+	bool stop;
+	struct worker worker[WORKERS_MAX];
+
+	int event;
+};
+
+static struct driver *to_driver(struct transport *transport)
+{
+	return (struct driver *)((char *)transport - offsetof(struct driver, transport));
+}
+
+/* ---- the kernel ---- */
+
+static int system_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int system_ioctl(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static void system_close(int fd)
+{
+	close(fd);
+}
+
+static const struct driver_calls system_calls = {
+	.open = system_open,
+	.ioctl = system_ioctl,
+	.close = system_close,
+	.reset_ms = RESET_MS,
+};
+
+/* ---- files ---- */
+
+/* With the lock held, or nobody else there */
+static void file_put(struct driver *driver, struct file *file)
+{
+	if (!file || --file->users > 0)
+		return;
+	driver->calls->close(file->fd);
+	free(file);
+}
+
+/* The file that a message was made for, or NULL when that context is lost; file_drop() is due. */
+static struct file *file_get(struct driver *driver, uint32_t instance)
+{
+	struct file *file;
+
+	pthread_mutex_lock(&driver->lock);
+	file = driver->file;
+	if (atomic_load(&driver->transport.lost) || !file || file->instance != instance)
+		file = NULL;
+	else
+		file->users++;
+	pthread_mutex_unlock(&driver->lock);
+	return file;
+}
+
+static void file_drop(struct driver *driver, struct file *file)
+{
+	pthread_mutex_lock(&driver->lock);
+	file_put(driver, file);
+	pthread_mutex_unlock(&driver->lock);
+}
+
+/* What a file of the past has to say takes nothing away from the present one. */
+static void lose(struct driver *driver, uint32_t instance)
+{
+	pthread_mutex_lock(&driver->lock);
+	if (atomic_load(&driver->transport.instance) == instance) {
+		atomic_store(&driver->transport.lost, true);
+		atomic_fetch_add(&driver->transport.instance, 1);
+	}
+	pthread_mutex_unlock(&driver->lock);
+}
+
+static void nap(unsigned int ms)
+{
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static int open_error(const char *path, int err, struct hsm_error *error)
+{
+	switch (err) {
+	case -ENOENT:
+		return set_error(
+			error, -ENODEV, HSM_LAYER_TRANSPORT,
+			"there is no %.100s: hsmctl driver status tells what the driver has found",
+			path);
+	case -ENODEV:
+	case -ENXIO:
+		return set_error(
+			error, -ENODEV, HSM_LAYER_TRANSPORT,
+			"the device %.100s is gone: unplugged, unbound from its driver, or dead",
+			path);
+	case -EACCES:
+	case -EPERM:
+		return set_error(error, -EACCES, HSM_LAYER_TRANSPORT, "%.100s is not for this user",
+				 path);
+	case -EAGAIN:
+	case -ESTALE:
+		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
+				 "the reset of %.100s does not end", path);
+	case -EUSERS:
+		return set_error(error, -EBUSY, HSM_LAYER_TRANSPORT,
+				 "%.100s is open as often as the device allows", path);
+	case -ENOTTY:
+	case -EINVAL:
+		return set_error(error, -ENODEV, HSM_LAYER_TRANSPORT,
+				 "%.100s is not a device of the HSM driver", path);
+	default:
+		return set_error(error, err, HSM_LAYER_SYSTEM, "cannot open %.100s: %s", path,
+				 strerrordesc_np(-err));
+	}
+}
+
+static int query(struct driver *driver, int fd, struct ihsm_info *info,
+		 struct ihsm_identify *identify)
+{
+	int err;
+
+	do {
+		memset(identify, 0, sizeof(*identify));
+		*info = (struct ihsm_info){
+			.size = sizeof(*info),
+			.identify = (uintptr_t)identify,
+			.identify_len = sizeof(*identify),
+		};
+		err = driver->calls->ioctl(fd, IHSM_IOC_INFO, info);
+	} while (err == -EINTR);
+	if (err)
+		return err;
+	if (info->state == IHSM_DRIVER_DEAD || info->state == IHSM_DRIVER_DELETING)
+		return -ENODEV;
+	/* A context of before a reset, or one that is going to be */
+	if (info->state != IHSM_DRIVER_LIVE || info->epoch != (uint32_t)(info->context >> 32))
+		return -ESTALE;
+	return 0;
+}
+
+/* Return: a descriptor that works, or a negative errno */
+static int open_once(struct driver *driver, struct ihsm_info *info, struct ihsm_identify *identify)
+{
+	int fd = driver->calls->open(driver->name.path);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = query(driver, fd, info, identify);
+	if (!err)
+		return fd;
+	driver->calls->close(fd);
+	return err;
+}
+
+static int open_waiting(struct driver *driver, struct ihsm_info *info,
+			struct ihsm_identify *identify)
+{
+	unsigned int waited = 0;
+	int fd;
+
+	for (;;) {
+		fd = open_once(driver, info, identify);
+		if (fd == -EINTR)
+			continue;
+		if ((fd != -EAGAIN && fd != -ESTALE) || waited >= driver->calls->reset_ms)
+			return fd;
+		nap(PAUSE_MS);
+		waited += PAUSE_MS;
+	}
+}
+
+static int check_device(struct driver *driver, const struct ihsm_info *info,
+			const struct ihsm_identify *identify, struct hsm_error *error)
+{
+	if (info->abi < IHSM_ABI_VERSION)
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the driver's interface has version %u, this library needs %u",
+				 info->abi, IHSM_ABI_VERSION);
+	if (info->hw_version >> 16 != IHSM_VERSION >> 16)
+		return set_error(error, -EPROTO, HSM_LAYER_TRANSPORT,
+				 "the device's interface has version %u.%u, this library knows %u",
+				 info->hw_version >> 16, info->hw_version & 0xffff,
+				 IHSM_VERSION >> 16);
+	if (driver->admin && le32toh(identify->function) != 0)
+		return set_error(
+			error, -EINVAL, HSM_LAYER_CONFIG,
+			"%.100s is function %u of its board: name the device of function 0 for administration",
+			driver->name.path, le32toh(identify->function));
+	return 0;
+}
+
+static void adopt(struct driver *driver, struct file *file, const struct ihsm_info *info,
+		  const struct ihsm_identify *identify)
+{
+	struct transport *transport = &driver->transport;
+
+	transport->epoch = (uint32_t)(info->context >> 32);
+	memcpy(transport->board_id, identify->board_id, sizeof(transport->board_id));
+	for (unsigned int i = 0; i < IHSM_TIME_CLASSES; i++)
+		transport->class_ms[i] = le32toh(identify->class_ms[i]);
+	pthread_mutex_lock(&driver->lock);
+	file_put(driver, driver->file);
+	file->instance = atomic_load(&transport->instance);
+	driver->file = file;
+	driver->max_message = info->max_message;
+	atomic_store(&transport->lost, false);
+	pthread_mutex_unlock(&driver->lock);
+}
+
+/* A new context, in the place of the one there was */
+static int renew(struct driver *driver, struct hsm_error *error)
+{
+	struct file *file = calloc(1, sizeof(*file));
+	struct ihsm_identify identify;
+	struct ihsm_info info;
+	int err;
+
+	if (!file)
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+	file->users = 1;
+	file->fd = open_waiting(driver, &info, &identify);
+	if (file->fd < 0) {
+		err = open_error(driver->name.path, file->fd, error);
+		free(file);
+		return err;
+	}
+	err = check_device(driver, &info, &identify, error);
+	if (err)
+		file_put(driver, file);
+	else
+		adopt(driver, file, &info, &identify);
+	return err;
+}
+
+static int driver_recover(struct transport *transport, struct hsm_error *error)
+{
+	struct driver *driver = to_driver(transport);
+
+	if (!atomic_load(&transport->lost))
+		return 0;
+	/* The old context goes first: the device may have no other to give. */
+	pthread_mutex_lock(&driver->lock);
+	file_put(driver, driver->file);
+	driver->file = NULL;
+	pthread_mutex_unlock(&driver->lock);
+	return renew(driver, error);
+}
+
+static void driver_abandon(struct transport *transport)
+{
+	lose(to_driver(transport), atomic_load(&transport->instance));
+}
+
+/* ---- one command ---- */
+
+/* What the driver's errno means for the command: linux/ihsm.h, "Conventions". */
+static void settle(struct driver *driver, struct file *file, struct transfer *transfer,
+		   const struct ihsm_command *command, int err)
+{
+	transfer->result = err ? -ECONNRESET : 0;
+	switch (err) {
+	case 0:
+		transfer->status = command->status;
+		if (command->status == IHSM_SC_SUCCESS)
+			transfer->out_length = command->written;
+		if (transfer->out_length > transfer->out_capacity)
+			transfer->out_length = 0;
+		return;
+	case -ETIMEDOUT:
+		transfer->result = err;
+		transfer->timed_out = true;
+		return;
+	case -ESTALE:
+	case -EAGAIN:
+		transfer->unsent = true;
+		lose(driver, file->instance);
+		return;
+	case -ENODEV:
+	case -ECANCELED:
+	case -EIO:
+		lose(driver, file->instance);
+		return;
+	case -EINVAL:
+	case -E2BIG:
+	case -EMSGSIZE:
+	case -ENOMEM:
+	case -EPERM:
+	case -ENOTTY:
+		transfer->result = err;
+		transfer->unsent = true;
+		return;
+	default:
+		/* Interrupted, or a fault when the answer was written: it may have been executed. */
+		return;
+	}
+}
+
+static void carry(struct driver *driver, struct transfer *transfer)
+{
+	struct file *file = file_get(driver, transfer->instance);
+	bool notify = transfer->notify;
+	struct ihsm_command command = {
+		.size = sizeof(command),
+		.time_class = transfer->time_class,
+		.in = (uintptr_t)transfer->in,
+		.out = (uintptr_t)transfer->out,
+		.in_len = (uint32_t)transfer->in_length,
+		.out_len = (uint32_t)transfer->out_capacity,
+	};
+	int err;
+
+	if (file) {
+		err = driver->calls->ioctl(file->fd, IHSM_IOC_COMMAND, &command);
+		settle(driver, file, transfer, &command, err);
+		file_drop(driver, file);
+	} else {
+		transfer->result = -ECONNRESET;
+		transfer->unsent = true;
+	}
+	/* From here on the transfer may be gone. */
+	transfer_end(transfer);
+	if (notify)
+		eventfd_write(driver->event, 1);
+}
+
+/* ---- helper threads ---- */
+
+/* With the lock held: parts of a session's operation must not overtake each other. */
+static bool queue_is_busy(const struct driver *driver, unsigned int queue)
+{
+	for (unsigned int i = 0; i < driver->workers; i++)
+		if (driver->worker[i].busy && driver->worker[i].queue == queue)
+			return true;
+	return false;
+}
+
+static bool queue_is_used(const struct driver *driver, unsigned int queue)
+{
+	for (const struct transfer *t = driver->first; t; t = t->next)
+		if (t->queue == queue)
+			return true;
+	return queue_is_busy(driver, queue);
+}
+
+static void append(struct driver *driver, struct transfer *transfer)
+{
+	transfer->next = NULL;
+	*driver->last = transfer;
+	driver->last = &transfer->next;
+	driver->queued++;
+}
+
+static void unlink_at(struct driver *driver, struct transfer **at)
+{
+	struct transfer *transfer = *at;
+
+	*at = transfer->next;
+	if (!*at)
+		driver->last = at;
+	driver->queued--;
+}
+
+/* The oldest transfer whose queue nobody is busy with */
+static struct transfer *take(struct driver *driver)
+{
+	for (struct transfer **at = &driver->first; *at; at = &(*at)->next) {
+		struct transfer *transfer = *at;
+
+		if (queue_is_busy(driver, transfer->queue))
+			continue;
+		unlink_at(driver, at);
+		return transfer;
+	}
+	return NULL;
+}
+
+static void *work(void *argument)
+{
+	struct worker *worker = argument;
+	struct driver *driver = worker->driver;
+	struct transfer *transfer;
+
+	pthread_mutex_lock(&driver->lock);
+	while (!driver->stop) {
+		transfer = take(driver);
+		if (!transfer) {
+			driver->idle++;
+			pthread_cond_wait(&driver->work, &driver->lock);
+			driver->idle--;
+			continue;
+		}
+		worker->queue = transfer->queue;
+		worker->busy = true;
+		pthread_mutex_unlock(&driver->lock);
+		carry(driver, transfer);
+		pthread_mutex_lock(&driver->lock);
+		worker->busy = false;
+	}
+	pthread_mutex_unlock(&driver->lock);
+	return NULL;
+}
+
+/* The application's signals are for its own threads. */
+static int start_thread(struct worker *worker)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int err;
+
+	if (pthread_attr_init(&attr))
+		return -ENOMEM;
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&worker->thread, &attr, work, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+/* With the lock held: as many workers as there is work, within the limit */
+static void employ(struct driver *driver)
+{
+	struct worker *worker = &driver->worker[driver->workers];
+
+	if (driver->queued <= driver->idle || driver->workers == WORKERS_MAX) {
+		pthread_cond_signal(&driver->work);
+		return;
+	}
+	*worker = (struct worker){ .driver = driver };
+	if (start_thread(worker) == 0)
+		driver->workers++;
+	else
+		pthread_cond_signal(&driver->work);
+}
+
+/* Return: false when there is no thread to carry it */
+static bool hand_over(struct driver *driver, struct transfer *transfer)
+{
+	append(driver, transfer);
+	employ(driver);
+	if (driver->workers > 0)
+		return true;
+	unlink_at(driver, &driver->first);
+	return false;
+}
+
+static void dismiss(struct driver *driver)
+{
+	struct transfer *next;
+
+	pthread_mutex_lock(&driver->lock);
+	driver->stop = true;
+	pthread_cond_broadcast(&driver->work);
+	pthread_mutex_unlock(&driver->lock);
+	for (unsigned int i = 0; i < driver->workers; i++)
+		pthread_join(driver->worker[i].thread, NULL);
+	for (struct transfer *t = driver->first; t; t = next) {
+		next = t->next;
+		t->result = -ECONNRESET;
+		t->unsent = true;
+		transfer_end(t);
+	}
+}
+
+/* ---- the operations ---- */
+
+static int driver_submit(struct transport *transport, struct transfer *transfer,
+			 struct hsm_error *error)
+{
+	struct driver *driver = to_driver(transport);
+	bool worker;
+	int err = 0;
+
+	transfer->result = 0;
+	transfer->out_length = 0;
+	transfer->timed_out = false;
+	transfer->unsent = false;
+	transfer->slot = CARRIED_BY_WAITER;
+	pthread_mutex_lock(&driver->lock);
+	if (atomic_load(&transport->lost) ||
+	    atomic_load(&transport->instance) != transfer->instance)
+		err = -ECONNRESET;
+	else if (transfer->in_length > driver->max_message)
+		err = -EMSGSIZE;
+	if (err) {
+		pthread_mutex_unlock(&driver->lock);
+		return set_error(error, err, HSM_LAYER_TRANSPORT,
+				 err == -EMSGSIZE ? "the message is longer than the device takes"
+						  : "the connection to the device was lost");
+	}
+	atomic_store(&transfer->state, TRANSFER_PENDING);
+	worker = transfer->notify || queue_is_used(driver, transfer->queue);
+	if (worker) {
+		transfer->slot = CARRIED_BY_WORKER;
+		worker = hand_over(driver, transfer);
+	}
+	pthread_mutex_unlock(&driver->lock);
+	/* A process that may have no more threads gets its answer all the same, only not beside others. */
+	if (!worker && transfer->slot == CARRIED_BY_WORKER)
+		carry(driver, transfer);
+	return 0;
+}
+
+static void futex_sleep(_Atomic uint32_t *word, uint32_t value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void driver_wait(struct transport *transport, struct transfer *transfer)
+{
+	uint32_t pending;
+
+	if (transfer_done(transfer))
+		return;
+	if (transfer->slot == CARRIED_BY_WAITER) {
+		carry(to_driver(transport), transfer);
+		return;
+	}
+	while (!transfer_done(transfer)) {
+		pending = TRANSFER_PENDING;
+		atomic_compare_exchange_strong(&transfer->state, &pending, TRANSFER_SLEEPING);
+		futex_sleep(&transfer->state, TRANSFER_SLEEPING);
+	}
+}
+
+/* Whoever carries a transfer ends it: there is nothing to look for. */
+static void driver_poll(struct transport *transport)
+{
+	(void)transport;
+}
+
+static int driver_poll_fd(struct transport *transport)
+{
+	return to_driver(transport)->event;
+}
+
+static int driver_poll_arm(struct transport *transport)
+{
+	eventfd_t count;
+
+	eventfd_read(to_driver(transport)->event, &count);
+	return 0;
+}
+
+static int ask(struct driver *driver, struct ihsm_identify *identify)
+{
+	uint32_t instance = atomic_load(&driver->transport.instance);
+	struct file *file = file_get(driver, instance);
+	struct ihsm_info info;
+	int err;
+
+	if (!file)
+		return -ESTALE;
+	err = query(driver, file->fd, &info, identify);
+	file_drop(driver, file);
+	if (err)
+		lose(driver, instance);
+	return err;
+}
+
+static int driver_info(struct transport *transport, struct hsm_device_info *info,
+		       struct hsm_error *error)
+{
+	struct driver *driver = to_driver(transport);
+	struct ihsm_identify identify;
+	int err = ask(driver, &identify);
+
+	if (err) {
+		err = driver_recover(transport, error);
+		if (err)
+			return err;
+		err = ask(driver, &identify);
+	}
+	if (err)
+		return open_error(driver->name.path, err, error);
+	identify_to_info(&identify, info);
+	return 0;
+}
+
+static void driver_close(struct transport *transport, bool forked)
+{
+	struct driver *driver = to_driver(transport);
+
+	/* A child has none of the threads, and a lock may have been held when it was made. */
+	if (!forked) {
+		dismiss(driver);
+		pthread_cond_destroy(&driver->work);
+		pthread_mutex_destroy(&driver->lock);
+	}
+	if (driver->file)
+		driver->calls->close(driver->file->fd);
+	free(driver->file);
+	if (driver->event >= 0)
+		close(driver->event);
+	free(driver);
+}
+
+static const struct transport_ops driver_ops = {
+	.submit = driver_submit,
+	.wait = driver_wait,
+	.poll = driver_poll,
+	.poll_fd = driver_poll_fd,
+	.poll_arm = driver_poll_arm,
+	.recover = driver_recover,
+	.abandon = driver_abandon,
+	.info = driver_info,
+	.close = driver_close,
+};
+
+/* ---- opening ---- */
+
+int driver_open_with(const struct device_name *name, bool admin, const struct driver_calls *calls,
+		     struct transport **transport, struct hsm_error *error)
+{
+	struct driver *driver = calloc(1, sizeof(*driver));
+	int err;
+
+	if (!driver)
+		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
+	driver->transport.ops = &driver_ops;
+	driver->calls = calls;
+	driver->name = *name;
+	driver->admin = admin;
+	driver->last = &driver->first;
+	pthread_mutex_init(&driver->lock, NULL);
+	pthread_cond_init(&driver->work, NULL);
+	atomic_store(&driver->transport.instance, 1);
+	driver->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (driver->event < 0)
+		err = set_errno_error(error, HSM_LAYER_SYSTEM,
+				      "no descriptors left for the device");
+	else
+		err = renew(driver, error);
+	if (err) {
+		driver_close(&driver->transport, false);
+		return err;
+	}
+	*transport = &driver->transport;
+	return 0;
+}
+
+int driver_open(const struct device_name *name, bool admin, struct transport **transport,
+		struct hsm_error *error)
+{
+	return driver_open_with(name, admin, &system_calls, transport, error);
+}
