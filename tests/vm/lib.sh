@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# For tests whose programs run in a guest: a board with partitions here, scripts/vm with its functions, and the
+# guest's TAP points as points of the test. Sourced from the top of the tree.
+
+. tests/hsm.sh
+
+for program in qemu-system-x86_64 busybox cpio modprobe; do
+	need "$program"
+done
+
+share=$TMPDIR/share
+console=$TMPDIR/console
+vm_log=$TMPDIR/vm.log
+board=
+mkdir -p "$share"
+
+vm_kernel=$(find /boot -maxdepth 1 -name 'vmlinuz-*' | sort -V | tail -n 1)
+[ -n "$vm_kernel" ] || {
+	echo "1..0 # SKIP no kernel in /boot"
+	exit 0
+}
+
+# vm_driver: the test is of no use without ihsm.ko for the guest's kernel.
+vm_driver() {
+	[ -n "$(find build/kernel -path "*${vm_kernel##*/vmlinuz-}*" -name ihsm.ko 2>/dev/null)" ] || {
+		echo "1..0 # SKIP no ihsm.ko for ${vm_kernel##*/}: make kernel"
+		exit 0
+	}
+}
+
+# vm_board [OPTION...]: a board on the directory of hsm_new, which ends with this script.
+vm_board() {
+	chmod 700 "$dir"
+	rm -f "$TMPDIR/ready"
+	mkfifo "$TMPDIR/ready"
+	"${HSM_VHSM:-vhsm}" --state "$dir" --embedded --idle-exit 0 --log "$TMPDIR/board" --ready-fd 3 "$@" \
+		3>"$TMPDIR/ready" &
+	# shellcheck disable=SC2034	# for the tests
+	board=$!
+	grep -qx ready "$TMPDIR/ready"
+}
+
+# socket N: of function N
+socket() {
+	echo "$dir/run/fn$1.sock"
+}
+
+# vm_partition NAME N: one more, for function N; pkcs11-tool wants keys for all uses.
+vm_partition() {
+	hsmctl partition create "$1" --function "$2" --profile compatible
+}
+
+# vm_init N LABEL: the token of function N is made from here; PINs as hsm_new made them.
+vm_init() {
+	HSM_DEVICE=vfio-user:$(socket "$1") hsmctl partition init --label "$2" --pin-file "$TMPDIR/so" \
+		--new-pin-file "$TMPDIR/user" --yes
+}
+
+# vm_trust N...: hsm.conf of guests, with the identities of these functions' partitions.
+vm_trust() {
+	for n; do
+		HSM_DEVICE=vfio-user:$(socket "$n") hsmctl info >&2 || return 1
+	done
+	sed -n 's/^\([0-9a-f-]* sha256:\)/pin = \1/p' "$HOME/.local/state/hsm/known-partitions" >"$share/hsm.conf"
+	cp "$TMPDIR/user" "$TMPDIR/so" "$share/"
+	[ -s "$share/hsm.conf" ]
+}
+
+# vm OPTION... CMD...: a guest, to its end; what it says comes on standard output.
+vm() {
+	scripts/vm --share "$share" --console "$console" "$@"
+}
+
+# Points of a guest, from standard input; all of them came when as many as its plan says.
+vm_points() {
+	came=0
+	plan=none
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) report 0 "guest: ${line#ok * - }" ;;
+		"not ok "*) report 1 "guest: ${line#not ok * - }" ;;
+		1..*) plan=${line#1..}; continue ;;
+		*) echo "$line" >&2; continue ;;
+		esac
+		came=$((came + 1))
+	done
+	[ "$came" = "$plan" ]
+}
+
+# vm_test OPTION... CMD...: a guest whose output is TAP, its points, and one for its end.
+vm_test() {
+	vm_status=0
+	vm "$@" >"$vm_log" || vm_status=$?
+	vm_points <"$vm_log" || vm_status=1
+	report "$vm_status" "the guest came to its end"
+	[ "$vm_status" -eq 0 ] || tail -n 80 "$console" >&2
+	vm_clean_log
+}
+
+# What a kernel must not have said, whatever the tests found.
+vm_clean_log() {
+	! grep -aE 'BUG:|WARNING:|Oops|KASAN|general protection|hung task|Call Trace' "$console" >&2
+	report $? "the guest's kernel complained of nothing"
+}
+
+# vm_program NAME: tests/vm/NAME.c for the guest, which finds it in its share
+vm_program() {
+	# shellcheck disable=SC2046	# flags are words
+	"${CC:-gcc}" -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -Iinclude -Iinclude/uapi \
+		$(pkg-config --cflags p11-kit-1) -o "$share/$1" "tests/vm/$1.c" -ldl
+}
