@@ -347,15 +347,59 @@ static void destroyed_while_signing(void **state)
 	assert_int_equal(find_label(s, "race"), 0);
 }
 
+struct change {
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE object;
+	unsigned int strange;
+};
+
+static void *changes(void *argument)
+{
+	struct change *change = argument;
+	CK_RV rv;
+
+	do {
+		rv = set(change->session, change->object, ATTRS(STRING(CKA_LABEL, "changed")));
+	} while (rv == CKR_OK);
+	change->strange = rv != CKR_OBJECT_HANDLE_INVALID && rv != CKR_FUNCTION_FAILED;
+	return NULL;
+}
+
+/* A session object that is changed from one session while its own ends goes with it, and out of the account. */
+static void changed_while_its_session_ends(void **state)
+{
+	CK_SESSION_HANDLE s = user_session(), owner;
+	struct change change = { .session = s };
+	pthread_t thread;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 50; round++) {
+		owner = session(RW);
+		OK(generate(owner, 32, ATTRS(STRING(CKA_LABEL, "new")), &change.object));
+		assert_int_equal(pthread_create(&thread, NULL, changes, &change), 0);
+		OK(p->C_CloseSession(owner));
+		pthread_join(thread, NULL);
+		assert_int_equal(change.strange, 0);
+	}
+	assert_int_equal(find_label(s, "new") + find_label(s, "changed"), 0);
+	OK(generate(s, 32, ATTRS(NO(CKA_TOKEN)), &change.object));
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, close_all)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(mechanisms_not_offered), TEST(short_outputs),
-		TEST(weak_rsa_keys),	      TEST(invalid_points),
-		TEST(padding_oracle),	      TEST(implicit_rejection),
-		TEST(unverified_plaintext),   TEST(destroyed_while_signing),
+		TEST(mechanisms_not_offered),
+		TEST(short_outputs),
+		TEST(weak_rsa_keys),
+		TEST(invalid_points),
+		TEST(padding_oracle),
+		TEST(implicit_rejection),
+		TEST(unverified_plaintext),
+		TEST(destroyed_while_signing),
+		TEST(changed_while_its_session_ends),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);
