@@ -25,11 +25,9 @@
  * ========== ================================================================
  * ENODEV     the device is gone: unplugged, unbound, or dead
  * ESTALE     the context is from before a reset; open the device again
- * EAGAIN     a reset is under way; open the device again when it has ended
  * ETIMEDOUT  the command did not end in its time; it may have been executed
  * EMSGSIZE   longer than the device's largest message
  * ECANCELED  a reset ended the command; it may have been executed
- * EIO        the device broke the protocol and was reset
  * ========== ================================================================
  *
  * beside EINVAL, EFAULT, E2BIG, ENOMEM, EPERM, ENOTTY as usual. A device that

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Admin commands: what the device is, its queues and contexts, aborts and events.
+ *
+ * Those that are waited for end in bounded time: a device that does not answer is reset, and
+ * one that is not there is not waited for.
+ */
+#include <linux/slab.h>
+
+#include "ihsm.h"
+
+#define SLICE	(HZ / 20)	/* how often a waiter looks whether the device is still there */
+
+/* Is it of use to go on waiting? A missed interrupt is made good here. */
+static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)
+{
+	u32 status;
+
+	ihsm_queue_poll(ihsm->queue[0]);
+	if (!ihsm_present(ihsm, &status))
+		return -ENODEV;
+	if (!(status & IHSM_STATUS_READY))
+		return -ECANCELED;
+	return time_after(jiffies, limit) ? -ETIMEDOUT : 0;
+}
+
+/*
+ * Run a command. @cmd is freed when this fails; else its answer is in it and the caller frees
+ * it. Return: 0 when the device said success, else a negative errno.
+ */
+static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
+{
+	unsigned long limit = jiffies + msecs_to_jiffies(IHSM_ADMIN_MS);
+	int err;
+
+	if (!cmd)
+		return -ENOMEM;
+	cmd->weight_ms = IHSM_ADMIN_MS;
+	err = ihsm_cmd_place(ihsm->queue[0], cmd);
+	if (!err)
+		err = ihsm_cmd_submit(cmd);
+	if (err)
+		goto free;
+	ihsm_cmd_listen(cmd);
+	while (!wait_for_completion_timeout(&cmd->done, SLICE)) {
+		err = keep_waiting(ihsm, limit);
+		if (!err || !ihsm_cmd_abandon(cmd, false))
+			continue;
+		dev_warn_ratelimited(&ihsm->dev, "%s: no answer (%d)\n", what, err);
+		if (err == -ETIMEDOUT)
+			ihsm_reset_later(ihsm, "an admin command was lost");
+		ihsm_look_now(ihsm);
+		return err;
+	}
+	err = cmd->error;
+	if (!err && cmd->status) {
+		dev_warn_ratelimited(&ihsm->dev, "%s: device status 0x%02x\n", what, cmd->status);
+		err = cmd->status == IHSM_SC_NO_CONTEXT ? -EUSERS : -EIO;
+	}
+	ihsm_cmd_finish(cmd);
+	if (!err)
+		return 0;
+free:
+	ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_identify() - ask the device what it is
+ * @ihsm: device; its admin queue works
+ *
+ * What it says is kept for sysfs and programs; nothing of it is trusted. Return: 0 or a
+ * negative errno.
+ */
+int ihsm_identify(struct ihsm_device *ihsm)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_IDENTIFY, sizeof(ihsm->identify));
+	int err;
+
+	if (cmd) {
+		cmd->out = cmd->bounce;
+		cmd->out_len = sizeof(ihsm->identify);
+	}
+	err = run(ihsm, cmd, "identify");
+	if (err)
+		return err;
+	mutex_lock(&ihsm->identify_lock);
+	memcpy(&ihsm->identify, cmd->bounce, sizeof(ihsm->identify));
+	mutex_unlock(&ihsm->identify_lock);
+	ihsm_cmd_free(cmd);
+	return 0;
+}
+
+/**
+ * ihsm_set_shadow() - hand over the shadow pages
+ * @ihsm: device that has them, without I/O queues
+ */
+int ihsm_set_shadow(struct ihsm_device *ihsm)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_SET_SHADOW, 0);
+	int err;
+
+	if (cmd) {
+		cmd->in_addr = ihsm->shadow_dma;
+		cmd->out_addr = ihsm->shadow_dma + IHSM_SHADOW_PAGE_SIZE;
+	}
+	err = run(ihsm, cmd, "shadow doorbells");
+	if (!err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_create_queue() - make the device know a queue pair
+ * @queue: started
+ */
+int ihsm_create_queue(struct ihsm_queue *queue)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_CREATE_QUEUE, 0);
+	int err;
+
+	if (cmd) {
+		cmd->in_addr = queue->sq_dma;
+		cmd->out_addr = queue->cq_dma;
+		cmd->arg[0] = queue->qid;
+		cmd->arg[1] = queue->sq_log2 | queue->cq_log2 << 8;
+		cmd->arg[2] = queue->vector;
+	}
+	err = run(queue->ihsm, cmd, "a queue");
+	if (!err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_create_context() - a context for a new opener
+ * @ihsm: live device
+ * @id: the device's id for it
+ * @generation: the start of the device that it belongs to
+ *
+ * Return: 0, -EUSERS when the device has no more, or another negative errno.
+ */
+int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_CREATE_CONTEXT, sizeof(__le64));
+	int err;
+
+	if (cmd) {
+		cmd->out = cmd->bounce;
+		cmd->out_len = sizeof(__le64);
+	}
+	err = run(ihsm, cmd, "a context");
+	if (err)
+		return err;
+	*id = le64_to_cpup((const __le64 *)cmd->bounce);
+	*generation = cmd->generation;
+	ihsm_cmd_free(cmd);
+	return 0;
+}
+
+/**
+ * ihsm_destroy_context() - end an opener's context, and with it all that belongs to it
+ * @ihsm: device
+ * @id: the device's id
+ * @generation: the start of the device that it belongs to
+ *
+ * Return: 0, -ESTALE when a reset has done it already, or another negative errno.
+ */
+int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_DESTROY_CONTEXT, 0);
+	int err;
+
+	if (cmd) {
+		cmd->context = id;
+		cmd->generation = generation;
+	}
+	err = run(ihsm, cmd, "the end of a context");
+	if (!err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_send_abort() - ask a command back
+ * @ihsm: device
+ * @qid: its queue
+ * @tag: its identifier
+ *
+ * Does not wait: the command's own completion says how it ended. Return: 0 or a negative errno.
+ */
+int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_ABORT, 0);
+
+	if (!cmd)
+		return -ENOMEM;
+	cmd->weight_ms = IHSM_ADMIN_MS;
+	cmd->arg[0] = qid;
+	cmd->arg[1] = tag;
+	return ihsm_cmd_send(ihsm->queue[0], cmd);
+}
+
+/* Something happened: note it, tell user space, and wait for the next. */
+static void event_ended(struct ihsm_cmd *cmd)
+{
+	struct ihsm_device *ihsm = cmd->queue->ihsm;
+
+	if (cmd->error || cmd->status)
+		return;
+	if ((cmd->result & 0xff) == IHSM_EVENT_RESET_NEEDED) {
+		ihsm_reset_later(ihsm, "the device asks for it");
+		return;
+	}
+	if (!ihsm_identify(ihsm))
+		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
+	ihsm_ask_events(ihsm);
+}
+
+/**
+ * ihsm_ask_events() - leave a request for events with the device
+ * @ihsm: device; its admin queue works
+ *
+ * Return: 0 or a negative errno.
+ */
+int ihsm_ask_events(struct ihsm_device *ihsm)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_ASYNC_EVENT, 0);
+
+	if (!cmd)
+		return -ENOMEM;
+	cmd->forever = true;
+	cmd->ended = event_ended;
+	/* Interrupts of the admin queue come anyway. */
+	return ihsm_cmd_send(ihsm->queue[0], cmd);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/ihsmN: one table of ioctls. What an ioctl needs, its sizes and its rights, is in the table.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ihsm.h"
+
+union ioctl_buffer {
+	struct ihsm_info info;
+	struct ihsm_command command;
+	struct ihsm_reset reset;
+};
+
+static int ioctl_info(struct ihsm_context *context, void *buffer)
+{
+	struct ihsm_device *ihsm = context->ihsm;
+	struct ihsm_info *info = buffer;
+	struct ihsm_identify *identify;
+	size_t len = min_t(size_t, info->identify_len, sizeof(*identify));
+	int err;
+
+	err = ihsm_check_info(info);
+	if (err)
+		return err;
+	err = ihsm_enter(ihsm);
+	if (err)
+		return err;
+	info->abi = IHSM_ABI_VERSION;
+	info->state = READ_ONCE(ihsm->state);
+	info->context = context->id;
+	info->epoch = READ_ONCE(ihsm->epoch);
+	info->max_message = context->max_message;
+	info->cap = ihsm->cap;
+	info->hw_version = ihsm->hw_version;
+	info->queues = ihsm->queues;
+	mutex_lock(&ihsm->identify_lock);
+	identify = kmemdup(&ihsm->identify, sizeof(*identify), GFP_KERNEL_ACCOUNT);
+	mutex_unlock(&ihsm->identify_lock);
+	ihsm_leave(ihsm);
+	if (!identify)
+		return -ENOMEM;
+	if (len && copy_to_user(u64_to_user_ptr(info->identify), identify, len))
+		err = -EFAULT;
+	kfree(identify);
+	return err;
+}
+
+static int ioctl_command(struct ihsm_context *context, void *buffer)
+{
+	return ihsm_command(context, buffer);
+}
+
+static int ioctl_reset(struct ihsm_context *context, void *buffer)
+{
+	struct ihsm_device *ihsm = context->ihsm;
+	int err;
+
+	err = ihsm_check_reset(buffer);
+	if (!err)
+		err = ihsm_enter(ihsm);
+	if (err)
+		return err;
+	ihsm_reset_later(ihsm, "a program asked for it");
+	err = wait_event_killable(ihsm->state_wait,
+				  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
+	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
+		err = -ENODEV;
+	ihsm_leave(ihsm);
+	return err;
+}
+
+/**
+ * struct ioctl_op - an ioctl
+ * @cmd: its whole number
+ * @size: of its structure as we know it
+ * @min_size: of its first version
+ * @admin: needs CAP_SYS_ADMIN
+ * @write: needs a file that is open for writing
+ * @execute: with @size bytes, which go back to the caller on success
+ */
+struct ioctl_op {
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	bool admin;
+	bool write;
+	int (*execute)(struct ihsm_context *context, void *buffer);
+};
+
+#define OP(_cmd, _execute, _struct, _last, ...)				\
+	[_IOC_NR(_cmd)] = {						\
+		.cmd = (_cmd),						\
+		.size = sizeof(_struct),				\
+		.min_size = offsetofend(_struct, _last),		\
+		.execute = (_execute),					\
+		__VA_ARGS__						\
+	}
+
+static const struct ioctl_op ioctl_ops[] = {
+	OP(IHSM_IOC_INFO, ioctl_info, struct ihsm_info, reserved),
+	OP(IHSM_IOC_COMMAND, ioctl_command, struct ihsm_command, reserved, .write = true),
+	OP(IHSM_IOC_RESET, ioctl_reset, struct ihsm_reset, flags, .write = true, .admin = true),
+};
+
+static const struct ioctl_op *find_op(unsigned int cmd)
+{
+	unsigned int nr = _IOC_NR(cmd);
+
+	if (nr >= ARRAY_SIZE(ioctl_ops))
+		return NULL;
+	nr = array_index_nospec(nr, ARRAY_SIZE(ioctl_ops));
+	return ioctl_ops[nr].cmd == cmd ? &ioctl_ops[nr] : NULL;
+}
+
+static long ihsm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct ioctl_op *op = find_op(cmd);
+	void __user *user = (void __user *)arg;
+	union ioctl_buffer buffer = {};
+	u32 size;
+	int err;
+
+	if (!op)
+		return -ENOTTY;
+	if (op->write && !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (op->admin && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < op->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&buffer, op->size, user, size);
+	if (!err)
+		err = op->execute(file->private_data, &buffer);
+	if (err)
+		return err;
+	return copy_to_user(user, &buffer, min(size, op->size)) ? -EFAULT : 0;
+}
+
+static int ihsm_open(struct inode *inode, struct file *file)
+{
+	struct ihsm_device *ihsm = container_of(inode->i_cdev, struct ihsm_device, cdev);
+	struct ihsm_context *context = ihsm_context_open(ihsm);
+
+	if (IS_ERR(context))
+		return PTR_ERR(context);
+	file->private_data = context;
+	return nonseekable_open(inode, file);
+}
+
+static int ihsm_release(struct inode *inode, struct file *file)
+{
+	ihsm_context_close(file->private_data);
+	return 0;
+}
+
+const struct file_operations ihsm_fops = {
+	.owner = THIS_MODULE,
+	.open = ihsm_open,
+	.release = ihsm_release,
+	.unlocked_ioctl = ihsm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A program's message on its way to the device and back.
+ *
+ * The program's memory is only touched while nothing of the device is held: a page fault may take
+ * as long as somebody likes. A message is sent once. A process that is killed leaves its
+ * command to the queue, which cleans up when the device has ended it.
+ */
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ihsm.h"
+
+#define POLL_MOST_US	1000U
+
+static unsigned int poll_us = 10;
+module_param(poll_us, uint, 0644);
+MODULE_PARM_DESC(poll_us, "look for the answer to a short command for so long before sleeping (microseconds)");
+
+static int copy_in(struct ihsm_cmd *cmd, const struct ihsm_command *command)
+{
+	const void __user *from = u64_to_user_ptr(command->in);
+	int err;
+
+	if (command->in_len <= IHSM_ROOM) {
+		cmd->in = cmd->bounce;
+		return copy_from_user(cmd->in, from, command->in_len) ? -EFAULT : 0;
+	}
+	err = ihsm_payload_alloc(&cmd->large_in, command->in_len, DMA_TO_DEVICE);
+	return err ? err : ihsm_payload_from_user(&cmd->large_in, from);
+}
+
+static int make_room(struct ihsm_cmd *cmd)
+{
+	if (cmd->out_len <= IHSM_ROOM) {
+		cmd->out = cmd->bounce + (cmd->in ? cmd->in_len : 0);
+		return 0;
+	}
+	return ihsm_payload_alloc(&cmd->large_out, cmd->out_len, DMA_FROM_DEVICE);
+}
+
+static size_t small(u32 len)
+{
+	return len <= IHSM_ROOM ? len : 0;
+}
+
+/* The command with all that it needs, but nothing of the device yet */
+static struct ihsm_cmd *prepare(struct ihsm_context *context, const struct ihsm_command *command)
+{
+	u32 out_len = min(command->out_len, context->max_message);
+	struct ihsm_cmd *cmd;
+	int err;
+
+	cmd = ihsm_cmd_alloc(IHSM_IO_MESSAGE, small(command->in_len) + small(out_len));
+	if (!cmd)
+		return ERR_PTR(-ENOMEM);
+	cmd->context = context->id;
+	cmd->generation = context->generation;
+	cmd->in_len = command->in_len;
+	cmd->out_len = out_len;
+	err = copy_in(cmd, command);
+	if (!err)
+		err = make_room(cmd);
+	if (!err)
+		return cmd;
+	ihsm_cmd_free(cmd);
+	return ERR_PTR(err);
+}
+
+static int send(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
+{
+	struct ihsm_queue *queue = ihsm->queue[ihsm->cpu_queue[raw_smp_processor_id()]];
+	int err = 0;
+
+	if (cmd->large_in.pages)
+		err = ihsm_payload_map(ihsm, &cmd->large_in);
+	if (!err && cmd->large_out.pages)
+		err = ihsm_payload_map(ihsm, &cmd->large_out);
+	if (!err)
+		err = ihsm_cmd_place(queue, cmd);
+	if (!err)
+		err = ihsm_cmd_submit(cmd);
+	if (!err)
+		return 0;
+	ihsm_payload_unmap(ihsm, &cmd->large_in);
+	ihsm_payload_unmap(ihsm, &cmd->large_out);
+	ihsm_cmd_finish(cmd);
+	return err;
+}
+
+/* Look for the answer while nobody else wants the processor. */
+static bool poll_answer(struct ihsm_cmd *cmd)
+{
+	u64 end = local_clock() + (u64)min(READ_ONCE(poll_us), POLL_MOST_US) * NSEC_PER_USEC;
+
+	while (!completion_done(&cmd->done)) {
+		if (need_resched() || local_clock() >= end)
+			return false;
+		ihsm_queue_poll(cmd->queue);
+		cpu_relax();
+	}
+	return true;
+}
+
+/*
+ * There and back, with the gate held. @gone is set when the process was killed and the command
+ * is not ours any more.
+ */
+static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_class, bool *gone)
+{
+	int err;
+
+	cmd->weight_ms = ihsm->class_ms[array_index_nospec(time_class, IHSM_TIME_CLASSES)];
+	err = send(ihsm, cmd);
+	if (err)
+		return err;
+	if (time_class != IHSM_TIME_SHORT || !poll_answer(cmd)) {
+		ihsm_cmd_listen(cmd);
+		err = wait_for_completion_killable(&cmd->done);
+		if (err && ihsm_cmd_abandon(cmd, true)) {
+			*gone = true;
+			return -EINTR;
+		}
+	}
+	ihsm_cmd_finish(cmd);
+	if (!cmd->error && cmd->timed_out && cmd->status == IHSM_SC_ABORTED)
+		return -ETIMEDOUT;
+	return cmd->error;
+}
+
+static int copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command)
+{
+	void __user *to = u64_to_user_ptr(command->out);
+
+	command->status = cmd->status;
+	command->written = 0;
+	if (cmd->status != IHSM_SC_SUCCESS)
+		return 0;
+	command->written = cmd->result;
+	if (cmd->out)
+		return copy_to_user(to, cmd->out, cmd->result) ? -EFAULT : 0;
+	return ihsm_payload_to_user(&cmd->large_out, to, cmd->result);
+}
+
+/**
+ * ihsm_command() - carry a program's message
+ * @context: of the open file
+ * @command: request; its output fields are filled in on success
+ *
+ * Return: 0 when the device answered, whatever it answered, else a negative errno as
+ * linux/ihsm.h lists them.
+ */
+int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
+{
+	struct ihsm_device *ihsm = context->ihsm;
+	struct ihsm_cmd *cmd;
+	bool gone = false;
+	int err;
+
+	err = ihsm_check_command(command, context->max_message);
+	if (err)
+		return err;
+	cmd = prepare(context, command);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	err = ihsm_enter(ihsm);
+	if (!err) {
+		err = exchange(ihsm, cmd, command->time_class, &gone);
+		/* Stopped for good, or for a restart? */
+		if (err == -ESTALE && READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD)
+			err = -ENODEV;
+		ihsm_leave(ihsm);
+	}
+	if (gone)
+		return err;
+	if (!err)
+		err = copy_out(cmd, command);
+	ihsm_cmd_free(cmd);
+	return err;
+}

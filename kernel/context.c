@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open files. Each is a context of the device, made at open and ended at the last release, however
+ * that comes about: by close, by exit, by whoever the descriptor was passed to.
+ *
+ * The driver may be unbound while files are open. Whoever uses the device holds the gate
+ * for reading and looks whether it is gone; remove closes the gate when all have left.
+ */
+#include <linux/slab.h>
+
+#include "ihsm.h"
+
+/**
+ * ihsm_enter() - begin to use a device on behalf of an open file
+ * @ihsm: device
+ *
+ * Return: 0, then ihsm_leave() is due; -ENODEV when it is gone; -EINTR when the process is killed.
+ */
+int ihsm_enter(struct ihsm_device *ihsm)
+{
+	int err = down_read_killable(&ihsm->gate);
+
+	if (err)
+		return err;
+	if (!ihsm->gone)
+		return 0;
+	up_read(&ihsm->gate);
+	return -ENODEV;
+}
+
+/**
+ * ihsm_leave() - the opposite
+ * @ihsm: device
+ */
+void ihsm_leave(struct ihsm_device *ihsm)
+{
+	up_read(&ihsm->gate);
+}
+
+/* A reset that is under way is waited for: it ends soon, one way or the other. */
+static int create(struct ihsm_context *context)
+{
+	struct ihsm_device *ihsm = context->ihsm;
+	int err;
+
+	err = wait_event_killable(ihsm->state_wait,
+				  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
+	if (err)
+		return err;
+	if (READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
+		return -ENODEV;
+	context->max_message = READ_ONCE(ihsm->max_message);
+	return ihsm_create_context(ihsm, &context->id, &context->generation);
+}
+
+/**
+ * ihsm_context_open() - a context for a new open file
+ * @ihsm: device
+ *
+ * Return: the context, or an error pointer.
+ */
+struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
+{
+	struct ihsm_context *context;
+	int err;
+
+	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
+	if (!context)
+		return ERR_PTR(-ENOMEM);
+	context->ihsm = ihsm;
+	err = ihsm_enter(ihsm);
+	if (err)
+		goto free;
+	err = create(context);
+	if (!err && atomic_inc_return(&ihsm->contexts) == 1)
+		mod_delayed_work(ihsm->wq, &ihsm->watch, HZ);
+	ihsm_leave(ihsm);
+	if (err)
+		goto free;
+	get_device(&ihsm->dev);
+	return context;
+free:
+	kfree(context);
+	return ERR_PTR(err);
+}
+
+/**
+ * ihsm_context_close() - the last descriptor is gone
+ * @context: freed
+ *
+ * Waits until the device has dropped what belongs to the context, in bounded time, and also
+ * when the process is being killed.
+ */
+void ihsm_context_close(struct ihsm_context *context)
+{
+	struct ihsm_device *ihsm = context->ihsm;
+
+	down_read(&ihsm->gate);
+	if (!ihsm->gone) {
+		ihsm_destroy_context(ihsm, context->id, context->generation);
+		atomic_dec(&ihsm->contexts);
+	}
+	up_read(&ihsm->gate);
+	put_device(&ihsm->dev);
+	kfree(context);
+}

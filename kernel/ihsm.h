@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The driver inside, file by file. It moves opaque messages between programs and an
+ * integrated HSM (Documentation/driver.rst; the device is Documentation/hardware.rst).
+ *
+ * Locks, outer first: gate, control, queue->lock, state_lock. Neither programs' memory nor the
+ * device is waited for with a lock other than gate (for reading) and control held.
+ */
+#ifndef IHSM_H
+#define IHSM_H
+
+#include <linux/bitmap.h>
+#include <linux/cdev.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/ihsm.h>
+#include <linux/ihsm_hw.h>
+
+#include "check.h"
+#include "ring.h"
+
+#define IHSM_ROOM	4096U	/* bytes each way that go through a slot's own buffer */
+#define IHSM_ADMIN_MS	10000U	/* an admin command that takes longer has been lost */
+
+struct ihsm_device;
+struct ihsm_queue;
+
+/* ---- dma.c: payloads ---- */
+
+/**
+ * struct ihsm_payload - a large message, in pages of its own
+ * @page: the pages
+ * @pages: how many; 0 means that there is no payload
+ * @len: bytes
+ * @sgt: the mapping, while @mapped
+ * @dir: of the transfer
+ */
+struct ihsm_payload {
+	struct page **page;
+	unsigned int pages;
+	u32 len;
+	struct sg_table sgt;
+	enum dma_data_direction dir;
+	bool mapped;
+};
+
+int ihsm_payload_alloc(struct ihsm_payload *payload, u32 len, enum dma_data_direction dir);
+int ihsm_payload_from_user(struct ihsm_payload *payload, const void __user *from);
+int ihsm_payload_to_user(struct ihsm_payload *payload, void __user *to, u32 len);
+int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload);
+unsigned int ihsm_payload_segments(const struct ihsm_payload *payload, struct ihsm_segment *list);
+void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload);
+void ihsm_payload_free(struct ihsm_payload *payload);
+
+/* ---- queue.c: rings and slots ---- */
+
+/**
+ * struct ihsm_cmd - a command on its way
+ * @queue: set by ihsm_cmd_place()
+ * @slot: likewise; the slot is ours until ihsm_cmd_finish()
+ * @opcode: of the entry
+ * @context: of the entry
+ * @arg: of the entry, admin commands
+ * @in_addr: bus address of admin commands whose input is a ring or a page
+ * @out_addr: likewise
+ * @in_len: bytes that go in
+ * @out_len: room for what comes out
+ * @in: what goes in, if it fits into the slot
+ * @out: where it comes out, if it fits into the slot
+ * @large_in: what goes in otherwise
+ * @large_out: where it comes out otherwise
+ * @generation: the device's start that this command is for; 0 for the present one
+ * @weight_ms: longest time of its class
+ * @deadline: jiffies when it is overdue, set at submission
+ * @abort_sent: it was asked back
+ * @timed_out: it was asked back because it was overdue
+ * @waited: somebody sleeps until it ends, interrupts are wanted
+ * @forever: it may take as long as it likes
+ * @abandoned: nobody waits, or nobody waits any more; when it has ended it goes to the orphans
+ * @ended: what is done with it there, in process context, before it is freed; may be NULL
+ * @done: for callers who wait
+ * @error: 0 when the device answered
+ * @status: then its status
+ * @result: then its result; at most @out_len
+ * @orphan: in the device's list of abandoned commands that have ended
+ * @bounce: freed with the command
+ */
+struct ihsm_cmd {
+	struct ihsm_queue *queue;
+	struct ihsm_slot *slot;
+	u8 opcode;
+	u64 context;
+	u32 arg[5];
+	dma_addr_t in_addr;
+	dma_addr_t out_addr;
+	u32 in_len;
+	u32 out_len;
+	void *in;
+	void *out;
+	struct ihsm_payload large_in;
+	struct ihsm_payload large_out;
+	u32 generation;
+	u32 weight_ms;
+	unsigned long deadline;
+	bool abort_sent;
+	bool timed_out;
+	bool waited;
+	bool forever;
+	bool abandoned;
+	void (*ended)(struct ihsm_cmd *cmd);
+	struct completion done;
+	int error;
+	u16 status;
+	u32 result;
+	struct llist_node orphan;
+	u8 *bounce;
+};
+
+/**
+ * struct ihsm_slot - a place for an outstanding command
+ * @cmd: the command while the device has it
+ * @generation: counts the slot's commands, in the upper bits of their identifiers
+ * @room: coherent, IHSM_ROOM for what goes in and as much for what comes out; all zero
+ *	while the slot is free
+ * @dma: its bus address
+ */
+struct ihsm_slot {
+	struct ihsm_cmd *cmd;
+	u16 generation;
+	void *room;
+	dma_addr_t dma;
+};
+
+/**
+ * struct ihsm_queue - a queue pair; number 0 is the admin queue
+ * @ihsm: the device
+ * @lock: of all that follows
+ * @qid: number
+ * @vector: index of its interrupt vector
+ * @irq_set: the handler is installed
+ * @running: commands are taken
+ * @generation: the device's start that it works for
+ * @sq_log2: entries of the submission ring
+ * @cq_log2: entries of the completion ring
+ * @slots: in use, at most IHSM_SLOTS
+ * @sq: submission ring
+ * @cq: completion ring
+ * @sq_dma: its bus address
+ * @cq_dma: likewise
+ * @host: shadow page's part that we write, or NULL: doorbells are registers
+ * @device: the device's part; it may write anything at any time
+ * @sq_tail: ours
+ * @sq_head: the device's, as last told
+ * @cq_head: ours
+ * @waiters: outstanding commands for which an interrupt is wanted
+ * @free: slots
+ * @slot_wait: for a free slot
+ * @submitted: commands given to the device
+ * @completed: commands that it answered
+ * @timeouts: commands that were overdue
+ * @missed: completions that were there and nobody was told
+ * @bogus: completions that made no sense
+ * @slot: the slots
+ */
+struct ihsm_queue {
+	struct ihsm_device *ihsm;
+	spinlock_t lock;
+	u16 qid;
+	u16 vector;
+	bool irq_set;
+	bool running;
+	u32 generation;
+	u8 sq_log2;
+	u8 cq_log2;
+	unsigned int slots;
+	struct ihsm_sqe *sq;
+	struct ihsm_cqe *cq;
+	dma_addr_t sq_dma;
+	dma_addr_t cq_dma;
+	struct ihsm_shadow_host *host;
+	struct ihsm_shadow_device *device;
+	u32 sq_tail;
+	u32 sq_head;
+	u32 cq_head;
+	unsigned int waiters;
+	DECLARE_BITMAP(free, IHSM_SLOTS);
+	wait_queue_head_t slot_wait;
+	u64 submitted;
+	u64 completed;
+	u64 timeouts;
+	u64 missed;
+	u64 bogus;
+	struct ihsm_slot slot[IHSM_SLOTS];
+};
+
+int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid, u16 vector);
+void ihsm_queue_free(struct ihsm_queue *queue);
+void ihsm_queue_start(struct ihsm_queue *queue, u32 generation);
+void ihsm_queue_stop(struct ihsm_queue *queue);
+void ihsm_queue_fail(struct ihsm_queue *queue, int error);
+struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce);
+void ihsm_cmd_free(struct ihsm_cmd *cmd);
+int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
+int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
+int ihsm_cmd_submit(struct ihsm_cmd *cmd);
+void ihsm_cmd_finish(struct ihsm_cmd *cmd);
+void ihsm_cmd_listen(struct ihsm_cmd *cmd);
+bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort);
+bool ihsm_queue_overdue(struct ihsm_queue *queue);
+unsigned int ihsm_queue_poll(struct ihsm_queue *queue);
+
+/* ---- irq.c: vectors ---- */
+
+int ihsm_irq_vectors(struct ihsm_device *ihsm);
+int ihsm_irq_request(struct ihsm_queue *queue);
+void ihsm_irq_free(struct ihsm_queue *queue);
+void ihsm_irq_release(struct ihsm_device *ihsm);
+
+/* ---- state.c: what may follow what ---- */
+
+bool ihsm_state_may(enum ihsm_driver_state from, enum ihsm_driver_state to);
+const char *ihsm_state_name(enum ihsm_driver_state state);
+bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
+
+/**
+ * struct ihsm_device - one function
+ * @dev: of class ihsm; its last reference frees this
+ * @cdev: /dev/ihsmN
+ * @pdev: the PCI function, until @gone
+ * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
+ * @gone: the driver is unbound; under @gate
+ * @control: starting and stopping
+ * @regs: BAR 0
+ * @cap: the capability register
+ * @hw_version: the version register
+ * @limits: what @cap allows
+ * @state: under @state_lock, read without it where a moment's delay does no harm
+ * @state_lock: innermost lock
+ * @state_wait: for changes of @state
+ * @generation: counts starts; never 0 once started
+ * @epoch: of the device's last start
+ * @max_message: largest message
+ * @class_ms: longest time of each class
+ * @identify: what the device said about itself; under @identify_lock
+ * @identify_lock: of @identify
+ * @vectors: interrupt vectors that we were given
+ * @queues: I/O queue pairs
+ * @queue: all pairs, the admin queue first
+ * @cpu_queue: which pair a processor uses
+ * @shadow: both shadow pages, or NULL
+ * @shadow_dma: their bus address
+ * @load_ms: sum of the weights of outstanding commands
+ * @contexts: open files
+ * @wq: ordered: watch, reset, orphans
+ * @watch: looks after the device once a second while there are open files
+ * @reset_work: restarts a device in state resetting
+ * @orphan_work: cleans up after abandoned commands
+ * @orphans: those
+ */
+struct ihsm_device {
+	struct device dev;
+	struct cdev cdev;
+	struct pci_dev *pdev;
+	struct rw_semaphore gate;
+	bool gone;
+	struct mutex control; /* see above */
+	void __iomem *regs;
+	u64 cap;
+	u32 hw_version;
+	struct ihsm_limits limits;
+	enum ihsm_driver_state state;
+	spinlock_t state_lock; /* see above */
+	wait_queue_head_t state_wait;
+	u32 generation;
+	u32 epoch;
+	u32 max_message;
+	u32 class_ms[IHSM_TIME_CLASSES];
+	struct ihsm_identify identify;
+	struct mutex identify_lock; /* see above */
+	unsigned int vectors;
+	unsigned int queues;
+	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES];
+	u8 *cpu_queue;
+	void *shadow;
+	dma_addr_t shadow_dma;
+	atomic_t load_ms;
+	atomic_t contexts;
+	struct workqueue_struct *wq;
+	struct delayed_work watch;
+	struct work_struct reset_work;
+	struct work_struct orphan_work;
+	struct llist_head orphans;
+};
+
+/* ---- controller.c: registers, starting and stopping ---- */
+
+int ihsm_controller_probe(struct ihsm_device *ihsm);
+int ihsm_controller_alloc(struct ihsm_device *ihsm);
+void ihsm_controller_free(struct ihsm_device *ihsm);
+int ihsm_start(struct ihsm_device *ihsm);
+void ihsm_stop(struct ihsm_device *ihsm, int error);
+bool ihsm_present(struct ihsm_device *ihsm, u32 *status);
+
+static inline void ihsm_ring_bell(struct ihsm_device *ihsm, unsigned int offset, u32 value)
+{
+	writel(value, ihsm->regs + offset);
+}
+
+/* ---- admin.c: admin commands ---- */
+
+int ihsm_identify(struct ihsm_device *ihsm);
+int ihsm_set_shadow(struct ihsm_device *ihsm);
+int ihsm_create_queue(struct ihsm_queue *queue);
+int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation);
+int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation);
+int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag);
+int ihsm_ask_events(struct ihsm_device *ihsm);
+
+/* ---- timeout.c: looking after the device ---- */
+
+void ihsm_watch_work(struct work_struct *work);
+void ihsm_reset_work(struct work_struct *work);
+void ihsm_orphan_work(struct work_struct *work);
+void ihsm_reset_later(struct ihsm_device *ihsm, const char *why);
+void ihsm_look_now(struct ihsm_device *ihsm);
+void ihsm_restart(struct ihsm_device *ihsm);
+unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
+
+/* ---- context.c: open files ---- */
+
+/**
+ * struct ihsm_context - an open file
+ * @ihsm: holds a reference
+ * @id: the device's id, with the epoch
+ * @generation: start of the device that it belongs to
+ * @max_message: of that start
+ */
+struct ihsm_context {
+	struct ihsm_device *ihsm;
+	u64 id;
+	u32 generation;
+	u32 max_message;
+};
+
+struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm);
+void ihsm_context_close(struct ihsm_context *context);
+int ihsm_enter(struct ihsm_device *ihsm);
+void ihsm_leave(struct ihsm_device *ihsm);
+
+/* ---- command.c: a program's message there and back ---- */
+
+int ihsm_command(struct ihsm_context *context, struct ihsm_command *command);
+
+/* ---- chardev.c, sysfs.c ---- */
+
+extern const struct file_operations ihsm_fops;
+extern const struct attribute_group *ihsm_groups[];
+
+#endif /* IHSM_H */

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module, and a PCI function's way in and out: probe, remove, shutdown, function reset.
+ *
+ * The device structure belongs to the class device and lives until the last open file is
+ * closed; what belongs to the PCI function goes with remove.
+ */
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "ihsm.h"
+
+#define IHSM_MINORS	256
+
+
+static dev_t ihsm_devt;
+static DEFINE_IDA(ihsm_ida);
+
+static void ihsm_device_release(struct device *dev)
+{
+	struct ihsm_device *ihsm = container_of(dev, struct ihsm_device, dev);
+
+	ida_free(&ihsm_ida, MINOR(dev->devt));
+	mutex_destroy(&ihsm->control);
+	mutex_destroy(&ihsm->identify_lock);
+	kfree(ihsm->cpu_queue);
+	kfree(ihsm);
+}
+
+static struct class ihsm_class = {
+	.name = "ihsm",
+	.dev_groups = ihsm_groups,
+	.dev_release = ihsm_device_release,
+};
+
+static void init_device(struct ihsm_device *ihsm, struct pci_dev *pdev)
+{
+	ihsm->pdev = pdev;
+	init_rwsem(&ihsm->gate);
+	mutex_init(&ihsm->control);
+	mutex_init(&ihsm->identify_lock);
+	spin_lock_init(&ihsm->state_lock);
+	init_waitqueue_head(&ihsm->state_wait);
+	init_llist_head(&ihsm->orphans);
+	INIT_DELAYED_WORK(&ihsm->watch, ihsm_watch_work);
+	INIT_WORK(&ihsm->reset_work, ihsm_reset_work);
+	INIT_WORK(&ihsm->orphan_work, ihsm_orphan_work);
+}
+
+static struct ihsm_device *alloc_device(struct pci_dev *pdev)
+{
+	struct ihsm_device *ihsm = kzalloc(sizeof(*ihsm), GFP_KERNEL);
+	int minor;
+
+	if (!ihsm)
+		return ERR_PTR(-ENOMEM);
+	minor = ida_alloc_max(&ihsm_ida, IHSM_MINORS - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(ihsm);
+		return ERR_PTR(minor);
+	}
+	init_device(ihsm, pdev);
+	ihsm->dev.devt = MKDEV(MAJOR(ihsm_devt), minor);
+	ihsm->dev.class = &ihsm_class;
+	ihsm->dev.parent = &pdev->dev;
+	device_initialize(&ihsm->dev);
+	cdev_init(&ihsm->cdev, &ihsm_fops);
+	ihsm->cdev.owner = THIS_MODULE;
+	ihsm->cpu_queue = kcalloc(nr_cpu_ids, sizeof(*ihsm->cpu_queue), GFP_KERNEL);
+	if (!ihsm->cpu_queue || dev_set_name(&ihsm->dev, "ihsm%d", minor)) {
+		put_device(&ihsm->dev);
+		return ERR_PTR(-ENOMEM);
+	}
+	return ihsm;
+}
+
+/* ---- what belongs to the PCI function ---- */
+
+static int map_registers(struct ihsm_device *ihsm)
+{
+	struct pci_dev *pdev = ihsm->pdev;
+	int err;
+
+	err = pci_enable_device_mem(pdev);
+	if (err)
+		return err;
+	err = pci_request_mem_regions(pdev, "ihsm");
+	if (err)
+		goto disable;
+	err = -ENODEV;
+	if (pci_resource_len(pdev, IHSM_BAR_REGS) >= IHSM_BAR_REGS_SIZE)
+		ihsm->regs = pci_iomap(pdev, IHSM_BAR_REGS, IHSM_BAR_REGS_SIZE);
+	if (!ihsm->regs)
+		goto release;
+	pci_set_master(pdev);
+	return 0;
+release:
+	pci_release_mem_regions(pdev);
+disable:
+	pci_disable_device(pdev);
+	return err;
+}
+
+static void unmap_registers(struct ihsm_device *ihsm)
+{
+	struct pci_dev *pdev = ihsm->pdev;
+
+	pci_iounmap(pdev, ihsm->regs);
+	ihsm->regs = NULL;
+	pci_release_mem_regions(pdev);
+	pci_disable_device(pdev);
+}
+
+/* Nobody uses the device any more, it is stopped: give back all but the structure itself. */
+static void tear_down(struct ihsm_device *ihsm)
+{
+	unsigned int i;
+
+	for (i = 0; i <= ihsm->queues; i++) {
+		if (ihsm->queue[i])
+			ihsm_irq_free(ihsm->queue[i]);
+	}
+	cancel_delayed_work_sync(&ihsm->watch);
+	/* What is queued still runs: orphans are freed here. */
+	destroy_workqueue(ihsm->wq);
+	ihsm_controller_free(ihsm);
+	ihsm_irq_release(ihsm);
+	unmap_registers(ihsm);
+}
+
+/* Bring the device up, with everything that it needs. */
+static int set_up(struct ihsm_device *ihsm)
+{
+	struct device *dev = &ihsm->pdev->dev;
+	int err;
+
+	err = map_registers(ihsm);
+	if (err)
+		return dev_err_probe(dev, err, "cannot map the registers\n");
+	err = ihsm_controller_probe(ihsm);
+	if (err)
+		goto unmap;
+	err = ihsm_irq_vectors(ihsm);
+	if (err) {
+		dev_err_probe(dev, err, "no interrupt vectors\n");
+		goto unmap;
+	}
+	err = -ENOMEM;
+	ihsm->wq = alloc_ordered_workqueue("%s", WQ_MEM_RECLAIM, dev_name(&ihsm->dev));
+	if (!ihsm->wq)
+		goto vectors;
+	err = ihsm_controller_alloc(ihsm);
+	if (err)
+		goto queues;
+	err = ihsm_start(ihsm);
+	if (!err)
+		return 0;
+	ihsm_stop(ihsm, -ENODEV);
+	dev_err_probe(dev, err, "the device does not start\n");
+queues:
+	tear_down(ihsm);
+	return err;
+vectors:
+	ihsm_irq_release(ihsm);
+unmap:
+	unmap_registers(ihsm);
+	return err;
+}
+
+/* ---- the driver ---- */
+
+static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct ihsm_device *ihsm = alloc_device(pdev);
+	int err;
+
+	if (IS_ERR(ihsm))
+		return PTR_ERR(ihsm);
+	err = set_up(ihsm);
+	if (err)
+		goto put;
+	pci_set_drvdata(pdev, ihsm);
+	ihsm_set_state(ihsm, IHSM_DRIVER_LIVE);
+	err = cdev_device_add(&ihsm->cdev, &ihsm->dev);
+	if (err)
+		goto stop;
+	queue_delayed_work(ihsm->wq, &ihsm->watch, HZ);
+	dev_info(&ihsm->dev, "%u queues, messages up to %u bytes\n", ihsm->queues,
+		 ihsm->max_message);
+	return 0;
+stop:
+	ihsm_set_state(ihsm, IHSM_DRIVER_DELETING);
+	ihsm_stop(ihsm, -ENODEV);
+	tear_down(ihsm);
+put:
+	put_device(&ihsm->dev);
+	return err;
+}
+
+/* No work of ours starts or stops the device after this. */
+static void stop_for_good(struct ihsm_device *ihsm)
+{
+	ihsm_set_state(ihsm, IHSM_DRIVER_DELETING);
+	cancel_delayed_work_sync(&ihsm->watch);
+	cancel_work_sync(&ihsm->reset_work);
+	mutex_lock(&ihsm->control);
+	ihsm_stop(ihsm, -ENODEV);
+	mutex_unlock(&ihsm->control);
+}
+
+static void ihsm_remove(struct pci_dev *pdev)
+{
+	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
+
+	cdev_device_del(&ihsm->cdev, &ihsm->dev);
+	/* Ends what open files wait for, so that they leave the gate. */
+	stop_for_good(ihsm);
+	down_write(&ihsm->gate);
+	ihsm->gone = true;
+	up_write(&ihsm->gate);
+	tear_down(ihsm);
+	put_device(&ihsm->dev);
+}
+
+static void ihsm_shutdown(struct pci_dev *pdev)
+{
+	stop_for_good(pci_get_drvdata(pdev));
+}
+
+/* A function reset, by sysfs for example, takes the function's settings with it. */
+static void ihsm_reset_prepare(struct pci_dev *pdev)
+{
+	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
+
+	ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING);
+	cancel_work_sync(&ihsm->reset_work);
+	mutex_lock(&ihsm->control);
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
+		ihsm_stop(ihsm, -ECANCELED);
+	mutex_unlock(&ihsm->control);
+}
+
+static void ihsm_reset_done(struct pci_dev *pdev)
+{
+	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
+
+	mutex_lock(&ihsm->control);
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
+		ihsm_restart(ihsm);
+	mutex_unlock(&ihsm->control);
+}
+
+static const struct pci_error_handlers ihsm_errors = {
+	.reset_prepare = ihsm_reset_prepare,
+	.reset_done = ihsm_reset_done,
+};
+
+static const struct pci_device_id ihsm_ids[] = {
+	{ PCI_DEVICE(IHSM_PCI_VENDOR_ID, IHSM_PCI_DEVICE_ID_PF) },
+	{ PCI_DEVICE(IHSM_PCI_VENDOR_ID, IHSM_PCI_DEVICE_ID_VF) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, ihsm_ids);
+
+static struct pci_driver ihsm_driver = {
+	.name = "ihsm",
+	.id_table = ihsm_ids,
+	.probe = ihsm_probe,
+	.remove = ihsm_remove,
+	.shutdown = ihsm_shutdown,
+	.err_handler = &ihsm_errors,
+};
+
+static int __init ihsm_init(void)
+{
+	int err = alloc_chrdev_region(&ihsm_devt, 0, IHSM_MINORS, "ihsm");
+
+	if (err)
+		return err;
+	err = class_register(&ihsm_class);
+	if (err)
+		goto region;
+	err = pci_register_driver(&ihsm_driver);
+	if (err)
+		goto class;
+	return 0;
+class:
+	class_unregister(&ihsm_class);
+region:
+	unregister_chrdev_region(ihsm_devt, IHSM_MINORS);
+	return err;
+}
+module_init(ihsm_init);
+
+static void __exit ihsm_exit(void)
+{
+	pci_unregister_driver(&ihsm_driver);
+	class_unregister(&ihsm_class);
+	unregister_chrdev_region(ihsm_devt, IHSM_MINORS);
+}
+module_exit(ihsm_exit);
+
+MODULE_DESCRIPTION("Integrated hardware security module");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Looking after the device: is it there, does it need a reset, does a command take too long?
+ * Also the restart, and what is left of commands that nobody waits for.
+ *
+ * A device that is not there any more is dead at once: nothing in it is reset or waited for.
+ */
+#include <linux/slab.h>
+
+#include "ihsm.h"
+
+#define SLACK_MS	5000U		/* beyond what the device says that commands take */
+#define MAX_LIMIT_MS	(3600U * 1000)
+#define LOOK_USED	HZ		/* between two looks while there are open files */
+#define LOOK_IDLE	(10 * HZ)	/* and while there are none */
+
+/**
+ * ihsm_time_limit() - how long a command may take
+ * @ihsm: device
+ * @weight_ms: longest time of its class
+ *
+ * Its own time and that of all that is outstanding before it, as if the device did one
+ * after the other. Return: jiffies.
+ */
+unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms)
+{
+	u32 before = atomic_read(&ihsm->load_ms);
+
+	return msecs_to_jiffies(min(SLACK_MS + weight_ms + before, MAX_LIMIT_MS));
+}
+
+/**
+ * ihsm_reset_later() - the controller needs a reset
+ * @ihsm: device; nothing happens unless it is live
+ * @why: for the log
+ *
+ * Any context. No command is taken from now on until the reset has ended.
+ */
+void ihsm_reset_later(struct ihsm_device *ihsm, const char *why)
+{
+	if (!ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING))
+		return;
+	dev_warn_ratelimited(&ihsm->dev, "controller reset: %s\n", why);
+	queue_work(ihsm->wq, &ihsm->reset_work);
+}
+
+/**
+ * ihsm_look_now() - something may be wrong: look at the device soon
+ * @ihsm: device
+ *
+ * Any context.
+ */
+void ihsm_look_now(struct ihsm_device *ihsm)
+{
+	mod_delayed_work(ihsm->wq, &ihsm->watch, 0);
+}
+
+/* Nothing can be expected from it any more. Only unbinding follows. */
+static void die(struct ihsm_device *ihsm, const char *why)
+{
+	if (!ihsm_set_state(ihsm, IHSM_DRIVER_DEAD))
+		return;
+	dev_err(&ihsm->dev, "dead: %s\n", why);
+	ihsm_stop(ihsm, -ENODEV);
+	kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
+}
+
+static void look(struct ihsm_device *ihsm)
+{
+	bool hopeless = false;
+	unsigned int i;
+	u32 status;
+
+	if (!ihsm_present(ihsm, &status)) {
+		mutex_lock(&ihsm->control);
+		die(ihsm, "it is gone, its registers read all ones");
+		mutex_unlock(&ihsm->control);
+		return;
+	}
+	if (status & IHSM_STATUS_FATAL || !(status & IHSM_STATUS_READY)) {
+		ihsm_reset_later(ihsm, "the device shows that it needs one");
+		return;
+	}
+	for (i = 0; i <= ihsm->queues; i++)
+		hopeless = ihsm_queue_overdue(ihsm->queue[i]) || hopeless;
+	if (hopeless)
+		ihsm_reset_later(ihsm, "a command did not end");
+}
+
+/**
+ * ihsm_watch_work() - look after the device, now and then
+ * @work: @watch of the device
+ */
+void ihsm_watch_work(struct work_struct *work)
+{
+	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, watch.work);
+
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_LIVE)
+		look(ihsm);
+	if (READ_ONCE(ihsm->state) < IHSM_DRIVER_DEAD)
+		queue_delayed_work(ihsm->wq, &ihsm->watch,
+				   atomic_read(&ihsm->contexts) ? LOOK_USED : LOOK_IDLE);
+}
+
+/**
+ * ihsm_restart() - bring a stopped device up again
+ * @ihsm: device in state resetting; @control is held
+ */
+void ihsm_restart(struct ihsm_device *ihsm)
+{
+	int err = ihsm_start(ihsm);
+
+	if (!err && ihsm_set_state(ihsm, IHSM_DRIVER_LIVE)) {
+		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
+		return;
+	}
+	ihsm_stop(ihsm, -ENODEV);
+	die(ihsm, err == -ENODEV ? "it is gone" : "it did not start again after a reset");
+}
+
+/**
+ * ihsm_reset_work() - stop and start a device that is in state resetting
+ * @work: @reset_work of the device
+ */
+void ihsm_reset_work(struct work_struct *work)
+{
+	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, reset_work);
+
+	mutex_lock(&ihsm->control);
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING) {
+		ihsm_stop(ihsm, -ECANCELED);
+		ihsm_restart(ihsm);
+	}
+	mutex_unlock(&ihsm->control);
+}
+
+/**
+ * ihsm_orphan_work() - clean up after commands that nobody waited for
+ * @work: @orphan_work of the device
+ */
+void ihsm_orphan_work(struct work_struct *work)
+{
+	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, orphan_work);
+	struct llist_node *list = llist_del_all(&ihsm->orphans);
+	struct ihsm_cmd *cmd, *next;
+
+	llist_for_each_entry_safe(cmd, next, list, orphan) {
+		ihsm_cmd_finish(cmd);
+		if (cmd->ended)
+			cmd->ended(cmd);
+		ihsm_cmd_free(cmd);
+	}
+}
