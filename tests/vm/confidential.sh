@@ -32,7 +32,7 @@ not_within() {
 
 # The bytes of the partition's id: they cross in the clear when a channel is made.
 known_bytes() {
-	sed -n 's/^pin = \([0-9a-f-]*\) .*/\1/p' "$share/hsm.conf" | tr -d '-\n' |
+	sed -n 's/^pin = \([0-9a-f-]*\) .*/\1/p' "$share/hsm.conf" | tr -d '\n-' |
 		python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' >"$1"
 }
 

@@ -24,7 +24,7 @@ vm_kernel=$(find /boot -maxdepth 1 -name 'vmlinuz-*' | sort -V | tail -n 1)
 
 # vm_driver: the test is of no use without ihsm.ko for the guest's kernel.
 vm_driver() {
-	[ -n "$(find build/kernel -path "*${vm_kernel##*/vmlinuz-}*" -name ihsm.ko 2>/dev/null)" ] || {
+	[ -n "$(scripts/vm --print-module)" ] || {
 		echo "1..0 # SKIP no ihsm.ko for ${vm_kernel##*/}: make kernel"
 		exit 0
 	}
