@@ -22,7 +22,7 @@
 #define SPIN_LEAST_NS  1000
 #define CROWDED_NS     20000 /* bound of spinning while as many threads wait as there are processors */
 #define YIELD_NS       4000 /* spinning alone for so long; then whoever wants the processor gets it */
-#define PREEMPTED_NS   20000 /* a gap in spinning as long as this: others want the processor */
+#define PREEMPTED_NS   50000 /* a gap in spinning as long as this: others want the processor */
 #define SERIALS	       (1U << (16 - SQ_LOG2))
 
 _Static_assert(sizeof(struct ihsm_sqe) == IHSM_SQE_SIZE, "ihsm_sqe");

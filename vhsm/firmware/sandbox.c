@@ -173,6 +173,10 @@ static int add_conditional(scmp_filter_ctx filter)
 	if (!error)
 		error = seccomp_rule_add(filter, allow, SCMP_SYS(mprotect), 1,
 					 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/* Where the calling thread runs, and no other. */
+	if (!error)
+		error = seccomp_rule_add(filter, allow, SCMP_SYS(sched_setaffinity), 1,
+					 SCMP_A0(SCMP_CMP_EQ, 0));
 	if (!error)
 		error = seccomp_rule_add(filter, allow, SCMP_SYS(clone), 1,
 					 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));

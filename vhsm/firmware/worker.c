@@ -33,6 +33,9 @@
 #define IDLE_KEEP	 4 /* idle threads kept beyond one for each processor */
 #define MISSES_MAX	 4 /* polling in vain, in a row, before it is given up */
 #define YIELD_NS	 4000 /* polling alone for so long; then whoever wants the processor gets it */
+#define SHARED_NS	 3000 /* a yield as long as this: somebody else used the processor meanwhile */
+#define SHARED_YIELDS	 8 /* of them in a row before the thread looks for another processor */
+#define ASIDE_NS	 2000000 /* and no more often than this */
 #define PREEMPTED_NS	 50000 /* a gap in polling as long as this: the processor is wanted by others */
 #define EAGER_TURNS \
 	64 /* commands before which the socket is passed on, after messages had to wait */
@@ -64,6 +67,8 @@ enum job {
  * @polled_room: for @polled
  * @backlog: commands in a row that had others behind them
  * @turns: commands executed since it became the leader
+ * @shared: yields in a row in which others used the processor
+ * @aside: when it last looked for another processor
  * @request: private buffer of HSM_MESSAGE_MAX bytes, made when first used
  * @response: likewise
  */
@@ -83,6 +88,8 @@ struct worker {
 	unsigned int polled_room;
 	unsigned int backlog;
 	unsigned int turns;
+	unsigned int shared;
+	uint64_t aside;
 	uint8_t *request;
 	uint8_t *response;
 };
@@ -445,6 +452,42 @@ static bool stay_leader(struct worker *worker)
 	return worker->leading;
 }
 
+/* Leave this processor to whoever else wants it. Where the thread may run is as before in the end. */
+static void step_aside(void)
+{
+	int here = sched_getcpu();
+	cpu_set_t all, others;
+
+	if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof(all), &all))
+		return;
+	others = all;
+	CPU_CLR(here, &others);
+	if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof(others), &others))
+		return;
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
+/*
+ * The scheduler puts whoever was woken on the processor of the waker, and a message on a socket wakes so:
+ * the client that we poll for may be waiting for our processor. It gets it; and when that goes on,
+ * we go elsewhere, for two that take turns on one processor look busy to the scheduler, but get
+ * nothing done at a time. Return: the time.
+ */
+static uint64_t yield(struct worker *worker)
+{
+	uint64_t before = now_ns(), now;
+
+	sched_yield();
+	now = now_ns();
+	worker->shared = now - before > SHARED_NS ? worker->shared + 1 : 0;
+	if (worker->shared < SHARED_YIELDS || now - worker->aside < ASIDE_NS)
+		return now;
+	step_aside();
+	worker->shared = 0;
+	worker->aside = now_ns();
+	return worker->aside;
+}
+
 /*
  * Nothing to do: poll on, for as long as it is worth it. A gap between two looks at the clock means that
  * others want this processor more.
@@ -474,14 +517,8 @@ static void spin_or_leave(struct worker *worker)
 				return;
 			relax();
 		}
-		/*
-		 * The scheduler likes to put whoever was woken on the processor of the waker: the client
-		 * that we poll for may be waiting for this one.
-		 */
-		if (now - start > YIELD_NS)
-			sched_yield();
 		before = now;
-		now = now_ns();
+		now = now - start > YIELD_NS ? yield(worker) : now_ns();
 		if (now - before > PREEMPTED_NS)
 			spin = false;
 	}
