@@ -76,6 +76,31 @@ static void short_outputs(void **state)
 	   CKR_TEMPLATE_INCONSISTENT);
 }
 
+/* HKDF with a known base and a sensitive key as its salt: the output tells of the salt, and so is sensitive too. */
+static void readable_by_way_of_the_salt(void **state)
+{
+	CK_SESSION_HANDLE s = user_session();
+	CK_HKDF_PARAMS hkdf = { .bExtract = CK_TRUE,
+				.prfHashMechanism = CKM_SHA256,
+				.ulSaltType = CKF_HKDF_SALT_KEY };
+	CK_MECHANISM mechanism = { CKM_HKDF_DERIVE, &hkdf, sizeof(hkdf) };
+	CK_MECHANISM make = { CKM_HKDF_KEY_GEN, NULL, 0 };
+	CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+	CK_ULONG full = 32;
+	CK_ATTRIBUTE readable[] = { A(CKA_KEY_TYPE, type), NO(CKA_SENSITIVE),
+				    YES(CKA_EXTRACTABLE) };
+	CK_ATTRIBUTE salt[] = { A(CKA_VALUE_LEN, full), YES(CKA_DERIVE) };
+	CK_OBJECT_HANDLE base = secret_key(s, CKK_HKDF, "0123456789abcdef", 16), key;
+
+	(void)state;
+	OK(p->C_GenerateKey(s, &make, salt, COUNT(salt), &hkdf.hSaltKey));
+	RV(p->C_DeriveKey(s, &mechanism, base, readable, COUNT(readable), &key),
+	   CKR_TEMPLATE_INCONSISTENT);
+	OK(p->C_DeriveKey(s, &mechanism, base, readable, 1, &key));
+	hkdf.hSaltKey = secret_key(s, CKK_HKDF, "fedcba9876543210", 16);
+	OK(p->C_DeriveKey(s, &mechanism, base, readable, COUNT(readable), &key));
+}
+
 /* ---- keys that are none ---- */
 
 static void weak_rsa_keys(void **state)
@@ -393,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(mechanisms_not_offered),
 		TEST(short_outputs),
+		TEST(readable_by_way_of_the_salt),
 		TEST(weak_rsa_keys),
 		TEST(invalid_points),
 		TEST(padding_oracle),

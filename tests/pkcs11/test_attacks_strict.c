@@ -17,6 +17,8 @@ static void conflicting_uses(void **state)
 	   CKR_TEMPLATE_INCONSISTENT);
 	RV(generate(s, 32, ATTRS(YES(CKA_UNWRAP), YES(CKA_ENCRYPT)), &key),
 	   CKR_TEMPLATE_INCONSISTENT);
+	RV(generate(s, 32, ATTRS(YES(CKA_UNWRAP), YES(CKA_DECRYPT)), &key),
+	   CKR_TEMPLATE_INCONSISTENT);
 	RV(import(s, ATTRS(YES(CKA_WRAP), YES(CKA_DECRYPT)), &key), CKR_TEMPLATE_INCONSISTENT);
 	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP)), &kek));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &key));
@@ -60,10 +62,13 @@ static void conflicting_halves(void **state)
 	CK_ATTRIBUTE wraps[] = { A(CKA_MODULUS_BITS, bits), YES(CKA_WRAP) };
 	CK_ATTRIBUTE encrypts[] = { A(CKA_MODULUS_BITS, bits), YES(CKA_ENCRYPT) };
 	CK_ATTRIBUTE decrypts[] = { YES(CKA_DECRYPT) }, unwraps[] = { YES(CKA_UNWRAP) };
+	CK_ATTRIBUTE does_both[] = { YES(CKA_DECRYPT), YES(CKA_UNWRAP) };
 	CK_OBJECT_HANDLE public_key, private_key;
 
 	(void)state;
 	RV(p->C_GenerateKeyPair(s, &mechanism, wraps, 2, decrypts, 1, &public_key, &private_key),
+	   CKR_TEMPLATE_INCONSISTENT);
+	RV(p->C_GenerateKeyPair(s, &mechanism, wraps, 1, does_both, 2, &public_key, &private_key),
 	   CKR_TEMPLATE_INCONSISTENT);
 	RV(p->C_GenerateKeyPair(s, &mechanism, encrypts, 2, unwraps, 1, &public_key, &private_key),
 	   CKR_TEMPLATE_INCONSISTENT);

@@ -396,6 +396,9 @@ static CK_RV consistent(const struct rule_context *context, enum template_use us
 		return CKR_OK;
 	if (conflict(object, object))
 		return CKR_TEMPLATE_INCONSISTENT;
+	/* The other side of the wrapping may be elsewhere: a partner's copy, the public half of anybody. */
+	if (both(object, CKA_UNWRAP, object, CKA_DECRYPT))
+		return CKR_TEMPLATE_INCONSISTENT;
 	/* One that leaves wrapped comes back as one that decrypts, also after CKA_WRAP was taken from it. */
 	if (both(object, CKA_WRAP, object, CKA_EXTRACTABLE))
 		return CKR_TEMPLATE_INCONSISTENT;
