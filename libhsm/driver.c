@@ -183,6 +183,7 @@ static int open_error(const char *path, int err, struct hsm_error *error)
 				 path);
 	case -EAGAIN:
 	case -ESTALE:
+	case -ECANCELED:
 		return set_error(error, -ETIMEDOUT, HSM_LAYER_TRANSPORT,
 				 "the reset of %.100s does not end", path);
 	case -EUSERS:
@@ -237,6 +238,12 @@ static int open_once(struct driver *driver, struct ihsm_info *info, struct ihsm_
 	return err;
 }
 
+/* A reset came while the file was opened, or is under way. */
+static bool is_reset(int err)
+{
+	return err == -EAGAIN || err == -ESTALE || err == -ECANCELED;
+}
+
 static int open_waiting(struct driver *driver, struct ihsm_info *info,
 			struct ihsm_identify *identify)
 {
@@ -247,7 +254,7 @@ static int open_waiting(struct driver *driver, struct ihsm_info *info,
 		fd = open_once(driver, info, identify);
 		if (fd == -EINTR)
 			continue;
-		if ((fd != -EAGAIN && fd != -ESTALE) || waited >= driver->calls->reset_ms)
+		if (!is_reset(fd) || waited >= driver->calls->reset_ms)
 			return fd;
 		nap(PAUSE_MS);
 		waited += PAUSE_MS;

@@ -359,6 +359,10 @@ static void test_open_waits_for_a_reset(void **state)
 	kernel.open_errors = 2;
 	assert_int_equal(try_open(false, &error), 0);
 	boot();
+	kernel.open_error = -ECANCELED;
+	kernel.open_errors = 1;
+	assert_int_equal(try_open(false, &error), 0);
+	boot();
 	kernel.info_error = -EINTR;
 	kernel.info_errors = 2;
 	assert_int_equal(try_open(false, &error), 0);
