@@ -4,8 +4,8 @@
 # library as any application does: by its public symbols.
 
 ifneq ($(wildcard tools/hsmctl*.c),)
-$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1))
-$(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c libcrypto,$(O)/libhsm.so.0))
+$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1 libkmod))
+$(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c libcrypto libkmod,$(O)/libhsm.so.0))
 endif
 
 ifneq ($(and $(wildcard tools/hsm-bench*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)

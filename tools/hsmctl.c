@@ -62,6 +62,10 @@ static const struct verb verbs[] = {
 	  "change the PIN of the user, the SO or the officer" },
 	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
 	  "the SO gives the user a new PIN; unlocks a locked one" },
+	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
+	  "the kernel module, and the functions that it drives" },
+	{ "driver load", "[FILE]", 0, 1, 0, verb_driver_load, "load the kernel module" },
+	{ "driver unload", "", 0, 0, 0, verb_driver_unload, "unload it" },
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
- * hsmctl-partition.c and hsmctl-pin.c the verbs, hsmctl-link.c opens devices, channels and
+ * hsmctl-partition.c, hsmctl-pin.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices, channels and
  * sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
  *
  * A verb builds one JSON object in struct ctl.result. hsmctl-output.c prints it as it is with
@@ -175,5 +175,8 @@ int verb_partition_destroy(struct ctl *ctl, char **args);
 int verb_partition_init(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
+int verb_driver_status(struct ctl *ctl, char **args);
+int verb_driver_load(struct ctl *ctl, char **args);
+int verb_driver_unload(struct ctl *ctl, char **args);
 
 #endif /* HSMCTL_H */
