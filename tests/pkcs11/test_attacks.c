@@ -235,6 +235,9 @@ static void private_keys_of_another_login(void **state)
 	OK(p->C_Logout(s));
 	OK(p->C_Login(s, CKU_USER, PIN(USER_PIN)));
 	REFUSED(p->C_Sign(s, hash, sizeof(hash), signature, &length));
+	assert_int_equal(find(s, LIST(STRING(CKA_LABEL, "hidden"), YES(CKA_PRIVATE)), 2,
+			      &pair.private_key, 1),
+			 1);
 	OK(p->C_SignInit(s, &ecdsa, pair.private_key));
 	length = sizeof(signature);
 	OK(p->C_Sign(s, hash, sizeof(hash), signature, &length));
