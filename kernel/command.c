@@ -18,7 +18,7 @@
 
 #define POLL_MOST_US	1000U
 
-static unsigned int poll_us = 10;
+static unsigned int poll_us;
 module_param(poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us, "look for the answer to a short command for so long before sleeping (microseconds)");
 
@@ -96,10 +96,11 @@ static int send(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 /* Look for the answer while nobody else wants the processor. */
 static bool poll_answer(struct ihsm_cmd *cmd)
 {
-	u64 end = local_clock() + (u64)min(READ_ONCE(poll_us), POLL_MOST_US) * NSEC_PER_USEC;
+	u64 us = min(READ_ONCE(poll_us), POLL_MOST_US);
+	u64 end = local_clock() + us * NSEC_PER_USEC;
 
 	while (!completion_done(&cmd->done)) {
-		if (need_resched() || local_clock() >= end)
+		if (!us || need_resched() || local_clock() >= end)
 			return false;
 		ihsm_queue_poll(cmd->queue);
 		cpu_relax();
