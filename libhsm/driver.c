@@ -92,7 +92,9 @@ static int system_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static int system_ioctl(int fd, unsigned long request, void *argument)

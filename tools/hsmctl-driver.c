@@ -115,8 +115,9 @@ static int read_info(struct found *found)
 
 	if (err < 0)
 		return err;
-	kmod_list_foreach(entry, list) take_info(found, kmod_module_info_get_key(entry),
-						 kmod_module_info_get_value(entry));
+	for (entry = list; entry; entry = kmod_list_next(list, entry))
+		take_info(found, kmod_module_info_get_key(entry),
+			  kmod_module_info_get_value(entry));
 	kmod_module_info_free_list(list);
 	return 0;
 }
