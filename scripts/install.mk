@@ -13,14 +13,17 @@ P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 install_bin = $(filter $(O)/hsmctl $(O)/hsm-bench $(O)/vhsm,$(programs))
 # libhsm's header and what it includes.
 install_headers = $(wildcard $(addprefix include/hsm/,hsm.h operations.h wire.h mechanisms.h pkcs11.h))
+install_uapi = $(wildcard include/uapi/linux/*.h)
 install_man = $(filter $(man_pages),$(products))
 
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(P11KITDIR) \
-		$(DESTDIR)$(LIBEXECDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/hsm $(DESTDIR)$(PKGCONFIGDIR)
+		$(DESTDIR)$(LIBEXECDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/linux \
+		$(DESTDIR)$(PKGCONFIGDIR)
 	$(if $(install_bin),install -m 755 $(install_bin) $(DESTDIR)$(BINDIR))
 	$(if $(install_headers),install -m 644 $(install_headers) $(DESTDIR)$(INCLUDEDIR)/hsm)
+	$(if $(install_uapi),install -m 644 $(install_uapi) $(DESTDIR)$(INCLUDEDIR)/linux)
 	$(if $(libhsm_src),install -m 755 $(O)/libhsm.so.0 $(DESTDIR)$(LIBDIR))
 	$(if $(libhsm_src),ln -sf libhsm.so.0 $(DESTDIR)$(LIBDIR)/libhsm.so)
 	$(if $(libhsm_src),install -m 644 $(O)/libhsm.a $(DESTDIR)$(LIBDIR))

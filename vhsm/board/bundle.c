@@ -229,24 +229,27 @@ close_file:
 	return ret;
 }
 
-/* Beside the executable in a build tree, else where it was installed. */
+/*
+ * Beside the executable as in a build tree, or as it was installed, also when all of that was moved
+ * (DESTDIR); else where it would have been installed.
+ */
 static int default_directory(char *path, size_t capacity)
 {
-	static const char beside[] = "firmware";
-	char *slash;
-	ssize_t n;
+	static const char *const places[] = { "firmware", "../libexec/hsm/firmware" };
+	char own[PATH_MAX];
+	ssize_t length;
+	size_t i, n;
 
-	n = readlink("/proc/self/exe", path, capacity - sizeof(beside) - 1);
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		memcpy(slash + 1, beside, sizeof(beside));
-		if (access(path, F_OK) == 0)
+	length = readlink("/proc/self/exe", own, sizeof(own));
+	while (length > 0 && own[length - 1] != '/')
+		length--;
+	for (i = 0; length > 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+		n = (size_t)snprintf(path, capacity, "%.*s%s", (int)length, own, places[i]);
+		if (n < capacity && access(path, F_OK) == 0)
 			return 0;
 	}
-	return (size_t)snprintf(path, capacity, "%s/firmware", HSM_LIBEXECDIR) < capacity
-		       ? 0
-		       : -ENAMETOOLONG;
+	n = (size_t)snprintf(path, capacity, "%s/firmware", HSM_LIBEXECDIR);
+	return n < capacity ? 0 : -ENAMETOOLONG;
 }
 
 static ssize_t read_manifest(int directory, char *text)
