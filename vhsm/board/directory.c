@@ -24,7 +24,8 @@ int directory_prepare(const char *path, bool private, struct error *error)
 
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return error_set(error, -errno, "directory %s: cannot be created: %s", path,
-				 strerror(errno));
+				 errno == ENOENT ? "make the directory above it first"
+						 : strerror(errno));
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		ret = error_set(error, -errno, "directory %s: %s", path, strerror(errno));
