@@ -209,6 +209,14 @@ static void slot_insert(struct slot *slot)
 	*at = slot;
 }
 
+/* Function 0's first partition is the device itself: no token (commands.rst, discovery). */
+static bool is_device_itself(const struct hsm_partition_info *partition)
+{
+	static const uint8_t none[HSM_PARTITION_ID_SIZE];
+
+	return !memcmp(partition->id, none, sizeof(none));
+}
+
 /* Under the module lock. */
 static void partition_seen(struct device *d, const struct hsm_partition_info *partition)
 {
@@ -255,7 +263,8 @@ static void partitions_look(struct device *d)
 		if (slot->device == d)
 			slot->present = false;
 	for (i = 0; i < count; i++)
-		partition_seen(d, &list[i]);
+		if (!is_device_itself(&list[i]))
+			partition_seen(d, &list[i]);
 	module_unlock();
 	free(list);
 }

@@ -3,6 +3,7 @@
  * hsmctl's verbs about a whole device: list, info, status, claim.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <hsm/board.h>
@@ -62,15 +63,17 @@ static int list_open_device(struct ctl *ctl, struct hsm_device *device, const ch
 	struct hsm_partition_info list[PARTITIONS_MAX];
 	struct hsm_device_info info;
 	struct hsm_error error = { 0 };
-	size_t count = PARTITIONS_MAX;
+	size_t count;
+	int code;
 
-	if (hsm_device_info(device, &info, &error) || hsm_partitions(device, list, &count, &error))
+	if (hsm_device_info(device, &info, &error))
 		return fail_hsm(ctl, &error);
+	code = link_partitions(ctl, device, list, &count);
 	for (size_t i = 0; i < count; i++)
 		list_partition(rows, name, &info, &list[i]);
-	if (!count)
+	if (!code && !count)
 		list_partition(rows, name, &info, NULL);
-	return CTL_OK;
+	return code;
 }
 
 static int list_device(struct ctl *ctl, const char *name, struct json_object *rows)
@@ -139,11 +142,12 @@ static void put_padded(struct json_object *object, const char *key, const struct
 {
 	size_t length;
 	const uint8_t *text = hsm_fields_bytes(fields, tag, &length);
+	char copy[64];
 
 	while (length && (text[length - 1] == ' ' || !text[length - 1]))
 		length--;
-	json_object_object_add(object, key,
-			       json_object_new_string_len((const char *)text ?: "", (int)length));
+	snprintf(copy, sizeof(copy), "%.*s", (int)length, (const char *)text ?: "");
+	put_string(object, key, copy);
 }
 
 static const char *pin_state(uint64_t flags, uint64_t set, uint64_t low, uint64_t final,
@@ -220,12 +224,14 @@ static int info_open_device(struct ctl *ctl, struct link *link)
 	struct hsm_device_info info;
 	struct hsm_error error = { 0 };
 	struct json_object *rows;
-	size_t count = PARTITIONS_MAX;
-	int code = CTL_OK;
+	size_t count;
+	int code;
 
-	if (hsm_device_info(link->device, &info, &error) ||
-	    hsm_partitions(link->device, list, &count, &error))
+	if (hsm_device_info(link->device, &info, &error))
 		return fail_hsm(ctl, &error);
+	code = link_partitions(ctl, link->device, list, &count);
+	if (code)
+		return code;
 	put_device_info(ctl->result, &info);
 	rows = put_array(ctl->result, "tokens");
 	for (size_t i = 0; i < count; i++)

@@ -53,6 +53,22 @@ int parse_id(const char *text, uint8_t id[HSM_PARTITION_ID_SIZE])
 	return n == 2 * HSM_PARTITION_ID_SIZE ? 0 : -EINVAL;
 }
 
+int link_partitions(struct ctl *ctl, struct hsm_device *device,
+		    struct hsm_partition_info list[PARTITIONS_MAX], size_t *count)
+{
+	static const uint8_t device_itself[HSM_PARTITION_ID_SIZE];
+	struct hsm_error error = { 0 };
+	size_t all = PARTITIONS_MAX;
+
+	*count = 0;
+	if (hsm_partitions(device, list, &all, &error))
+		return fail_hsm(ctl, &error);
+	for (size_t i = 0; i < all; i++)
+		if (memcmp(list[i].id, device_itself, sizeof(device_itself)))
+			list[(*count)++] = list[i];
+	return CTL_OK;
+}
+
 int link_open(struct ctl *ctl, unsigned int flags, struct link *link)
 {
 	struct hsm_error error = { 0 };
@@ -117,17 +133,13 @@ static int choose(struct ctl *ctl, const struct hsm_partition_info *list, size_t
 int link_partition(struct ctl *ctl, const char *which, struct link *link)
 {
 	struct hsm_partition_info list[PARTITIONS_MAX];
-	struct hsm_error error = { 0 };
-	size_t count = PARTITIONS_MAX;
+	size_t count = 0;
 	int code;
 
-	code = link_open(ctl, 0, link);
-	if (code)
-		return code;
-	if (hsm_partitions(link->device, list, &count, &error))
-		return fail_hsm(ctl, &error);
-	code = choose(ctl, list, count, which, &link->partition);
-	return code ? code : link_connect(ctl, link);
+	code = link_open(ctl, 0, link) ?: link_partitions(ctl, link->device, list, &count);
+	if (!code)
+		code = choose(ctl, list, count, which, &link->partition);
+	return code ?: link_connect(ctl, link);
 }
 
 int link_admin(struct ctl *ctl, struct link *link)

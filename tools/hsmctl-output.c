@@ -7,13 +7,47 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
+/* Length of the UTF-8 character (RFC 3629) at @text, 0 when there is none */
+static size_t utf8_length(const unsigned char *text)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t value;
+	size_t length;
+
+	if (*text < 0x80)
+		return 1;
+	length = *text >= 0xf0 ? 4 : *text >= 0xe0 ? 3 : 2;
+	if (*text < 0xc0 || *text > 0xf4)
+		return 0;
+	value = *text & (0x7fU >> length);
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (text[i] & 0x3f);
+	}
+	if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	return length;
+}
+
+/* Names and labels are the device's or another user's bytes, and JSON is UTF-8: what is not becomes '?'. */
 void put_string(struct json_object *object, const char *key, const char *value)
 {
-	json_object_object_add(object, key, json_object_new_string(value));
+	char *text = strdup(value);
+	size_t n;
+
+	for (unsigned char *p = (unsigned char *)text; p && *p; p += n ?: 1) {
+		n = utf8_length(p);
+		if (!n)
+			*p = '?';
+	}
+	json_object_object_add(object, key, json_object_new_string(text ?: ""));
+	free(text);
 }
 
 void put_number(struct json_object *object, const char *key, uint64_t value)
@@ -48,15 +82,19 @@ void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PA
 
 /* ---- text ---- */
 
-/* Names and labels come from the device: control characters would reach the terminal. */
+/* In names and labels, control characters, also those of U+0080 to U+009f, would reach the terminal. */
 static const char *printable(struct json_object *value, char *text, size_t size)
 {
 	size_t n = 0;
 
 	if (json_object_is_type(value, json_type_boolean))
 		return json_object_get_boolean(value) ? "yes" : "no";
-	for (const char *p = json_object_get_string(value); p && *p && n + 1 < size; p++)
-		text[n++] = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+	for (const char *p = json_object_get_string(value); p && *p && n + 1 < size; p++) {
+		bool second = (unsigned char)*p == 0xc2 && (unsigned char)p[1] < 0xa0;
+
+		text[n++] = second || (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+		p += second;
+	}
 	text[n] = '\0';
 	return text;
 }
@@ -245,6 +283,8 @@ static const struct refusal refusals[] = {
 	  "no such PIN has been set; hsmctl partition init or hsmctl pin init sets it" },
 	{ CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN",
 	  "not allowed in this role; on a board that others own, claim it or log in as its officer" },
+	{ CKR_USER_ALREADY_LOGGED_IN, "CKR_USER_ALREADY_LOGGED_IN",
+	  "the owner of an embedded board is its officer already, without a PIN" },
 	{ CKR_USER_TYPE_INVALID, "CKR_USER_TYPE_INVALID", "the partition has no such role" },
 	{ CKR_SESSION_EXISTS, "CKR_SESSION_EXISTS",
 	  "programs have sessions with this token; end them first" },

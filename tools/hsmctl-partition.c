@@ -180,7 +180,21 @@ struct quota {
 	enum hsm_field_tag tag;
 };
 
-static int put_quotas(struct ctl *ctl, struct hsm_writer *writer)
+/* The device would say no more than that a value is wrong. */
+static int check_function(struct ctl *ctl, struct link *link, uint32_t function)
+{
+	struct hsm_device_info info;
+	struct hsm_error error = { 0 };
+
+	if (hsm_device_info(link->device, &info, &error))
+		return fail_hsm(ctl, &error);
+	if (function < info.functions)
+		return CTL_OK;
+	return fail(ctl, CTL_REFUSED, "there is no function %u: the device has 1 to %u for partitions",
+		    function, info.functions - 1);
+}
+
+static int put_quotas(struct ctl *ctl, struct link *link, struct hsm_writer *writer)
 {
 	const struct quota quotas[] = {
 		{ "function", ctl->function, HSM_FIELD_FUNCTION },
@@ -189,6 +203,7 @@ static int put_quotas(struct ctl *ctl, struct hsm_writer *writer)
 		{ "max-bytes", ctl->max_bytes, HSM_FIELD_MAX_BYTES },
 	};
 	uint32_t value;
+	int code = CTL_OK;
 
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		if (!quotas[i].text)
@@ -196,6 +211,10 @@ static int put_quotas(struct ctl *ctl, struct hsm_writer *writer)
 		if (parse_u32(quotas[i].text, &value))
 			return fail(ctl, CTL_USAGE, "--%s: '%s' is no number", quotas[i].name,
 				    quotas[i].text);
+		if (quotas[i].tag == HSM_FIELD_FUNCTION)
+			code = check_function(ctl, link, value);
+		if (code)
+			return code;
 		if (quotas[i].tag == HSM_FIELD_MAX_SESSIONS)
 			hsm_put_u64(writer, quotas[i].tag, value);
 		else
@@ -215,7 +234,8 @@ static int put_profile(struct ctl *ctl, struct hsm_writer *writer)
 	return CTL_OK;
 }
 
-static int send_create(struct ctl *ctl, struct hsm_request *request, const char *name)
+static int send_create(struct ctl *ctl, struct link *link, struct hsm_request *request,
+		       const char *name)
 {
 	struct hsm_writer *writer = hsm_request_writer(request);
 	const struct hsm_fields *fields;
@@ -224,7 +244,7 @@ static int send_create(struct ctl *ctl, struct hsm_request *request, const char 
 	int code;
 
 	hsm_put_bytes(writer, HSM_FIELD_NAME, name, strlen(name));
-	code = put_quotas(ctl, writer) ?: put_profile(ctl, writer) ?: link_call(ctl, request);
+	code = put_quotas(ctl, link, writer) ?: put_profile(ctl, writer) ?: link_call(ctl, request);
 	if (code)
 		return code;
 	fields = hsm_request_fields(request);
@@ -247,7 +267,7 @@ int verb_partition_create(struct ctl *ctl, char **args)
 	code = link_officer(ctl, &link);
 	if (!code) {
 		request = link_request(ctl, &link, HSM_OP_PARTITION_CREATE);
-		code = request ? send_create(ctl, request, args[0]) : CTL_DEVICE;
+		code = request ? send_create(ctl, &link, request, args[0]) : CTL_DEVICE;
 		hsm_request_free(request);
 	}
 	link_close(&link);
@@ -284,7 +304,7 @@ int verb_partition_assign(struct ctl *ctl, char **args)
 		return fail(ctl, CTL_USAGE,
 			    "'%s' is no function number; 0 takes the partition from its function",
 			    args[1]);
-	code = find_record(ctl, &link, args[0], &record);
+	code = find_record(ctl, &link, args[0], &record) ?: check_function(ctl, &link, function);
 	if (!code)
 		code = send_assign(ctl, &link, &record, function);
 	if (!code) {

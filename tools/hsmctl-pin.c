@@ -10,15 +10,34 @@
 
 /* ---- partition init ---- */
 
-static int token_flags(struct ctl *ctl, struct link *link, uint64_t *flags)
+struct token {
+	uint64_t flags;
+	uint64_t pin_min, pin_max;
+};
+
+static int token_look(struct ctl *ctl, struct link *link, struct token *token)
 {
 	struct hsm_request *request = link_request(ctl, link, HSM_OP_TOKEN_INFO);
 	int code = request ? link_call(ctl, request) : CTL_DEVICE;
+	const struct hsm_fields *fields;
 
-	if (!code)
-		*flags = hsm_fields_u64(hsm_request_fields(request), HSM_FIELD_FLAGS, 0);
+	if (!code) {
+		fields = hsm_request_fields(request);
+		token->flags = hsm_fields_u64(fields, HSM_FIELD_FLAGS, 0);
+		token->pin_min = hsm_fields_u64(fields, HSM_FIELD_MIN, 0);
+		token->pin_max = hsm_fields_u64(fields, HSM_FIELD_MAX, SECRET_MAX);
+	}
 	hsm_request_free(request);
 	return code;
+}
+
+static int check_length(struct ctl *ctl, const struct token *token,
+			const struct secret_source *source, const struct secret *pin)
+{
+	if (pin->length >= token->pin_min && pin->length <= token->pin_max)
+		return CTL_OK;
+	return fail(ctl, CTL_USAGE, "%s: it must have %u to %u bytes", source->prompt,
+		    (unsigned int)token->pin_min, (unsigned int)token->pin_max);
 }
 
 static int token_init(struct ctl *ctl, struct link *link, const char *label,
@@ -50,20 +69,27 @@ static int so_sets_user_pin(struct ctl *ctl, struct link *link, const struct sec
 	return link_session(ctl, link) ?: link_login(ctl, link, CKU_SO, so_pin) ?: user_pin_init(ctl, link, pin);
 }
 
-/* The token may hold keys already; its SO PIN is then the one that was set before. */
+/*
+ * The token may hold keys already; its SO PIN is then the one that was set before. A new PIN that the
+ * device would refuse is refused here, before anything is destroyed.
+ */
 static int init_ask(struct ctl *ctl, struct link *link, struct secret *so_pin, struct secret *pin)
 {
-	uint64_t flags = 0;
-	int code = token_flags(ctl, link, &flags);
+	struct token token = { 0 };
+	int code = token_look(ctl, link, &token);
+	bool initialized = token.flags & CKF_TOKEN_INITIALIZED;
 
-	ctl->pin.prompt = flags & CKF_TOKEN_INITIALIZED ? "SO PIN" : "New SO PIN";
-	ctl->pin.confirm = !(flags & CKF_TOKEN_INITIALIZED);
+	ctl->pin.prompt = initialized ? "SO PIN" : "New SO PIN";
+	ctl->pin.confirm = !initialized;
 	ctl->new_pin.prompt = "New user PIN";
-	if (!code && (flags & CKF_TOKEN_INITIALIZED))
+	if (!code && initialized)
 		code = confirm(ctl,
 			       "All objects of the token in partition %s will be gone for good.",
 			       link->partition.name);
-	return code ?: secret_read(ctl, &ctl->pin, so_pin) ?: secret_read(ctl, &ctl->new_pin, pin);
+	code = code ?: secret_read(ctl, &ctl->pin, so_pin) ?: secret_read(ctl, &ctl->new_pin, pin);
+	if (!code && !initialized)
+		code = check_length(ctl, &token, &ctl->pin, so_pin);
+	return code ?: check_length(ctl, &token, &ctl->new_pin, pin);
 }
 
 int verb_partition_init(struct ctl *ctl, char **args)

@@ -194,6 +194,22 @@ static const struct verb *find_verb(int count, char **words, int *used)
 	return NULL;
 }
 
+/* The first word alone, or with a wrong second one: say which ones there are. */
+static int no_verb(struct ctl *ctl, const char *word)
+{
+	char more[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strncmp(verbs[i].words, word, strlen(word)) &&
+		    verbs[i].words[strlen(word)] == ' ' && used < sizeof(more))
+			used += (size_t)snprintf(more + used, sizeof(more) - used, "%s%s",
+						 used ? ", " : "", verbs[i].words + strlen(word) + 1);
+	if (used)
+		return fail(ctl, CTL_USAGE, "which '%s'? %s", word, more);
+	return fail(ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them", word);
+}
+
 /* Where the argument of an option goes; NULL for one without argument */
 static const char **option_target(struct ctl *ctl, int value)
 {
@@ -349,8 +365,7 @@ int main(int argc, char **argv)
 		return parsed.help ? CTL_OK : CTL_USAGE;
 	}
 	if (!verb)
-		return fail(&ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them",
-			    argv[optind]);
+		return no_verb(&ctl, argv[optind]);
 	code = check_usage(&ctl, verb, &parsed, argc - optind - used);
 	if (code)
 		return code;

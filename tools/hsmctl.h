@@ -80,6 +80,10 @@ struct link {
 
 /* ---- hsmctl-link.c: each returns enum ctl_exit, having reported what went wrong ---- */
 
+/* link_partitions - list the partitions of @device's function, without the one that is the device itself */
+int link_partitions(struct ctl *ctl, struct hsm_device *device,
+		    struct hsm_partition_info list[PARTITIONS_MAX], size_t *count);
+
 /* link_open - open the device of -d, or the first of the configuration; @flags: HSM_OPEN_* */
 int link_open(struct ctl *ctl, unsigned int flags, struct link *link);
 

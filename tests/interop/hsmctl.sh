@@ -14,7 +14,8 @@ point "help of a verb has its options" says 0 "--max-objects" hsmctl partition c
 point "the version" says 0 "^hsmctl $(cat VERSION)$" hsmctl --version
 point "no verb" says 2 "usage" hsmctl
 point "an unknown verb" says 2 "no verb 'nonsense'" hsmctl nonsense
-point "half a verb" says 2 "no verb 'partition'" hsmctl partition
+point "half a verb" says 2 "which 'partition'\? create, list, show, assign, destroy, init" hsmctl partition
+point "a wrong second half" says 2 "which 'pin'\? set, init" hsmctl pin guess
 point "an option of another verb" says 2 "takes no option like --label" hsmctl list --label x
 point "an unknown option" says 2 "nonsense" hsmctl list --nonsense
 point "a missing argument" says 2 "usage: hsmctl partition create NAME" hsmctl partition create
@@ -44,6 +45,10 @@ point "again, with the wrong SO PIN" says 1 "CKR_PIN_INCORRECT" \
 	hsmctl partition init --yes --pin-file "$TMPDIR/wrong" --new-pin-file "$TMPDIR/user"
 point "again, with the right one" says 0 "label *again" \
 	hsmctl partition init --yes --label again --pin-file "$TMPDIR/so" --new-pin-file "$TMPDIR/user"
+printf 'abc\n' >"$TMPDIR/short"
+point "again, with a user PIN that is too short" says 2 "New user PIN: it must have 4 to 255 bytes" \
+	hsmctl partition init --yes --label short --pin-file "$TMPDIR/so" --new-pin-file "$TMPDIR/short"
+point "nothing was changed" says 0 '"label": "again"' hsmctl info --json
 point "info" says 0 "virtual" hsmctl info --json
 point "its keys" keys "" device model serial board_id hardware state firmware security_version measurement \
 	rollback_protection function functions tokens
@@ -75,11 +80,24 @@ point "partition assign" says 0 "function *3" hsmctl partition assign second 3
 point "it is on function 3" says 0 "second" hsmctl -d "$HSM_DEVICE,function=3" list
 point "its PINs moved with it" says 0 "" \
 	hsmctl -d "$HSM_DEVICE,function=3" pin set --pin-file "$TMPDIR/user" --new-pin-file "$TMPDIR/user"
-point "a function that is not there" says 1 "CKR_" hsmctl partition assign second 99
+point "a function that is not there" says 1 "no function 99: the device has 1 to 7" hsmctl partition assign second 99
+point "nor for a new partition" says 1 "no function 8" hsmctl partition create third --function 8
+point "function 0 has no partition of its own" says 0 '"slot": null' hsmctl -d "$HSM_DEVICE,function=0" list --json
+point "and no token" says 0 '"tokens": \[' hsmctl -d "$HSM_DEVICE,function=0" info --json
+point "the owner is the officer" says 1 "CKR_USER_ALREADY_LOGGED_IN.*without a PIN" \
+	hsmctl pin set --role officer --pin-file "$TMPDIR/so" --new-pin-file "$TMPDIR/so"
 point "destroy asks" says 2 "no terminal" setsid -w hsmctl partition destroy second
 point "destroy" says 0 "" hsmctl partition destroy second --yes
 point "it is gone" says 1 "no partition 'second'" hsmctl partition show second
 point "a number that is none" says 2 "no number" hsmctl partition create x --max-objects many
 point "a profile that is none" says 2 "neither strict nor compatible" hsmctl partition create x --profile lax
+
+
+# --- names that are no text ---
+
+point "a name with bytes that are no UTF-8, and an escape" says 0 "" hsmctl partition create "$(printf 'a\377\302\233b\033[1m')"
+point "the terminal gets neither" says 0 " a\?\?b\?\[1m " hsmctl partition list
+point "JSON is UTF-8" says 0 "" hsmctl partition list --json
+point "and can be read" keys partitions slot partition function profile max_objects max_sessions max_bytes id
 
 finish

@@ -47,6 +47,7 @@ point "is not seen by the first" ids_are "$one" "0x0 0x1 "
 point "and is by the second" ids_are "$one,function=2" "0x2 "
 point "the second of two devices counts from 65536" ids_are "$one,$two" "0x0 0x1 0x10000 "
 point "a function and another device" ids_are "$one,function=2,$two" "0x2 0x10000 "
+point "function 0, which has no token, has no slot" ids_are "$one,function=0" ""
 point "a device that is not there: no slot" ids_are "vfio-user:$TMPDIR/none.sock" ""
 point "and no message" silent "vfio-user:$TMPDIR/none.sock"
 point "but when asked for" explained "vfio-user:$TMPDIR/none.sock" transport
