@@ -139,6 +139,7 @@ struct slot {
  * struct queue - an I/O queue pair
  * @lock: of everything below down to @free
  * @cq_head: also read without the lock, to look whether a completion may be there
+ * @cq_told: the head that the device was told last
  * @free, @free_count: stack of free slots; the last used is the warmest
  * @waits: for which spinning was not expected to be worth it
  * @leader: a thread sleeps on @event and will hand out what comes
@@ -156,6 +157,7 @@ struct queue {
 	struct ihsm_shadow_device *shadow_device;
 	uint32_t sq_tail;
 	_Atomic uint32_t cq_head;
+	uint32_t cq_told;
 	struct slot slot[SQ_ENTRIES];
 	uint16_t free[SQ_ENTRIES];
 	unsigned int free_count;

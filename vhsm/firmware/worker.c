@@ -528,11 +528,11 @@ static void spin_or_leave(struct worker *worker)
 static void lead(struct worker *worker)
 {
 	worker->turns = 0;
+	/* Asked again whenever there was nothing to do; between two commands it would only delay the second. */
+	stay_leader(worker);
 	while (worker->leading) {
 		/* A socket must not wait for as long as commands keep coming. */
 		if (worker->serving && worker->turns >= LEADER_TURNS && pass_leadership(worker))
-			break;
-		if (!stay_leader(worker))
 			break;
 		if (!poll_round(worker) && worker->leading)
 			spin_or_leave(worker);
