@@ -4,7 +4,6 @@
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -92,29 +91,37 @@ struct ioctl_op {
 	int (*execute)(struct ihsm_context *context, void *buffer);
 };
 
-#define OP(_cmd, _execute, _struct, _last, ...)				\
-	[_IOC_NR(_cmd)] = {						\
-		.cmd = (_cmd),						\
-		.size = sizeof(_struct),				\
-		.min_size = offsetofend(_struct, _last),		\
-		.execute = (_execute),					\
-		__VA_ARGS__						\
-	}
-
 static const struct ioctl_op ioctl_ops[] = {
-	OP(IHSM_IOC_INFO, ioctl_info, struct ihsm_info, reserved),
-	OP(IHSM_IOC_COMMAND, ioctl_command, struct ihsm_command, reserved, .write = true),
-	OP(IHSM_IOC_RESET, ioctl_reset, struct ihsm_reset, flags, .write = true, .admin = true),
+	{
+		.cmd = IHSM_IOC_INFO,
+		.size = sizeof(struct ihsm_info),
+		.min_size = offsetofend(struct ihsm_info, reserved),
+		.execute = ioctl_info,
+	}, {
+		.cmd = IHSM_IOC_COMMAND,
+		.size = sizeof(struct ihsm_command),
+		.min_size = offsetofend(struct ihsm_command, reserved),
+		.write = true,
+		.execute = ioctl_command,
+	}, {
+		.cmd = IHSM_IOC_RESET,
+		.size = sizeof(struct ihsm_reset),
+		.min_size = offsetofend(struct ihsm_reset, flags),
+		.admin = true,
+		.write = true,
+		.execute = ioctl_reset,
+	},
 };
 
 static const struct ioctl_op *find_op(unsigned int cmd)
 {
-	unsigned int nr = _IOC_NR(cmd);
+	unsigned int i;
 
-	if (nr >= ARRAY_SIZE(ioctl_ops))
-		return NULL;
-	nr = array_index_nospec(nr, ARRAY_SIZE(ioctl_ops));
-	return ioctl_ops[nr].cmd == cmd ? &ioctl_ops[nr] : NULL;
+	for (i = 0; i < ARRAY_SIZE(ioctl_ops); i++) {
+		if (ioctl_ops[i].cmd == cmd)
+			return &ioctl_ops[i];
+	}
+	return NULL;
 }
 
 static long ihsm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -22,7 +22,8 @@ static unsigned int cap_field(u64 cap, unsigned int shift, u64 mask)
 
 int ihsm_check_cap(u64 cap, struct ihsm_limits *limits)
 {
-	unsigned int entries = cap_field(cap, IHSM_CAP_MAX_ENTRIES_SHIFT, IHSM_CAP_MAX_ENTRIES_MASK);
+	unsigned int entries = cap_field(cap, IHSM_CAP_MAX_ENTRIES_SHIFT,
+					 IHSM_CAP_MAX_ENTRIES_MASK);
 	unsigned int queues = cap_field(cap, IHSM_CAP_MAX_QUEUES_SHIFT, IHSM_CAP_MAX_QUEUES_MASK);
 	unsigned int vectors = cap_field(cap, IHSM_CAP_VECTORS_SHIFT, IHSM_CAP_VECTORS_MASK);
 	unsigned int bits = cap_field(cap, IHSM_CAP_DMA_BITS_SHIFT, IHSM_CAP_DMA_BITS_MASK);

@@ -177,12 +177,11 @@ int ihsm_controller_probe(struct ihsm_device *ihsm)
 	ihsm->hw_version = readl(ihsm->regs + IHSM_REG_VERSION);
 	err = ihsm_check_cap(ihsm->cap, &ihsm->limits);
 	if (err == -ENODEV)
-		return dev_err_probe(dev, err, "the device is not there: registers read all ones\n");
+		return dev_err_probe(dev, err, "not there: registers read all ones\n");
 	if (ihsm->hw_version >> 16 != IHSM_VERSION >> 16)
 		return dev_err_probe(dev, -EPROTO,
-				     "device interface %u.%u, this driver knows %u.x: update the %s\n",
-				     ihsm->hw_version >> 16, ihsm->hw_version & 0xffff,
-				     IHSM_VERSION >> 16,
+				     "device interface %u, this driver knows %u: update the %s\n",
+				     ihsm->hw_version >> 16, IHSM_VERSION >> 16,
 				     ihsm->hw_version > IHSM_VERSION ? "driver" : "firmware");
 	if (err)
 		return dev_err_probe(dev, err, "capabilities out of range: 0x%llx\n", ihsm->cap);

@@ -40,8 +40,9 @@ struct ihsm_queue;
  * @page: the pages
  * @pages: how many; 0 means that there is no payload
  * @len: bytes
- * @sgt: the mapping, while @mapped
+ * @sgt: the mapping
  * @dir: of the transfer
+ * @mapped: the device may use the pages
  */
 struct ihsm_payload {
 	struct page **page;
@@ -172,7 +173,7 @@ struct ihsm_slot {
  */
 struct ihsm_queue {
 	struct ihsm_device *ihsm;
-	spinlock_t lock;
+	spinlock_t lock; /* of what follows */
 	u16 qid;
 	u16 vector;
 	bool irq_set;
@@ -271,20 +272,20 @@ struct ihsm_device {
 	struct pci_dev *pdev;
 	struct rw_semaphore gate;
 	bool gone;
-	struct mutex control; /* see above */
+	struct mutex control; /* starting and stopping */
 	void __iomem *regs;
 	u64 cap;
 	u32 hw_version;
 	struct ihsm_limits limits;
 	enum ihsm_driver_state state;
-	spinlock_t state_lock; /* see above */
+	spinlock_t state_lock; /* of state; innermost */
 	wait_queue_head_t state_wait;
 	u32 generation;
 	u32 epoch;
 	u32 max_message;
 	u32 class_ms[IHSM_TIME_CLASSES];
 	struct ihsm_identify identify;
-	struct mutex identify_lock; /* see above */
+	struct mutex identify_lock; /* of identify */
 	unsigned int vectors;
 	unsigned int queues;
 	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES];

@@ -13,7 +13,6 @@
 
 #define IHSM_MINORS	256
 
-
 static dev_t ihsm_devt;
 static DEFINE_IDA(ihsm_ida);
 

@@ -336,6 +336,7 @@ static void publish_head(struct ihsm_queue *queue, u32 old)
 		return;
 	}
 	WRITE_ONCE(queue->host->cq_head, cpu_to_le32(queue->cq_head));
+	/* The head is visible before the wish is read, as in publish(). */
 	mb();
 	if (ihsm_ring_wants(le32_to_cpu(READ_ONCE(queue->device->cq_event)), old, queue->cq_head))
 		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_CQ(queue->qid), queue->cq_head);
@@ -381,6 +382,7 @@ static unsigned int reap_and_arm(struct ihsm_queue *queue)
 		if (!queue->host || !queue->waiters || !queue->running)
 			break;
 		WRITE_ONCE(queue->host->irq_event, cpu_to_le32(queue->cq_head));
+		/* Our wish is visible before the ring is looked at again. */
 		mb();
 		count = reap(queue);
 		total += count;

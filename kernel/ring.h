@@ -6,11 +6,12 @@
 #ifndef IHSM_RING_H
 #define IHSM_RING_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <linux/ihsm_hw.h>
 
 #define IHSM_SLOT_BITS	6
-#define IHSM_SLOTS	(1U << IHSM_SLOT_BITS)	/* commands outstanding on a queue */
+#define IHSM_SLOTS	BIT(IHSM_SLOT_BITS)	/* commands outstanding on a queue */
 
 /* Is the entry with index @event among those from @from up to, not including, @to? */
 static inline bool ihsm_ring_wants(u32 event, u32 from, u32 to)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /sys/class/ihsm/ihsmN tells; Documentation/ABI/testing/sysfs-class-ihsm describes it. Texts of
- * the device are printed only after they were made harmless.
+ * What /sys/class/ihsm/ihsmN tells; Documentation/ABI/testing/sysfs-class-ihsm describes it.
+ * Texts of the device are printed only after they were made harmless.
  */
 #include <linux/sysfs.h>
 
@@ -12,43 +12,73 @@ static struct ihsm_device *to_ihsm(struct device *dev)
 	return container_of(dev, struct ihsm_device, dev);
 }
 
+/**
+ * struct field - an attribute that is a field of what the device says about itself
+ * @attr: its name, and how it is shown
+ * @offset: in struct ihsm_identify
+ * @size: bytes there
+ */
+struct field {
+	struct device_attribute attr;
+	size_t offset;
+	size_t size;
+};
+
 #define TEXT_MAX	sizeof_field(struct ihsm_identify, model)
 
-/* A text of the device */
-#define TEXT_ATTRIBUTE(_name)								\
-static ssize_t _name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
-{											\
-	struct ihsm_device *ihsm = to_ihsm(dev);					\
-	char text[TEXT_MAX + 1];							\
-											\
-	BUILD_BUG_ON(sizeof(ihsm->identify._name) > TEXT_MAX);				\
-	mutex_lock(&ihsm->identify_lock);						\
-	ihsm_copy_text(text, ihsm->identify._name, sizeof(ihsm->identify._name));	\
-	mutex_unlock(&ihsm->identify_lock);						\
-	return sysfs_emit(buf, "%s\n", text);						\
-}											\
-static DEVICE_ATTR_RO(_name)
+static ssize_t text_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct field *field = container_of(attr, struct field, attr);
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	char text[TEXT_MAX + 1];
 
-/* A number of the device */
-#define NUMBER_ATTRIBUTE(_name)								\
-static ssize_t _name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
-{											\
-	struct ihsm_device *ihsm = to_ihsm(dev);					\
-	u32 value;									\
-											\
-	mutex_lock(&ihsm->identify_lock);						\
-	value = le32_to_cpu(ihsm->identify._name);					\
-	mutex_unlock(&ihsm->identify_lock);						\
-	return sysfs_emit(buf, "%u\n", value);						\
-}											\
-static DEVICE_ATTR_RO(_name)
+	mutex_lock(&ihsm->identify_lock);
+	ihsm_copy_text(text, (char *)&ihsm->identify + field->offset, min(field->size, TEXT_MAX));
+	mutex_unlock(&ihsm->identify_lock);
+	return sysfs_emit(buf, "%s\n", text);
+}
 
-TEXT_ATTRIBUTE(serial);
-TEXT_ATTRIBUTE(model);
-TEXT_ATTRIBUTE(firmware);
-NUMBER_ATTRIBUTE(security_version);
-NUMBER_ATTRIBUTE(function);
-NUMBER_ATTRIBUTE(partitions);
+static ssize_t number_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct field *field = container_of(attr, struct field, attr);
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	__le32 value;
+
+	mutex_lock(&ihsm->identify_lock);
+	memcpy(&value, (char *)&ihsm->identify + field->offset, sizeof(value));
+	mutex_unlock(&ihsm->identify_lock);
+	return sysfs_emit(buf, "%u\n", le32_to_cpu(value));
+}
+
+static struct field serial = {
+	__ATTR(serial, 0444, text_show, NULL),
+	offsetof(struct ihsm_identify, serial), sizeof_field(struct ihsm_identify, serial)
+};
+
+static struct field model = {
+	__ATTR(model, 0444, text_show, NULL),
+	offsetof(struct ihsm_identify, model), sizeof_field(struct ihsm_identify, model)
+};
+
+static struct field firmware = {
+	__ATTR(firmware, 0444, text_show, NULL),
+	offsetof(struct ihsm_identify, firmware), sizeof_field(struct ihsm_identify, firmware)
+};
+
+static struct field security_version = {
+	__ATTR(security_version, 0444, number_show, NULL),
+	offsetof(struct ihsm_identify, security_version), sizeof(__le32)
+};
+
+static struct field function = {
+	__ATTR(function, 0444, number_show, NULL),
+	offsetof(struct ihsm_identify, function), sizeof(__le32)
+};
+
+static struct field partitions = {
+	__ATTR(partitions, 0444, number_show, NULL),
+	offsetof(struct ihsm_identify, partitions), sizeof(__le32)
+};
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -93,12 +123,12 @@ static ssize_t virtual_show(struct device *dev, struct device_attribute *attr, c
 static DEVICE_ATTR_RO(virtual);
 
 static struct attribute *ihsm_attrs[] = {
-	&dev_attr_serial.attr,
-	&dev_attr_model.attr,
-	&dev_attr_firmware.attr,
-	&dev_attr_security_version.attr,
-	&dev_attr_function.attr,
-	&dev_attr_partitions.attr,
+	&serial.attr.attr,
+	&model.attr.attr,
+	&firmware.attr.attr,
+	&security_version.attr.attr,
+	&function.attr.attr,
+	&partitions.attr.attr,
 	&dev_attr_state.attr,
 	&dev_attr_device_state.attr,
 	&dev_attr_epoch.attr,
