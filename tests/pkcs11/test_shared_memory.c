@@ -25,8 +25,8 @@
 #define LARGEST	    4096
 #define TAG	    16
 #define THREADS	    2
-#define GOOD_WANTED 2000 /* right answers to have seen, and */
-#define BAD_WANTED  20  /* refused ones, before an attack has shown anything */
+#define GOOD_WANTED 1000 /* right answers to have seen, and */
+#define BAD_WANTED  10  /* refused ones, before an attack has shown anything */
 #define ROUNDS_MAX  200000
 #define TRUNCATIONS 8
 
@@ -278,7 +278,8 @@ static size_t place_ring(const uint8_t *base, uint64_t random)
 		       into % IHSM_SQE_SIZE;
 	default:
 		/* Not the phase: a completion that is never seen only tests the patience of whoever waits. */
-		return queue_offset(0) + QUEUE_CQ + host->cq_head % CQ_ENTRIES * IHSM_CQE_SIZE +
+		return queue_offset(0) + QUEUE_CQ +
+		       (host->sq_tail - (random >> 8 & 1)) % CQ_ENTRIES * IHSM_CQE_SIZE +
 		       into % offsetof(struct ihsm_cqe, status);
 	}
 }
