@@ -111,3 +111,5 @@ check_dirs := $(addprefix check-,$(filter-out pkcs11,$(script_dirs)))
 .PHONY: $(check_dirs)
 $(check_dirs): check-%: all
 	@$(test_run) --build $(O) $(call scripts_in,$*)
+
+include tests/vm/build.mk

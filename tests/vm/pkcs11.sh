@@ -9,6 +9,7 @@
 vm_driver
 hsm_new p11
 point "the board starts" vm_board
-point "its identity is known" vm_trust 1
-vm_test --device "$(socket 1)" --memory 768 --limit 840 sh tests/vm/guest/pkcs11
+point "a strict partition" hsmctl partition create strict --function 2
+point "their identities are known" vm_trust 1 2
+vm_test --device "$(socket 1)" --device "$(socket 2)" --memory 768 --limit 840 sh tests/vm/guest/pkcs11
 finish

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Guests: `make vm` for a shell in one, `make demo-vm`. The tests in guests are `make check-vm`.
+
+.PHONY: vm demo-vm
+vm: all kernel
+	@scripts/env $(O) scripts/vm-shell
+
+demo-vm: all kernel
+	@scripts/env $(O) scripts/demo-vm
+
+# They run programs of the other tests, and load the module.
+check-vm: kernel pkcs11-programs
