@@ -153,7 +153,7 @@ static CK_RV work_cipher(const struct work *work, unsigned int size, bool encryp
 	CK_BYTE *in = encrypt ? plain : sealed[size], *right = encrypt ? sealed[size] : plain;
 	CK_ULONG in_length = sizes[size] + (encrypt ? 0 : TAG);
 	CK_ULONG right_length = sizes[size] + (encrypt ? TAG : 0);
-	CK_BYTE out[LARGEST + TAG];
+	CK_BYTE out[LARGEST + TAG] = { 0 };
 	CK_ULONG length = sizeof(out);
 	CK_RV rv;
 
