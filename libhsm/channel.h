@@ -99,6 +99,7 @@ enum request_fate {
  * @message: header, command header, fields, tag; sealed in place when it is sent
  * @response: likewise for the answer
  * @length: of @message once sealed
+ * @room: of @response, that the device is told
  * @failed: error of the preparation, reported when it is sent
  */
 struct hsm_request {
@@ -115,6 +116,7 @@ struct hsm_request {
 	uint8_t *message;
 	uint8_t *response;
 	size_t length;
+	size_t room;
 	uint64_t sequence;
 	uint64_t rv;
 	uint32_t answered_session;

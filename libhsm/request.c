@@ -16,6 +16,9 @@
 #define BUFFERS	   (2 * (size_t)HSM_MESSAGE_MAX)
 #define RETRIES	   3
 
+/* Output that surely fits HSM_RESPONSE_MIN with the headers, the tag and the fields beside it */
+#define OUTPUT_SMALL (HSM_RESPONSE_MIN - 512)
+
 /*
  * A message may run ahead of the oldest one that the device has not opened by this much, within the
  * device's window. What was answered was opened. What was sent and has been unanswered for
@@ -275,6 +278,52 @@ static void put_command_header(struct hsm_request *request)
 	memcpy(request->message + HEAD, &command, sizeof(command));
 }
 
+/* Bytes of output that the fields of a request allow its answer */
+static uint64_t output_most(const struct hsm_request *request)
+{
+	struct hsm_fields fields;
+	uint64_t most;
+
+	if (request->info->code == HSM_OP_NOP)
+		return request->writer.length;
+	if (hsm_fields_parse(&fields, request->writer.data, request->writer.length))
+		return HSM_MESSAGE_MAX;
+	most = hsm_fields_u64(&fields, HSM_FIELD_LENGTH, HSM_MESSAGE_MAX);
+	most = hsm_fields_u64(&fields, HSM_FIELD_OUT_MAX, most);
+	return most == HSM_OUT_QUERY ? 0 : most;
+}
+
+/*
+ * Room for the answer: a device may write small ones to memory that is there already, where large ones
+ * cost memory and mapping for each command. What is not sure to be small gets all there is.
+ */
+static size_t answer_room(const struct hsm_request *request)
+{
+	uint64_t most = 0;
+
+	for (const uint16_t *tag = request->info->response; *tag; tag++) {
+		switch (*tag & ~HSM_FIELD_REQUIRED) {
+		case HSM_FIELD_HANDLE:
+		case HSM_FIELD_OTHER_HANDLE:
+		case HSM_FIELD_NEEDED:
+		case HSM_FIELD_LENGTH:
+		case HSM_FIELD_STATE:
+		case HSM_FIELD_FLAGS:
+		case HSM_FIELD_MIN:
+		case HSM_FIELD_MAX:
+			break;
+		case HSM_FIELD_DATA:
+		case HSM_FIELD_SIGNATURE:
+		case HSM_FIELD_CIPHERTEXT:
+			most = output_most(request);
+			break;
+		default:
+			return HSM_MESSAGE_MAX;
+		}
+	}
+	return most <= OUTPUT_SMALL ? HSM_RESPONSE_MIN : HSM_MESSAGE_MAX;
+}
+
 static void fill_transfer(struct hsm_request *request, size_t length)
 {
 	const struct transport *transport = request->channel->device->transport;
@@ -283,7 +332,7 @@ static void fill_transfer(struct hsm_request *request, size_t length)
 	transfer->in = request->message;
 	transfer->in_length = length;
 	transfer->out = request->response;
-	transfer->out_capacity = HSM_MESSAGE_MAX;
+	transfer->out_capacity = request->room;
 	transfer->out_length = 0;
 	transfer->instance = request->link->instance;
 	/* A session's commands run in order: on one queue no part overtakes the one before it. */
@@ -303,6 +352,7 @@ int request_start(struct hsm_request *request, struct link *link, struct hsm_err
 	request->fate = FATE_FINAL;
 	request->sequence = draw_sequence(transport, link);
 	put_command_header(request);
+	request->room = answer_room(request);
 	length = hsm_seal_message(link->seal, HSM_TO_DEVICE, link->id, request->sequence,
 				  request->message, COMMAND + request->writer.length);
 	if (length < 0) {

@@ -36,6 +36,7 @@ struct fake_channel {
  * @spoil: next answers have a byte changed
  * @crowded: no more handshakes in this context
  * @executed: sealed commands that were executed
+ * @room: for the last answer
  * @session_owner: client of each session
  */
 struct fake {
@@ -58,6 +59,7 @@ struct fake {
 	unsigned int lose;
 	unsigned int spoil;
 	unsigned int executed;
+	size_t room;
 	unsigned int recovered;
 	unsigned int handshakes;
 	bool crowded;
@@ -330,6 +332,7 @@ static inline int fake_submit(struct transport *transport, struct transfer *t,
 	int err = 0;
 
 	pthread_mutex_lock(&fake->lock);
+	fake->room = t->out_capacity;
 	if (atomic_load(&transport->lost) || t->instance != atomic_load(&transport->instance))
 		err = set_error(error, -ECONNRESET, HSM_LAYER_TRANSPORT, "lost");
 	if (!err) {

@@ -150,6 +150,41 @@ static void test_sent_twice(void **state)
 	hsm_request_free(request);
 }
 
+/* Room for the answer to one command, whose one field of 64 bits is @tag, unless that is 0 */
+static size_t room_for(struct fixture *f, enum hsm_operation operation, enum hsm_field_tag tag,
+		       uint64_t value)
+{
+	uint32_t session = hsm_operation_find(operation)->session;
+	struct hsm_request *request = hsm_request_new(f->channel, operation, session);
+	static const uint8_t data[HSM_RESPONSE_MIN];
+
+	if (operation == HSM_OP_NOP)
+		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_DATA, data, value);
+	else if (tag)
+		hsm_put_u64(hsm_request_writer(request), tag, value);
+	assert_int_equal(hsm_call(request, NULL), 0);
+	hsm_request_free(request);
+	return f->fake.room;
+}
+
+/* Small answers get a small room, so that the driver can do without memory for each. */
+static void test_room_for_answers(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(room_for(f, HSM_OP_NOP, 0, 64), HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_NOP, 0, HSM_RESPONSE_MIN), HSM_MESSAGE_MAX);
+	assert_int_equal(room_for(f, HSM_OP_SIGN, HSM_FIELD_OUT_MAX, 512), HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_SIGN, HSM_FIELD_OUT_MAX, 3584), HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_SIGN, HSM_FIELD_OUT_MAX, 3585), HSM_MESSAGE_MAX);
+	assert_int_equal(room_for(f, HSM_OP_SIGN, HSM_FIELD_OUT_MAX, HSM_OUT_QUERY),
+			 HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_RANDOM, HSM_FIELD_LENGTH, 32), HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_RANDOM, HSM_FIELD_LENGTH, 65536), HSM_MESSAGE_MAX);
+	assert_int_equal(room_for(f, HSM_OP_LOGOUT, 0, 0), HSM_RESPONSE_MIN);
+	assert_int_equal(room_for(f, HSM_OP_MECHANISM_LIST, 0, 0), HSM_MESSAGE_MAX);
+}
+
 static void test_lost_is_repeated(void **state)
 {
 	struct fixture *f = *state;
@@ -165,10 +200,9 @@ static void test_lost_is_repeated(void **state)
 static void test_lost_once_is_not_repeated(void **state)
 {
 	struct fixture *f = *state;
-	struct hsm_request *request = hsm_request_new(f->channel, HSM_OP_SESSION_OPEN, 0);
+	struct hsm_request *request = hsm_request_new(f->channel, HSM_OP_SESSION_CLOSE_ALL, 0);
 	struct hsm_error error;
 
-	hsm_put_u64(hsm_request_writer(request), HSM_FIELD_FLAGS, 4);
 	f->fake.lose = 1;
 	assert_int_equal(hsm_call(request, &error), -ECONNRESET);
 	assert_int_equal(f->fake.executed, 1);
@@ -598,6 +632,7 @@ int main(void)
 		T(test_answer_code),
 		T(test_too_long),
 		T(test_sent_twice),
+		T(test_room_for_answers),
 		T(test_lost_is_repeated),
 		T(test_lost_once_is_not_repeated),
 		T(test_session_does_not_outlive_channel),
