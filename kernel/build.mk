@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The module: `make kernel`, against installed headers, or KDIR=... or KVER=6.1 | 6.12 | newest.
 # `make kernel-patch` writes the series for the kernel's own tree.

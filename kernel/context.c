@@ -64,7 +64,7 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	struct ihsm_context *context;
 	int err;
 
-	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
+	context = kzalloc_obj(*context, GFP_KERNEL_ACCOUNT);
 	if (!context)
 		return ERR_PTR(-ENOMEM);
 	context->ihsm = ihsm;

@@ -49,7 +49,7 @@ static void init_device(struct ihsm_device *ihsm, struct pci_dev *pdev)
 
 static struct ihsm_device *alloc_device(struct pci_dev *pdev)
 {
-	struct ihsm_device *ihsm = kzalloc(sizeof(*ihsm), GFP_KERNEL);
+	struct ihsm_device *ihsm = kzalloc_obj(*ihsm, GFP_KERNEL);
 	int minor;
 
 	if (!ihsm)

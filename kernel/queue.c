@@ -42,7 +42,7 @@ static size_t cq_bytes(const struct ihsm_queue *queue)
  */
 struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce)
 {
-	struct ihsm_cmd *cmd = kzalloc(sizeof(*cmd), GFP_KERNEL_ACCOUNT);
+	struct ihsm_cmd *cmd = kzalloc_obj(*cmd, GFP_KERNEL_ACCOUNT);
 
 	if (!cmd)
 		return NULL;

@@ -21,7 +21,7 @@
 /* BAR 0: registers and doorbells, 64-bit memory, not prefetchable */
 #define IHSM_BAR_REGS			0
 #define IHSM_BAR_REGS_SIZE		0x20000
-#define IHSM_DOORBELL_OFFSET		0x10000		/* a page of its own at any page size up to 64 KiB */
+#define IHSM_DOORBELL_OFFSET		0x10000		/* shares no page of up to 64 KiB */
 /* BAR 2: MSI-X table and pending bits, 64-bit memory */
 #define IHSM_BAR_MSIX			2
 #define IHSM_BAR_MSIX_SIZE		0x1000
@@ -38,21 +38,21 @@
 #define IHSM_REG_ADMIN_SQ		0x18	/* rw, 64: admin submission ring, bus address */
 #define IHSM_REG_ADMIN_CQ		0x20	/* rw, 64: admin completion ring, bus address */
 #define IHSM_REG_RESET			0x28	/* wo, 32: controller reset */
-#define IHSM_REG_EPOCH			0x2c	/* ro, 32: counts controller resets and firmware starts */
+#define IHSM_REG_EPOCH			0x2c	/* ro, 32: counts resets and firmware starts */
 #define IHSM_REG_END			0x30
 
 #define IHSM_VERSION			0x00010000
 
 /* IHSM_REG_CAP */
-#define IHSM_CAP_MAX_ENTRIES_SHIFT	0	/* 16 bits: log2 of the largest ring is bits 3:0 */
+#define IHSM_CAP_MAX_ENTRIES_SHIFT	0	/* log2 of the largest ring: bits 3:0 */
 #define IHSM_CAP_MAX_ENTRIES_MASK	0xfULL
 #define IHSM_CAP_MAX_QUEUES_SHIFT	8	/* 8 bits: I/O queue pairs, at most 63 */
 #define IHSM_CAP_MAX_QUEUES_MASK	0xffULL
-#define IHSM_CAP_TIMEOUT_SHIFT		16	/* 8 bits: longest reset or enable, units of 500 ms */
+#define IHSM_CAP_TIMEOUT_SHIFT		16	/* 8 bits: longest reset or enable, 500 ms */
 #define IHSM_CAP_TIMEOUT_MASK		0xffULL
 #define IHSM_CAP_DMA_BITS_SHIFT		24	/* 7 bits: width of a bus address, 32 to 64 */
 #define IHSM_CAP_DMA_BITS_MASK		0x7fULL
-#define IHSM_CAP_VECTORS_SHIFT		32	/* 8 bits: MSI-X vectors that the device can raise */
+#define IHSM_CAP_VECTORS_SHIFT		32	/* 8 bits: MSI-X vectors that it can raise */
 #define IHSM_CAP_VECTORS_MASK		0xffULL
 #define IHSM_CAP_SHADOW			(1ULL << 40)	/* shadow doorbells */
 #define IHSM_CAP_VF			(1ULL << 41)	/* tenant function */
@@ -102,7 +102,7 @@ enum ihsm_device_state {
 #define IHSM_RING_ALIGN			4096
 
 /* struct ihsm_sqe.flags */
-#define IHSM_SQE_IN_SEGMENTS		(1U << 0)	/* in_addr points to struct ihsm_segment[in_segments] */
+#define IHSM_SQE_IN_SEGMENTS		(1U << 0)	/* in_addr: struct ihsm_segment[] */
 #define IHSM_SQE_OUT_SEGMENTS		(1U << 1)
 #define IHSM_SQE_FLAGS			(IHSM_SQE_IN_SEGMENTS | IHSM_SQE_OUT_SEGMENTS)
 #define IHSM_MAX_SEGMENTS		64
@@ -184,7 +184,7 @@ struct ihsm_cqe {
 struct ihsm_shadow_host {
 	__le32	sq_tail;
 	__le32	cq_head;
-	__le32	irq_event;	/* raise an interrupt when the completion with this index is posted */
+	__le32	irq_event;	/* interrupt when this completion is posted */
 	__le32	reserved[13];
 };
 
@@ -264,6 +264,7 @@ enum ihsm_event {
 enum ihsm_status {
 	IHSM_STATUS_TABLE(IHSM_STATUS_ENUM)
 };
+
 #undef IHSM_STATUS_ENUM
 
 /**
@@ -316,6 +317,7 @@ enum ihsm_time_class {
 	IHSM_TIME_LONG		= 2,	/* up to a second: PIN checks, RSA-2048 generation */
 	IHSM_TIME_VERY_LONG	= 3,	/* up to minutes: large RSA keys */
 };
+
 #define IHSM_TIME_CLASSES		4
 
 #endif /* _UAPI_LINUX_IHSM_HW_H */
