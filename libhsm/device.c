@@ -118,7 +118,8 @@ static int choose_name(const char *name, char out[256], struct hsm_error *error)
 		name = names[0];
 	count = snprintf(out, 256, "%s", name) < 256 ? 0 : -EINVAL;
 	hsm_free_names(names);
-	return count ? set_error(error, count, HSM_LAYER_CONFIG, "the device's name is longer than 255 bytes")
+	return count ? set_error(error, count, HSM_LAYER_CONFIG,
+				 "the device's name is longer than 255 bytes")
 		     : 0;
 }
 

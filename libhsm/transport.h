@@ -27,8 +27,8 @@ enum transfer_state {
  * @out: room for the answer, private memory
  * @instance: of the transport that the message was made for; on another it is not sent
  * @limit_ms: a transfer that takes longer is aborted
- * @time_class: enum ihsm_time_class from which the limit follows, for a transport that leaves it to the
- *	kernel
+ * @time_class: enum ihsm_time_class that the limit follows from, for a transport that leaves it to
+ *	the kernel
  * @spin: adaptive spin budget of this kind of command in nanoseconds, or NULL; shared by threads
  * @notify: an event loop waits: whoever finds the end wakes it
  * @ended: called once, by whatever thread finds the end, before @state says so; may be NULL. It
@@ -129,13 +129,13 @@ int vfio_user_open(const struct device_name *name, bool start, struct transport 
  * @admin: only function 0 of a board will do
  *
  * Its peer may be anybody's board: nothing is believed on first use (trust.h).
- * Return: 0, -ENODEV, -EACCES, -EINVAL when it is not function 0, -EPROTO, -EBUSY, -ETIMEDOUT when a
- * reset does not end, -ENOMEM.
+ * Return: 0, -ENODEV, -EACCES, -EINVAL when it is not function 0, -EPROTO, -EBUSY, -ETIMEDOUT when
+ * a reset does not end, -ENOMEM.
  */
 int driver_open(const struct device_name *name, bool admin, struct transport **transport,
 		struct hsm_error *error);
 
-/* identify_to_info - what a device says of itself, as it is told to callers; text is made printable */
+/* identify_to_info - what a device says of itself, as callers are told; text is made printable */
 void identify_to_info(const struct ihsm_identify *identify, struct hsm_device_info *info);
 
 /**

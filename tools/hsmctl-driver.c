@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsmctl's verbs about the kernel driver: where its module is, whether this kernel will take it, why
- * it did not, and which functions it drives. libkmod finds, loads and unloads; sysfs tells the rest.
+ * hsmctl's verbs about the kernel driver: where its module is, whether this kernel will take it,
+ * why it did not, and which functions it drives. libkmod finds, loads and unloads; sysfs tells the
+ * rest.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the driver verbs look at and do outside of this process, so that their tests can be the system.
+ * What the driver verbs look at and do outside of this process, so that their tests can be the
+ * system.
  */
 #ifndef HSMCTL_DRIVER_H
 #define HSMCTL_DRIVER_H
@@ -27,8 +28,8 @@ struct driver_system {
 };
 
 /*
- * The verbs on a given machine. @file: a module file to look at or load instead of the installed one,
- * or NULL. Return: enum ctl_exit
+ * The verbs on a given machine. @file: a module file to look at or load instead of the installed
+ * one, or NULL. Return: enum ctl_exit
  */
 int driver_status(struct ctl *ctl, const struct driver_system *system, const char *file);
 int driver_load(struct ctl *ctl, const struct driver_system *system, const char *file);

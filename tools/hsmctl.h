@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
- * hsmctl-partition.c, hsmctl-pin.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices, channels and
- * sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
+ * hsmctl-partition.c, hsmctl-pin.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
+ * channels and sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
  *
  * A verb builds one JSON object in struct ctl.result. hsmctl-output.c prints it as it is with
  * --json, else as a table; there is no second place that knows what a verb tells.

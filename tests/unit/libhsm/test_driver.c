@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The driver transport against a kernel that the test plays: what each errno of linux/ihsm.h means for
- * the command and for the device, which thread carries what, and when a file may be closed.
+ * The driver transport against a kernel that the test plays: what each errno of linux/ihsm.h means
+ * for the command and for the device, which thread carries what, and when a file may be closed.
  */
 #include <stdarg.h>
 #include <stddef.h>
