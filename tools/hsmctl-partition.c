@@ -190,8 +190,9 @@ static int check_function(struct ctl *ctl, struct link *link, uint32_t function)
 		return fail_hsm(ctl, &error);
 	if (function < info.functions)
 		return CTL_OK;
-	return fail(ctl, CTL_REFUSED, "there is no function %u: the device has 1 to %u for partitions",
-		    function, info.functions - 1);
+	return fail(ctl, CTL_REFUSED,
+		    "there is no function %u: the device has 1 to %u for partitions", function,
+		    info.functions - 1);
 }
 
 static int put_quotas(struct ctl *ctl, struct link *link, struct hsm_writer *writer)

@@ -204,7 +204,8 @@ static int no_verb(struct ctl *ctl, const char *word)
 		if (!strncmp(verbs[i].words, word, strlen(word)) &&
 		    verbs[i].words[strlen(word)] == ' ' && used < sizeof(more))
 			used += (size_t)snprintf(more + used, sizeof(more) - used, "%s%s",
-						 used ? ", " : "", verbs[i].words + strlen(word) + 1);
+						 used ? ", " : "",
+						 verbs[i].words + strlen(word) + 1);
 	if (used)
 		return fail(ctl, CTL_USAGE, "which '%s'? %s", word, more);
 	return fail(ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them", word);

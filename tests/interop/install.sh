@@ -57,10 +57,10 @@ build_program() {
 			return 0;
 		}
 	EOF
-	PKG_CONFIG_PATH=$to/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$top pkg-config --cflags --libs libhsm >"$TMPDIR/flags" &&
-		# shellcheck disable=SC2046	# a list of flags
-		gcc -o "$TMPDIR/program" "$TMPDIR/program.c" $(cat "$TMPDIR/flags") &&
-		cat "$TMPDIR/flags"
+	flags=$(PKG_CONFIG_PATH=$to/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$top pkg-config --cflags --libs libhsm) || return 1
+	echo "$flags"
+	# shellcheck disable=SC2086	# a list of words
+	gcc -o "$TMPDIR/program" "$TMPDIR/program.c" $flags
 }
 
 point "a program is built with headers and library" build_program
