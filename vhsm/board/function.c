@@ -51,6 +51,15 @@ static void *storage_thread(void *data)
 
 static void start(struct function *function);
 
+/*
+ * One look at the events of several descriptors may show a process's end before its last words: what is left
+ * of that look then finds closed descriptors, whose numbers may be others' by now.
+ */
+static bool is_over(const struct function *function)
+{
+	return !function->running;
+}
+
 /* ---- its log ---- */
 
 /* Pass lines on with the function's number; control characters are no part of a log. */
@@ -75,6 +84,8 @@ static void log_ready(struct watch *watch, uint32_t events)
 {
 	struct function *function = function_of(watch, log);
 
+	if (is_over(function))
+		return;
 	log_lines(function);
 	if (events & (EPOLLHUP | EPOLLERR))
 		board_unwatch(watch->board, watch);
@@ -170,6 +181,8 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 	char text[64];
 
 	(void)events;
+	if (is_over(function))
+		return;
 	if (waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG) || !info.si_pid)
 		return;
 	/* What it said before it died counts. */
@@ -189,6 +202,8 @@ static void control_ready(struct watch *watch, uint32_t events)
 	struct function *function = function_of(watch, control);
 	int ret;
 
+	if (is_over(function))
+		return;
 	if (events & EPOLLOUT)
 		control_flush(function);
 	ret = control_receive(function);

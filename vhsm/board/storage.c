@@ -287,7 +287,7 @@ ssize_t storage_handle(struct board *board, uint32_t function, const uint8_t *re
 void storage_serve(struct board *board, uint32_t function, int fd)
 {
 	uint8_t *request, *reply;
-	ssize_t n;
+	ssize_t n, sent;
 
 	request = malloc(BOARD_MESSAGE_MAX + 1);
 	reply = malloc(BOARD_MESSAGE_MAX);
@@ -305,10 +305,11 @@ void storage_serve(struct board *board, uint32_t function, int fd)
 			board_log("function %u: malformed storage request", function);
 			break;
 		}
-		if (send(fd, reply, (size_t)n, MSG_NOSIGNAL) != n)
-			break;
+		sent = send(fd, reply, (size_t)n, MSG_NOSIGNAL);
 		/* BOARD_OPEN's reply holds a key. */
 		OPENSSL_cleanse(reply, (size_t)n);
+		if (sent != n)
+			break;
 	}
 	/* A firmware that talks nonsense, or waits for an answer that will not come, sees the end. */
 	shutdown(fd, SHUT_RDWR);
