@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Guests: `make vm` for a shell in one, `make demo-vm`. The tests in guests are `make check-vm`.
+# Guests: `make vm` for a shell in one, `make demo-vm`, `make bench-vm`. The tests in guests are `make check-vm`.
 
 .PHONY: vm demo-vm
 vm: all kernel
@@ -11,3 +11,7 @@ demo-vm: all kernel
 
 # They run programs of the other tests, and load the module.
 check-vm: kernel pkcs11-programs
+
+.PHONY: bench-vm
+bench-vm: all kernel
+	@scripts/env $(O) scripts/bench-vm

@@ -1,18 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-capture.py LISTEN SERVER FILE: stands between a vfio-user client and a function's socket, and writes to FILE all that
-crosses it: each buffer that a command names, before the device sees the command, and each answer's when
+capture.py [OPTIONS] LISTEN SERVER [FILE]: stands between a vfio-user client and a function's socket, and writes to FILE all
+that crosses it: each buffer that a command names, before the device sees the command, and each answer's when
 the host has taken it.
 
 The device's shadow doorbells are hidden from the client. Then every command rings a doorbell, which is a
 message that waits here until its buffers are copied: nothing escapes. One line "ready" when it listens.
+
+--register OFFSET=VALUE  what the client reads there in BAR 0, 32 bits, instead of what the device says
+--count                  write nothing down and hide nothing; at each SIGUSR1 print the accesses to BAR 0 since the last one,
+                         as "reads N writes N"
 """
+import argparse
 import mmap
 import os
+import signal
 import socket
 import struct
-import sys
 import threading
 
 VERSION, DMA_MAP, DMA_UNMAP, REGION_READ, REGION_WRITE = 1, 2, 3, 9, 10
@@ -79,8 +84,9 @@ class Queue:
 
 
 class Capture:
-    def __init__(self, client, server, log):
-        self.client, self.server, self.log = client, server, log
+    def __init__(self, client, server, log, registers):
+        self.client, self.server, self.log, self.registers = client, server, log, registers
+        self.counts = {REGION_READ: 0, REGION_WRITE: 0}
         self.memory = Memory()
         self.regs = bytearray(0x30)
         self.queues = {}
@@ -148,26 +154,38 @@ class Capture:
     def from_client(self, data, fds):
         ident, command, _, _, _ = HEADER.unpack_from(data)
         body = data[HEADER.size:]
+        if command in self.counts and ACCESS.unpack_from(body)[1] == 0:
+            self.counts[command] += 1
         if command == DMA_MAP:
             self.memory.add(body, fds)
         elif command == DMA_UNMAP:
             self.memory.remove(body)
-        elif command == REGION_WRITE:
+        elif command == REGION_WRITE and self.log:
             self.write(body)
         elif command == REGION_READ:
             self.reads[ident] = ACCESS.unpack_from(body)
 
+    def instead(self, offset, data):
+        """What the client gets for these bytes of BAR 0: other registers, and no shadow doorbells."""
+        if self.log and offset + len(data) <= 8:
+            cap = int.from_bytes(data, "little") & ~(CAP_SHADOW >> 8 * offset)
+            data = cap.to_bytes(len(data), "little")
+        changed = bytearray(data)
+        for place, value in self.registers:
+            for i, byte in enumerate(struct.pack("<I", value)):
+                if offset <= place + i < offset + len(data):
+                    changed[place + i - offset] = byte
+        return bytes(changed)
+
     def from_server(self, data):
-        """The capability register loses the shadow doorbells."""
         ident, command, _, _, error = HEADER.unpack_from(data)
         if command != REGION_READ or error:
             return data
         offset, region, count = self.reads.pop(ident, (0, 1, 0))
-        if region != 0 or offset + count > 8:
+        if region != 0:
             return data
         start = HEADER.size + ACCESS.size
-        cap = int.from_bytes(data[start:start + count], "little") & ~(CAP_SHADOW >> 8 * offset)
-        return data[:start] + cap.to_bytes(count, "little")
+        return data[:start] + self.instead(offset, data[start:start + count])
 
     def pump(self, source, target, handle):
         while True:
@@ -189,18 +207,38 @@ class Capture:
         other.join()
 
 
+def register(text):
+    offset, value = text.split("=")
+    return int(offset, 0), int(value, 0)
+
+
 def main():
-    listen, path, file = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--register", type=register, action="append", default=[])
+    parser.add_argument("--count", action="store_true")
+    parser.add_argument("listen")
+    parser.add_argument("server")
+    parser.add_argument("file", nargs="?", default=os.devnull)
+    args = parser.parse_args()
+    current = []
+
+    def tell(*_):
+        for capture in current:
+            print("reads %d writes %d" % (capture.counts[REGION_READ], capture.counts[REGION_WRITE]), flush=True)
+            capture.counts = dict.fromkeys(capture.counts, 0)
+
+    signal.signal(signal.SIGUSR1, tell)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(listen)
+    listener.bind(args.listen)
     listener.listen(1)
     print("ready", flush=True)
-    with open(file, "wb") as log:
+    with open(args.file, "wb") as log:
         while True:
             client, _ = listener.accept()
             server = socket.socket(socket.AF_UNIX)
-            server.connect(path)
-            Capture(client, server, log).run()
+            server.connect(args.server)
+            current[:] = [Capture(client, server, None if args.count else log, args.register)]
+            current[0].run()
 
 
 main()

@@ -111,3 +111,23 @@ vm_program() {
 	"${CC:-gcc}" -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -Iinclude -Iinclude/uapi \
 		$(pkg-config --cflags p11-kit-1) -o "$share/$1" "tests/vm/$1.c" -ldl
 }
+
+# vm_middle NAME N [OPTION...]: capture.py before function N, at $TMPDIR/NAME.sock; its process is $middle, what it says
+# comes by $TMPDIR/NAME.says
+vm_middle() {
+	vm_name=$1
+	vm_function=$2
+	shift 2
+	mkfifo "$TMPDIR/$vm_name.says"
+	python3 tests/vm/capture.py "$@" "$TMPDIR/$vm_name.sock" "$(socket "$vm_function")" "$TMPDIR/$vm_name.capture" \
+		>"$TMPDIR/$vm_name.says" &
+	# shellcheck disable=SC2034	# for the tests
+	middle=$!
+	vm_middles="${vm_middles:-} $!"
+	head -n 1 "$TMPDIR/$vm_name.says" | grep -qx ready
+}
+
+vm_end_middles() {
+	# shellcheck disable=SC2086	# a list of numbers
+	[ -z "${vm_middles:-}" ] || kill $vm_middles
+}
