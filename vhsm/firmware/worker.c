@@ -5,8 +5,9 @@
  * A queue is cold: its doorbell will be rung; or hot: somebody polls it. One thread at a time polls all
  * hot queues, the leader. It takes a command and executes it on the spot. When the command turns out to
  * take longer, the leader first makes the queues cold, which costs two stores, and whoever comes next
- * rings; when commands wait already, another thread takes over. A thread that ends such a command becomes
- * the leader again if there is none.
+ * rings; when commands wait already, another thread takes over. With one longer command running for each
+ * processor they stay hot without a leader. A thread that ends such a command becomes the leader again if
+ * there is none.
  *
  * A cold queue's doorbell is a message on a socket. The thread that reads it becomes the leader itself,
  * so that a wake-up is one hop; before it spins another thread takes over the polling. It executes
@@ -209,9 +210,10 @@ static void worker_give(struct worker *worker, enum job job)
 	pthread_cond_signal(&worker->wake);
 }
 
+/* Beyond one for each processor, longer commands only take time from one another. */
 static bool may_start(const struct pool *pool)
 {
-	return pool->busy < pool->cpus + 2;
+	return pool->busy < pool->cpus;
 }
 
 /* Spin only where a processor is left for whoever submits. */
@@ -354,11 +356,24 @@ static bool pass_leadership(struct worker *worker)
 	return other;
 }
 
-/* A longer command is about to run: nobody shall wait for us to poll. */
+/*
+ * A longer command is about to run: nobody shall wait for us to poll. When as many run as may run, the queues stay
+ * hot, and whoever ends first finds the next command there without a doorbell.
+ */
 static void release_leadership(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
+	bool full;
 
+	pthread_mutex_lock(&pool->lock);
+	full = !may_start(pool);
+	if (full) {
+		worker->leading = false;
+		pool->leader = false;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (full)
+		return;
 	polled_refresh(worker);
 	for (unsigned int i = 0; i < worker->polled_count; i++)
 		cool(pool, worker->polled[i]);
@@ -708,8 +723,10 @@ int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_cl
 	pthread_mutex_lock(&pool->lock);
 	if (before == IHSM_TIME_SHORT && time_class == IHSM_TIME_MEDIUM)
 		pool->busy++;
-	if (before == IHSM_TIME_MEDIUM)
+	if (before == IHSM_TIME_MEDIUM) {
 		pool->busy--;
+		fill_vacancy(pool);
+	}
 	pthread_mutex_unlock(&pool->lock);
 	if (worker->leading)
 		release_leadership(worker);
@@ -756,6 +773,8 @@ void worker_task_ending(struct worker *worker, struct task *task)
 		atomic_store(&task->queue->window,
 			     task->queue->misses >= MISSES_MAX ? 0 : pool->spin_ns);
 		atomic_store(&task->queue->last, now_ns());
+	} else {
+		fill_vacancy(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (worker->serving && task->time_class == IHSM_TIME_MEDIUM)
