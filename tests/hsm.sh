@@ -77,3 +77,38 @@ clean_up() {
 	exit "$status"
 }
 trap clean_up EXIT
+
+# works: the key 01 of the token signs, and the signature is good.
+works() {
+	echo "data" >"$TMPDIR/data"
+	p11 --token-label test --pin env:PIN --sign --id 01 -m ECDSA-SHA256 -i "$TMPDIR/data" -o "$TMPDIR/sig" &&
+		p11 --token-label test --verify --id 01 -m ECDSA-SHA256 -i "$TMPDIR/data" \
+			--signature-file "$TMPDIR/sig" | grep "Signature is valid"
+}
+
+# own_mounts: the script runs again in a mount namespace of its own; without one it is skipped.
+own_mounts() {
+	[ -z "${HSM_OWN_MOUNTS:-}" ] || return 0
+	HSM_OWN_MOUNTS=1
+	export HSM_OWN_MOUNTS
+	# In a chroot the root is no mount, whose propagation could be changed.
+	for how in "--mount" "--mount --propagation unchanged" "--user --map-root-user --mount"; do
+		# shellcheck disable=SC2086	# a list of words
+		if unshare $how true 2>/dev/null; then
+			exec unshare $how -- "$0"
+		fi
+	done
+	echo "1..0 # SKIP no mount namespaces here"
+	exit 0
+}
+
+# need_provider: without OpenSSL's pkcs11-provider and pkcs11-tool the script is skipped.
+need_provider() {
+	need openssl
+	need pkcs11-tool
+	modules=$(openssl version -m | sed -n 's/^MODULESDIR: "\(.*\)"$/\1/p')
+	[ -f "$modules/pkcs11.so" ] || {
+		echo "1..0 # SKIP pkcs11-provider is not installed"
+		exit 0
+	}
+}

@@ -15,11 +15,6 @@ kill_firmware() {
 	old=$(firmware) && kill "-$1" "$old" && gone "$old"
 }
 
-works() {
-	echo "data" >"$TMPDIR/data"
-	p11 --token-label test --pin env:PIN --sign --id 01 -m ECDSA-SHA256 -i "$TMPDIR/data" -o "$TMPDIR/sig"
-}
-
 hsm_new firmware
 point "the token is initialized" hsm_init
 point "a key pair" p11 --token-label test --pin env:PIN --keypairgen --key-type EC:prime256v1 --id 01 --label key

@@ -39,11 +39,6 @@ no_sessions() {
 	return 1
 }
 
-works() {
-	echo "data" >"$TMPDIR/data"
-	p11 --token-label test --pin env:PIN --sign --id 01 -m ECDSA-SHA256 -i "$TMPDIR/data" -o "$TMPDIR/sig"
-}
-
 point "twenty clients are killed" kill_many
 point "the next one signs" works
 point "no session is left" no_sessions

@@ -5,15 +5,8 @@
 # openssl with pkcs11-provider loaded by its configuration: keys are made, used, and serve TLS. The module must not pick up
 # that configuration itself.
 
-. tests/lint/lib.sh
-need openssl
-need pkcs11-tool
-
-modules=$(openssl version -m | sed -n 's/^MODULESDIR: "\(.*\)"$/\1/p')
-[ -f "$modules/pkcs11.so" ] || {
-	echo "1..0 # SKIP pkcs11-provider is not installed"
-	exit 0
-}
+. tests/hsm.sh
+need_provider
 
 export HSM_DEVICE="vhsm:$TMPDIR/hsm" SO_PIN=87654321 PIN=1234567
 cd "$TMPDIR" || exit 1

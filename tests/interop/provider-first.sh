@@ -5,15 +5,8 @@
 # Applications whose OpenSSL configuration names our module as a provider, first of all and for everything: neither they nor
 # the module within them recurse or hang, since the module has a libcrypto context of its own that reads no configuration.
 
-. tests/lint/lib.sh
-need openssl
-need pkcs11-tool
-
-modules=$(openssl version -m | sed -n 's/^MODULESDIR: "\(.*\)"$/\1/p')
-[ -f "$modules/pkcs11.so" ] || {
-	echo "1..0 # SKIP pkcs11-provider is not installed"
-	exit 0
-}
+. tests/hsm.sh
+need_provider
 
 export HSM_DEVICE="vhsm:$TMPDIR/hsm" SO_PIN=87654321 PIN=1234567
 cd "$TMPDIR" || exit 1
