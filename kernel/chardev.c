@@ -15,18 +15,31 @@ union ioctl_buffer {
 	struct ihsm_reset reset;
 };
 
+/* What the device said about itself goes to the program, from a copy: its memory may be slow. */
+static int copy_identity(struct ihsm_device *ihsm, void __user *to, size_t len)
+{
+	struct ihsm_identify *identify;
+	int err;
+
+	mutex_lock(&ihsm->identify_lock);
+	identify = kmemdup(&ihsm->identify, sizeof(*identify), GFP_KERNEL_ACCOUNT);
+	mutex_unlock(&ihsm->identify_lock);
+	if (!identify)
+		return -ENOMEM;
+	err = copy_to_user(to, identify, min(len, sizeof(*identify))) ? -EFAULT : 0;
+	kfree(identify);
+	return err;
+}
+
 static int ioctl_info(struct ihsm_context *context, void *buffer)
 {
 	struct ihsm_device *ihsm = context->ihsm;
 	struct ihsm_info *info = buffer;
-	struct ihsm_identify *identify;
-	size_t len = min_t(size_t, info->identify_len, sizeof(*identify));
 	int err;
 
 	err = ihsm_check_info(info);
-	if (err)
-		return err;
-	err = ihsm_enter(ihsm);
+	if (!err)
+		err = ihsm_enter(ihsm);
 	if (err)
 		return err;
 	info->abi = IHSM_ABI_VERSION;
@@ -37,16 +50,11 @@ static int ioctl_info(struct ihsm_context *context, void *buffer)
 	info->cap = ihsm->cap;
 	info->hw_version = ihsm->hw_version;
 	info->queues = ihsm->queues;
-	mutex_lock(&ihsm->identify_lock);
-	identify = kmemdup(&ihsm->identify, sizeof(*identify), GFP_KERNEL_ACCOUNT);
-	mutex_unlock(&ihsm->identify_lock);
 	ihsm_leave(ihsm);
-	if (!identify)
-		return -ENOMEM;
-	if (len && copy_to_user(u64_to_user_ptr(info->identify), identify, len))
-		err = -EFAULT;
-	kfree(identify);
-	return err;
+	/* The structure is the file's, whatever becomes of the device. */
+	if (!info->identify_len)
+		return 0;
+	return copy_identity(ihsm, u64_to_user_ptr(info->identify), info->identify_len);
 }
 
 static int ioctl_command(struct ihsm_context *context, void *buffer)

@@ -129,8 +129,8 @@ struct ihsm_cmd {
  * struct ihsm_slot - a place for an outstanding command
  * @cmd: the command while the device has it
  * @generation: counts the slot's commands, in the upper bits of their identifiers
- * @room: coherent, IHSM_ROOM for what goes in and as much for what comes out; all zero
- *	while the slot is free
+ * @room: coherent, IHSM_ROOM for what goes in and as much for what comes out; wiped when the
+ *	slot is freed
  * @dma: its bus address
  */
 struct ihsm_slot {

@@ -322,7 +322,7 @@ static void test_there_and_back(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, le32_to_cpu(READ_ONCE(fake->queue->host->sq_tail)), i + 1);
 		KUNIT_EXPECT_EQ(test, sqe->opcode, IHSM_IO_MESSAGE);
-		KUNIT_EXPECT_EQ(test, memchr_inv(slot->room, 0xa5, 32), NULL);
+		KUNIT_EXPECT_NULL(test, memchr_inv(slot->room, 0xa5, 32));
 		KUNIT_EXPECT_EQ(test, ihsm_queue_poll(fake->queue), 0);
 		memset(slot->room + IHSM_ROOM, i, 20);
 		fake_post(fake, le16_to_cpu(sqe->cid), QID, i + 1, 20, IHSM_SC_SUCCESS);
@@ -331,10 +331,10 @@ static void test_there_and_back(struct kunit *test)
 		ihsm_cmd_finish(cmd);
 		KUNIT_EXPECT_EQ(test, cmd->error, 0);
 		KUNIT_EXPECT_EQ(test, cmd->result, 20);
-		KUNIT_EXPECT_EQ(test, memchr_inv(cmd->out, i, 20), NULL);
+		KUNIT_EXPECT_NULL(test, memchr_inv(cmd->out, i, 20));
 		/* Beyond the answer nothing came out, and nothing stays in the slot. */
-		KUNIT_EXPECT_EQ(test, memchr_inv(cmd->out + 20, 0, 12), NULL);
-		KUNIT_EXPECT_EQ(test, memchr_inv(slot->room, 0, 2 * IHSM_ROOM), NULL);
+		KUNIT_EXPECT_NULL(test, memchr_inv(cmd->out + 20, 0, 12));
+		KUNIT_EXPECT_NULL(test, memchr_inv(slot->room, 0, 2 * IHSM_ROOM));
 		ihsm_cmd_free(cmd);
 	}
 	KUNIT_EXPECT_EQ(test, fake->ihsm.state, IHSM_DRIVER_LIVE);
@@ -477,7 +477,7 @@ static void test_abandoned(struct kunit *test)
 	flush_workqueue(fake->ihsm.wq);
 	KUNIT_EXPECT_NULL(test, slot->cmd);
 	KUNIT_EXPECT_TRUE(test, test_bit(slot - fake->queue->slot, fake->queue->free));
-	KUNIT_EXPECT_EQ(test, memchr_inv(slot->room, 0, 2 * IHSM_ROOM), NULL);
+	KUNIT_EXPECT_NULL(test, memchr_inv(slot->room, 0, 2 * IHSM_ROOM));
 }
 
 static void test_irq_wish(struct kunit *test)

@@ -113,6 +113,12 @@ int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 	return killed ? killed : err;
 }
 
+/* How much of a half of the slot's buffer a command has used: its bytes, or its list */
+static size_t room_used(const struct ihsm_payload *large, u32 len)
+{
+	return large->pages ? IHSM_MAX_SEGMENTS * sizeof(struct ihsm_segment) : min(len, IHSM_ROOM);
+}
+
 /**
  * ihsm_cmd_finish() - take the answer out of the slot, and give the slot back, wiped
  * @cmd: has ended, or was never submitted; not abandoned. Nothing happens without a slot.
@@ -129,7 +135,8 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 	if (cmd->out && !cmd->error && cmd->status == IHSM_SC_SUCCESS)
 		memcpy(cmd->out, slot->room + IHSM_ROOM,
 		       queue->qid ? min(cmd->result, cmd->out_len) : cmd->out_len);
-	memzero_explicit(slot->room, 2 * IHSM_ROOM);
+	memzero_explicit(slot->room, room_used(&cmd->large_in, cmd->in_len));
+	memzero_explicit(slot->room + IHSM_ROOM, room_used(&cmd->large_out, cmd->out_len));
 	ihsm_payload_unmap(queue->ihsm, &cmd->large_in);
 	ihsm_payload_unmap(queue->ihsm, &cmd->large_out);
 	cmd->slot = NULL;

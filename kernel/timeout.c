@@ -108,8 +108,16 @@ void ihsm_watch_work(struct work_struct *work)
  */
 void ihsm_restart(struct ihsm_device *ihsm)
 {
-	int err = ihsm_start(ihsm);
+	unsigned int tries = 3;
+	int err;
 
+	/* The firmware may end once more while it is started. */
+	for (;;) {
+		err = ihsm_start(ihsm);
+		if (!err || err == -ENODEV || !--tries)
+			break;
+		ihsm_stop(ihsm, -ECANCELED);
+	}
 	if (!err && ihsm_set_state(ihsm, IHSM_DRIVER_LIVE)) {
 		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
 		return;
