@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reader and writer of message fields, the one copy that firmware and libhsm share. It checks everything that can
- * be checked without knowing the operation; hsm_operation_check() does the rest.
+ * Reader and writer of message fields, the one copy that firmware and libhsm share. It checks
+ * everything that can be checked without knowing the operation; hsm_operation_check() does the
+ * rest.
  */
 #include <errno.h>
 #include <hsm/pkcs11.h>

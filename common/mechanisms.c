@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rows of include/hsm/mechanisms.h as a table, for whoever needs names, sizes, flags or the form of a parameter.
+ * The rows of include/hsm/mechanisms.h as a table, for whoever needs names, sizes, flags or the
+ * form of a parameter.
  */
 #include <hsm/mechanisms.h>
 

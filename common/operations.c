@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rows of the operation table (hsm/operations.h) as data, and the check of a request's fields against its row.
+ * The rows of the operation table (hsm/operations.h) as data, and the check of a request's fields
+ * against its row.
  */
 #include <errno.h>
 #include <hsm/operations.h>

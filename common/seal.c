@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sealing and opening of a channel's messages, and the window of sequence numbers. Both ends of the channel use it.
+ * Sealing and opening of a channel's messages, and the window of sequence numbers. Both ends of the
+ * channel use it.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -15,7 +16,10 @@
 #define CONTEXTS      8 /* cipher contexts kept for each direction and use */
 #define EPOCH_OFFSET  (4 + HSM_PARTITION_ID_SIZE)
 
-/* One way of a channel, for one use: libcrypto's contexts with the key set, each used by one thread at a time. */
+/*
+ * One way of a channel, for one use: libcrypto's contexts with the key set, each used by one thread
+ * at a time.
+ */
 struct lane {
 	uint8_t key[KEY_SIZE];
 	uint8_t iv[IV_SIZE];
@@ -25,7 +29,10 @@ struct lane {
 	} slot[CONTEXTS];
 };
 
-/* In pages that a fork's child sees zeroed: @live is 0 there, and nothing is sealed with the parent's numbers. */
+/*
+ * In pages that a fork's child sees zeroed: @live is 0 there, and nothing is sealed with the
+ * parent's numbers.
+ */
 struct hsm_seal {
 	int live;
 	EVP_CIPHER *cipher;
@@ -115,7 +122,10 @@ static EVP_CIPHER_CTX *cipher_new(const struct hsm_seal *seal, const struct lane
 	return cipher;
 }
 
-/* Take a context of the lane; *slot is CONTEXTS when all were busy and this one is to be freed after use. */
+/*
+ * Take a context of the lane; *slot is CONTEXTS when all were busy and this one is to be freed
+ * after use.
+ */
 static EVP_CIPHER_CTX *lane_take(const struct hsm_seal *seal, struct lane *lane, int encrypt,
 				 unsigned int *slot)
 {

@@ -16,7 +16,10 @@ void *hsm_secret_alloc(size_t size)
 		munmap(p, size);
 		return NULL;
 	}
-	/* Kept from swap where the limit allows it; a limit of 64 KiB, as containers have, is no reason to fail. */
+	/*
+	 * Kept from swap where the limit allows it; a limit of 64 KiB, as containers have, is no
+	 * reason to fail.
+	 */
 	(void)mlock(p, size);
 	return p;
 }

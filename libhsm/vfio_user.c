@@ -213,7 +213,9 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* What a sleeping waiter does, for an event loop: is the device there, does anything take too long? */
+/*
+ * What a sleeping waiter does, for an event loop: is the device there, does anything take too long?
+ */
 static void look_after(struct vfio_user *vu)
 {
 	uint64_t now = clock_ms();

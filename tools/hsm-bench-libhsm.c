@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsm-bench on libhsm: the sealed empty command, one channel for all threads, no session and no login.
- * What it costs is what every other command costs before it does anything.
+ * hsm-bench on libhsm: the sealed empty command, one channel for all threads, no session and no
+ * login. What it costs is what every other command costs before it does anything.
  */
 #include <errno.h>
 #include <stdio.h>

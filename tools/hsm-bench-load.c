@@ -50,8 +50,9 @@ static void sleep_us(unsigned long us)
 }
 
 /*
- * At least one sample is taken, however short the time. The clock is read twice an operation only when
- * something untimed lies between two of them: otherwise the end of one is the start of the next.
+ * At least one sample is taken, however short the time. The clock is read twice an operation only
+ * when something untimed lies between two of them: otherwise the end of one is the start of the
+ * next.
  */
 static int work(struct hand *hand, void *worker)
 {

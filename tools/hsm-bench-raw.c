@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsm-bench on libcrypto itself: what the machine can do when nothing lies between the caller and the
- * algorithm. Contexts are prepared once a thread, in a library context of its own, as a device would.
+ * hsm-bench on libcrypto itself: what the machine can do when nothing lies between the caller and
+ * the algorithm. Contexts are prepared once a thread, in a library context of its own, as a device
+ * would.
  */
 #include <errno.h>
 #include <stdlib.h>

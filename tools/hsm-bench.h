@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hsm-bench: what its parts share. A target (PKCS#11 module, libcrypto, libhsm) offers operations;
- * the load runs one of them from some threads and keeps a histogram of latencies; the report prints.
+ * the load runs one of them from some threads and keeps a histogram of latencies; the report
+ * prints.
  */
 #ifndef HSM_BENCH_H
 #define HSM_BENCH_H
@@ -27,8 +28,8 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* ---- histogram ---- */
 
 /*
- * Values up to 2^HISTOGRAM_BITS are exact; above, each power of two is cut into 2^HISTOGRAM_BITS / 2
- * equal parts, so that a percentile is at most 1/128 too high. No value is left out.
+ * Values up to 2^HISTOGRAM_BITS are exact; above, each power of two is cut into 2^HISTOGRAM_BITS /
+ * 2 equal parts, so that a percentile is at most 1/128 too high. No value is left out.
  */
 #define HISTOGRAM_BITS	8
 #define HISTOGRAM_HALF	(1U << (HISTOGRAM_BITS - 1))
@@ -126,7 +127,8 @@ struct target_config {
  * @rest: clean up after some runs, untimed; may be NULL
  * @stop: undo start
  *
- * One operation is prepared at a time. start, run, rest and stop are called by several threads at once.
+ * One operation is prepared at a time. start, run, rest and stop are called by several threads at
+ * once.
  */
 struct target_ops {
 	const char *kind;
@@ -183,7 +185,8 @@ struct result {
 
 /**
  * load_run - prepare an operation, run it from all threads at once, clean up
- * Return: 0, -ENOTSUP when the target has no such operation, or a negative errno; what failed was said.
+ * Return: 0, -ENOTSUP when the target has no such operation, or a negative errno; what failed was
+ * said.
  */
 int load_run(const struct target_ops *ops, struct target *target, const struct operation *operation,
 	     const struct load *load, struct result *result);

@@ -35,7 +35,10 @@ static size_t utf8_length(const unsigned char *text)
 	return length;
 }
 
-/* Names and labels are the device's or another user's bytes, and JSON is UTF-8: what is not becomes '?'. */
+/*
+ * Names and labels are the device's or another user's bytes, and JSON is UTF-8: what is not becomes
+ * '?'.
+ */
 void put_string(struct json_object *object, const char *key, const char *value)
 {
 	char *text = strdup(value);
@@ -82,7 +85,10 @@ void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PA
 
 /* ---- text ---- */
 
-/* In names and labels, control characters, also those of U+0080 to U+009f, would reach the terminal. */
+/*
+ * In names and labels, control characters, also those of U+0080 to U+009f, would reach the
+ * terminal.
+ */
 static const char *printable(struct json_object *value, char *text, size_t size)
 {
 	size_t n = 0;
@@ -102,6 +108,21 @@ static const char *printable(struct json_object *value, char *text, size_t size)
 static bool is_table(struct json_object *value)
 {
 	return json_object_is_type(value, json_type_array);
+}
+
+static bool is_list(struct json_object *array)
+{
+	return json_object_is_type(json_object_array_get_idx(array, 0), json_type_string);
+}
+
+/* Strings, not rows: lines as a configuration file has them. */
+static void print_list(const char *key, struct json_object *list)
+{
+	char text[256];
+
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		printf("%s = %s\n", key,
+		       printable(json_object_array_get_idx(list, i), text, sizeof(text)));
 }
 
 #define COLUMNS_MAX 16
@@ -182,9 +203,12 @@ static void print_text(struct json_object *object)
 	}
 	json_object_object_foreach(object, name, table)
 	{
-		(void)name;
 		if (!is_table(table))
 			continue;
+		if (is_list(table)) {
+			print_list(name, table);
+			continue;
+		}
 		if (lines && json_object_array_length(table))
 			printf("\n");
 		print_table(table);

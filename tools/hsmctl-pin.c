@@ -70,8 +70,8 @@ static int so_sets_user_pin(struct ctl *ctl, struct link *link, const struct sec
 }
 
 /*
- * The token may hold keys already; its SO PIN is then the one that was set before. A new PIN that the
- * device would refuse is refused here, before anything is destroyed.
+ * The token may hold keys already; its SO PIN is then the one that was set before. A new PIN that
+ * the device would refuse is refused here, before anything is destroyed.
  */
 static int init_ask(struct ctl *ctl, struct link *link, struct secret *so_pin, struct secret *pin)
 {

@@ -128,7 +128,9 @@ static void note_signal(int number)
 	stopped_by = number;
 }
 
-/* The terminal's line mode makes it readable when a whole line is there: no read blocks after this. */
+/*
+ * The terminal's line mode makes it readable when a whole line is there: no read blocks after this.
+ */
 static int read_typed(int tty, const sigset_t *unblocked, struct secret *secret)
 {
 	struct pollfd ready = { .fd = tty, .events = POLLIN };

@@ -51,7 +51,9 @@ struct secret_source {
 	bool confirm;
 };
 
-/* What was said on the command line. A verb is only run when every option given is one of its own. */
+/*
+ * What was said on the command line. A verb is only run when every option given is one of its own.
+ */
 struct ctl {
 	const char *device;
 	const char *partition;
@@ -80,14 +82,20 @@ struct link {
 
 /* ---- hsmctl-link.c: each returns enum ctl_exit, having reported what went wrong ---- */
 
-/* link_partitions - list the partitions of @device's function, without the one that is the device itself */
+/*
+ * link_partitions - list the partitions of @device's function, without the one that is the device
+ * itself
+ */
 int link_partitions(struct ctl *ctl, struct hsm_device *device,
 		    struct hsm_partition_info list[PARTITIONS_MAX], size_t *count);
 
 /* link_open - open the device of -d, or the first of the configuration; @flags: HSM_OPEN_* */
 int link_open(struct ctl *ctl, unsigned int flags, struct link *link);
 
-/* link_partition - open the device and a channel to the partition named @which; NULL: the only one there is */
+/*
+ * link_partition - open the device and a channel to the partition named @which; NULL: the only one
+ * there is
+ */
 int link_partition(struct ctl *ctl, const char *which, struct link *link);
 
 /* link_admin - open function 0 and a channel to the device partition, without login */
@@ -107,7 +115,9 @@ int link_officer_login(struct ctl *ctl, struct link *link, const struct secret *
 
 void link_close(struct link *link);
 
-/* link_call - send a request; the answer must be CKR_OK. The caller frees the request in any case. */
+/*
+ * link_call - send a request; the answer must be CKR_OK. The caller frees the request in any case.
+ */
 int link_call(struct ctl *ctl, struct hsm_request *request);
 
 /* struct field - one field of bytes for link_send(); a list ends with tag 0 */
@@ -128,11 +138,17 @@ struct hsm_request *link_request(struct ctl *ctl, struct link *link, enum hsm_op
 
 /* ---- hsmctl-secret.c ---- */
 
-/* secret_read - read a secret from its source. Return: enum ctl_exit; secret_clear() is due in any case. */
+/*
+ * secret_read - read a secret from its source. Return: enum ctl_exit; secret_clear() is due in any
+ * case.
+ */
 int secret_read(struct ctl *ctl, const struct secret_source *source, struct secret *secret);
 void secret_clear(struct secret *secret);
 
-/* confirm - ask on the terminal before something is destroyed. Return: CTL_OK when the answer, or --yes, is yes. */
+/*
+ * confirm - ask on the terminal before something is destroyed. Return: CTL_OK when the answer, or
+ * --yes, is yes.
+ */
 int confirm(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- hsmctl-output.c ---- */
@@ -147,7 +163,9 @@ int fail_hsm(struct ctl *ctl, const struct hsm_error *error);
 /* fail_rv - report that the device refused a command. Return: CTL_REFUSED */
 int fail_rv(struct ctl *ctl, uint64_t rv);
 
-/* output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written */
+/*
+ * output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written
+ */
 int output(struct ctl *ctl);
 
 /* Members of a result */
@@ -165,10 +183,14 @@ int parse_u32(const char *text, uint32_t *value);
 /* parse_id - a UUID with or without hyphens. Return: 0 or -EINVAL */
 int parse_id(const char *text, uint8_t id[HSM_PARTITION_ID_SIZE]);
 
-/* ---- verbs: @args holds the words after the verb, as many as its row asks for, NULL after the last ---- */
+/*
+ * ---- verbs: @args holds the words after the verb, as many as its row asks for, NULL after the
+ * last ----
+ */
 
 int verb_list(struct ctl *ctl, char **args);
 int verb_info(struct ctl *ctl, char **args);
+int verb_identity(struct ctl *ctl, char **args);
 int verb_status(struct ctl *ctl, char **args);
 int verb_claim(struct ctl *ctl, char **args);
 int verb_partition_create(struct ctl *ctl, char **args);

@@ -47,26 +47,40 @@ struct board_message {
 enum board_control {
 	/*
 	 * Board to firmware: a peer has connected. Descriptors: the socket, the transport record,
-	 * and for an adopted connection what BOARD_KEEP_* messages had kept, in BOARD_ADOPT messages
-	 * that follow. Body: struct board_connection.
+	 * and for an adopted connection what BOARD_KEEP_* messages had kept, in BOARD_ADOPT
+	 * messages that follow. Body: struct board_connection.
 	 */
 	BOARD_CONNECTION	= 1,
-	/* Board to firmware: body struct board_keep, with its descriptor. One for each kept descriptor. */
+	/*
+	 * Board to firmware: body struct board_keep, with its descriptor. One for each kept
+	 * descriptor.
+	 */
 	BOARD_ADOPT		= 2,
-	/* Board to firmware: all BOARD_ADOPT messages of the connection have been sent; serve it. */
+	/*
+	 * Board to firmware: all BOARD_ADOPT messages of the connection have been sent; serve it.
+	 */
 	BOARD_SERVE		= 3,
-	/* Board to firmware: the partitions assigned to the function have changed. Body: a partition id. */
+	/*
+	 * Board to firmware: the partitions assigned to the function have changed. Body: a
+	 * partition id.
+	 */
 	BOARD_PARTITION_CHANGED	= 4,
 	/* Board to firmware: finish what runs, close connections, exit. */
 	BOARD_STOP		= 5,
 
-	/* Firmware to board: keep this descriptor for a successor; answered by BOARD_KEPT. Body: struct board_keep. */
+	/*
+	 * Firmware to board: keep this descriptor for a successor; answered by BOARD_KEPT. Body:
+	 * struct board_keep.
+	 */
 	BOARD_KEEP		= 16,
 	/* Firmware to board: forget one. Body: struct board_keep, no descriptor. Not answered. */
 	BOARD_FORGET		= 17,
 	/* Firmware to board: the peer has gone or was refused; drop everything kept for it. */
 	BOARD_CLOSED		= 18,
-	/* Firmware to board: started, sandboxed, self-tests passed. No connection is handed over before. */
+	/*
+	 * Firmware to board: started, sandboxed, self-tests passed. No connection is handed over
+	 * before.
+	 */
 	BOARD_READY		= 19,
 	/* Board to firmware: the descriptor of the oldest unanswered BOARD_KEEP is kept. */
 	BOARD_KEPT		= 20,
@@ -153,11 +167,11 @@ struct board_partition {
 
 /**
  * struct board_open - what a function's process gets of its own partition
- * @key: KDF(ladder key and the partition's wrapping secret, id, generation). It unwraps the storage key;
- *	the board never sees that.
+ * @key: KDF(ladder key and the partition's wrapping secret, id, generation). It unwraps the storage
+ *	key; the board never sees that.
  * @generation: moves on when the wrapping secret is made anew
- * @counter: the header's counter that the board's root record vouches for. A header with this number is
- *	current, one with this number + 1 an interrupted commit, every other an old copy.
+ * @counter: the header's counter that the board's root record vouches for. A header with this
+ *	number is current, one with this number + 1 an interrupted commit, every other an old copy.
  * @header_length: bytes of the header blob that follow; 0: the partition is new
  * @rows: rows in storage
  */
@@ -214,8 +228,8 @@ struct board_committed {
 /**
  * struct transport_record - what a successor needs of a connection, in a memfd that both map
  *
- * Written by the firmware before each reply on the socket. No payload and no key is ever in it. The board
- * only keeps it. A successor treats it as untrusted: its predecessor may have been broken.
+ * Written by the firmware before each reply on the socket. No payload and no key is ever in it. The
+ * board only keeps it. A successor treats it as untrusted: its predecessor may have been broken.
  * @phase: enum transport_phase
  * @header: the vfio-user message being handled, as it came
  * @remaining: bytes of it that have not been read yet

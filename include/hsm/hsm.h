@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libhsm: the way from a program to a partition of an integrated HSM. A thin library: it finds the device, opens an
- * authenticated and encrypted channel, and carries commands (hsm/operations.h) and their fields
- * (hsm/wire.h). It decides nothing that protects a key; the device does.
+ * libhsm: the way from a program to a partition of an integrated HSM. A thin library: it finds the
+ * device, opens an authenticated and encrypted channel, and carries commands (hsm/operations.h) and
+ * their fields (hsm/wire.h). It decides nothing that protects a key; the device does.
  *
  * Threads: every call may be made from any thread, but one request belongs to one thread at a time.
- * Fork: a child must not use what its parent opened; every call then returns -ECHILD, and closing frees only memory.
+ * Fork: a child must not use what its parent opened; every call then returns -ECHILD, and closing
+ * frees only memory.
  */
 #ifndef HSM_HSM_H
 #define HSM_HSM_H
@@ -99,13 +100,16 @@ HSM_API void hsm_free_names(char **names);
 
 /**
  * hsm_open - open a device
- * @name: /dev/ihsmN, vfio-user:SOCKET, vhsm:DIR or vhsm:DIR,function=N; NULL: the first of hsm_default_devices()
+ * @name: /dev/ihsmN, vfio-user:SOCKET, vhsm:DIR or vhsm:DIR,function=N; NULL: the first of
+ *	hsm_default_devices()
  * @flags: HSM_OPEN_*
  * @device: set on success; close it with hsm_close()
  * @error: filled in on failure, may be NULL
  *
- * `vhsm:DIR` starts a virtual HSM for that directory when none runs (program: $HSM_VHSM, else the installed one).
- * Return: 0, -EINVAL for a name that cannot be understood, -ENODEV when there is no device, -EACCES, -ENOMEM, -EIO.
+ * `vhsm:DIR` starts a virtual HSM for that directory when none runs (program: $HSM_VHSM, else the
+ * installed one).
+ * Return: 0, -EINVAL for a name that cannot be understood, -ENODEV when there is no device,
+ * -EACCES, -ENOMEM, -EIO.
  */
 HSM_API int hsm_open(const char *name, unsigned int flags, struct hsm_device **device, struct hsm_error *error);
 
@@ -132,8 +136,9 @@ HSM_API int hsm_partitions(struct hsm_device *device, struct hsm_partition_info 
  * @partition: id; all zeros: the device's own partition on function 0
  * @channel: set on success; close it with hsm_disconnect()
  *
- * Runs the TLS handshake and checks the identity against hsm.conf, or pins it on first use where the socket is the
- * caller's own. Return: 0, -EKEYREJECTED when the identity is not the expected one, -ENODEV, -EPROTO, -EIO.
+ * Runs the TLS handshake and checks the identity against hsm.conf, or pins it on first use where
+ * the socket is the caller's own. Return: 0, -EKEYREJECTED when the identity is not the expected
+ * one, -ENODEV, -EPROTO, -EIO.
  */
 HSM_API int hsm_connect(struct hsm_device *device, const uint8_t partition[HSM_PARTITION_ID_SIZE],
 			struct hsm_channel **channel, struct hsm_error *error);
@@ -144,10 +149,20 @@ HSM_API void hsm_disconnect(struct hsm_channel *channel);
 /**
  * hsm_channel_generation - how often the channel was replaced with loss of its sessions
  *
- * A caller that sees another number than before has to open its sessions and log in anew. A planned replacement, which
- * carries sessions over, does not count.
+ * A caller that sees another number than before has to open its sessions and log in anew. A planned
+ * replacement, which carries sessions over, does not count.
  */
 HSM_API unsigned int hsm_channel_generation(struct hsm_channel *channel);
+
+#define HSM_IDENTITY_SIZE	32
+
+/**
+ * hsm_channel_identity - who the other end of the channel has proven to be
+ * @identity: set to SHA-256 of the SubjectPublicKeyInfo in the partition's certificate, as a `pin` in hsm.conf has it
+ *
+ * Return: 0, or -ECONNRESET when the channel is lost and has not been made anew.
+ */
+HSM_API int hsm_channel_identity(struct hsm_channel *channel, uint8_t identity[HSM_IDENTITY_SIZE]);
 
 /**
  * hsm_request_new - a request for one command
@@ -155,11 +170,15 @@ HSM_API unsigned int hsm_channel_generation(struct hsm_channel *channel);
  * @operation: enum hsm_operation
  * @session: device session, 0 where the operation takes none
  *
- * Taken from a pool of the channel. Return: NULL when out of memory; otherwise free it with hsm_request_free().
+ * Taken from a pool of the channel. Return: NULL when out of memory; otherwise free it with
+ * hsm_request_free().
  */
 HSM_API struct hsm_request *hsm_request_new(struct hsm_channel *channel, enum hsm_operation operation, uint32_t session);
 
-/* hsm_request_free - wipe a request and give it back. NULL is allowed. A submitted request is completed first. */
+/*
+ * hsm_request_free - wipe a request and give it back. NULL is allowed. A submitted request is
+ * completed first.
+ */
 HSM_API void hsm_request_free(struct hsm_request *request);
 
 /**
@@ -174,9 +193,9 @@ HSM_API struct hsm_writer *hsm_request_writer(struct hsm_request *request);
  * @request: with its fields written
  * @error: filled in on failure, may be NULL
  *
- * Return: 0 when the command was executed, whatever it answered: see hsm_request_rv(). -ECONNRESET when the channel
- * was lost and the command must not be repeated: it may or may not have been executed. -ETIMEDOUT, -ENODEV, -EIO,
- * -EMSGSIZE, -ECHILD.
+ * Return: 0 when the command was executed, whatever it answered: see hsm_request_rv(). -ECONNRESET
+ * when the channel was lost and the command must not be repeated: it may or may not have been
+ * executed. -ETIMEDOUT, -ENODEV, -EIO, -EMSGSIZE, -ECHILD.
  */
 HSM_API int hsm_call(struct hsm_request *request, struct hsm_error *error);
 
@@ -189,14 +208,18 @@ HSM_API int hsm_submit(struct hsm_request *request, struct hsm_error *error);
 /* hsm_wait - wait for a submitted request. Return: as hsm_call(). */
 HSM_API int hsm_wait(struct hsm_request *request, struct hsm_error *error);
 
-/* hsm_poll - has a submitted request ended? Return: 1 (then hsm_wait() does not block), 0, or a negative errno. */
+/*
+ * hsm_poll - has a submitted request ended? Return: 1 (then hsm_wait() does not block), 0, or a
+ * negative errno.
+ */
 HSM_API int hsm_poll(struct hsm_request *request);
 
 /**
- * hsm_poll_fd - descriptor that becomes readable when submitted requests of the device may have ended
+ * hsm_poll_fd - descriptor that becomes readable when submitted requests of the device may have
+ * ended
  *
- * For event loops: after it was readable, ask each request with hsm_poll(); before waiting on it again, call
- * hsm_poll_arm() and ask once more. The descriptor stays the library's own.
+ * For event loops: after it was readable, ask each request with hsm_poll(); before waiting on it
+ * again, call hsm_poll_arm() and ask once more. The descriptor stays the library's own.
  */
 HSM_API int hsm_poll_fd(struct hsm_device *device);
 HSM_API int hsm_poll_arm(struct hsm_device *device);

@@ -42,8 +42,9 @@ void hsm_seal_free(struct hsm_seal *seal);
  * @message: header, then @length bytes of plaintext, then room for HSM_TAG_SIZE
  * @length: bytes of plaintext
  *
- * Fills in the header (channel and sequence as given). The caller never uses a sequence twice in one direction with
- * different bytes. Any thread, several at a time. Never called on memory that another side can write.
+ * Fills in the header (channel and sequence as given). The caller never uses a sequence twice in
+ * one direction with different bytes. Any thread, several at a time. Never called on memory that
+ * another side can write.
  * Return: bytes of the whole message, or -EIO.
  */
 int hsm_seal_message(struct hsm_seal *seal, enum hsm_direction direction, uint32_t channel, uint64_t sequence,
@@ -55,7 +56,8 @@ int hsm_seal_message(struct hsm_seal *seal, enum hsm_direction direction, uint32
  * @size: its bytes
  * @length: set to the bytes of plaintext, which begin behind the header
  *
- * Return: 0, -EBADMSG when the header is malformed or the tag wrong. Nothing of the plaintext is left then.
+ * Return: 0, -EBADMSG when the header is malformed or the tag wrong. Nothing of the plaintext is
+ * left then.
  */
 int hsm_open_message(struct hsm_seal *seal, enum hsm_direction direction, uint8_t *message, size_t size,
 		     size_t *length);
@@ -68,10 +70,15 @@ struct hsm_window {
 	uint64_t seen[HSM_SEQUENCE_WINDOW / 64];
 };
 
-/* hsm_window_accept - true exactly once for each number inside the window. The caller holds a lock. */
+/*
+ * hsm_window_accept - true exactly once for each number inside the window. The caller holds a lock.
+ */
 bool hsm_window_accept(struct hsm_window *window, uint64_t sequence);
 
-/* hsm_secret_alloc, hsm_secret_free - pages that a fork's child sees zeroed, core dumps leave out, and that are wiped when freed */
+/*
+ * hsm_secret_alloc, hsm_secret_free - pages that a fork's child sees zeroed, core dumps leave out,
+ * and that are wiped when freed
+ */
 void *hsm_secret_alloc(size_t size);
 void hsm_secret_free(void *p, size_t size);
 

@@ -4,8 +4,8 @@
  * libhsm's client share this header. Both ends run on one machine: numbers are in its byte order.
  * What the messages mean for this device is in Documentation/hardware.rst.
  *
- * Every message is a struct vfio_user_header and a body. A reply repeats message_id and command, and
- * one with VFIO_USER_FLAG_ERROR consists of the header alone.
+ * Every message is a struct vfio_user_header and a body. A reply repeats message_id and command,
+ * and one with VFIO_USER_FLAG_ERROR consists of the header alone.
  */
 #ifndef HSM_VFIO_USER_H
 #define HSM_VFIO_USER_H
@@ -113,7 +113,10 @@ struct vfio_user_irq_info {
 	uint32_t count;
 };
 
-/* VFIO_USER_SET_IRQS: laid out as struct vfio_irq_set; DATA_BOOL bytes follow. No body in the reply. */
+/*
+ * VFIO_USER_SET_IRQS: laid out as struct vfio_irq_set; DATA_BOOL bytes follow. No body in the
+ * reply.
+ */
 struct vfio_user_irq_set {
 	uint32_t argsz;
 	uint32_t flags;		/* VFIO_IRQ_SET_* */
@@ -122,7 +125,9 @@ struct vfio_user_irq_set {
 	uint32_t count;
 };
 
-/* VFIO_USER_REGION_READ and _WRITE, both ways. Data follow in the reply of a read and in a write. */
+/*
+ * VFIO_USER_REGION_READ and _WRITE, both ways. Data follow in the reply of a read and in a write.
+ */
 struct vfio_user_region_access {
 	uint64_t offset;
 	uint32_t region;

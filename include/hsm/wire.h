@@ -81,9 +81,9 @@ struct hsm_field_header {
 };
 
 /*
- * One attribute in a field of type ATTRIBUTES. CK_ULONG values are 64 bits, CK_BBOOL 8 bits, arrays of
- * mechanisms 64 bits each, nested templates again a list of these. With ATTRIBUTES_GET @length may be
- * HSM_ATTRIBUTE_UNAVAILABLE, and no value follows.
+ * One attribute in a field of type ATTRIBUTES. CK_ULONG values are 64 bits, CK_BBOOL 8 bits, arrays
+ * of mechanisms 64 bits each, nested templates again a list of these. With ATTRIBUTES_GET @length
+ * may be HSM_ATTRIBUTE_UNAVAILABLE, and no value follows.
  */
 struct hsm_attribute_header {
 	uint64_t type;
@@ -183,8 +183,9 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x88, COUNTER,	U64,	8,	"fuse counter")
 
 /*
- * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature, or of its end: the answer is
- * CKR_BUFFER_TOO_SMALL with NEEDED, which is an upper bound, and nothing has happened.
+ * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature,
+ * or of its end: the answer is CKR_BUFFER_TOO_SMALL with NEEDED, which is an upper bound, and
+ * nothing has happened.
  */
 #define HSM_OUT_QUERY	UINT64_MAX
 
@@ -277,10 +278,16 @@ struct hsm_attribute_view {
  */
 bool hsm_attributes_next(const uint8_t **cursor, const uint8_t *end, struct hsm_attribute_view *view);
 
-/* hsm_attributes_valid - is this a well-formed attribute list? @depth: nesting that is still allowed */
+/*
+ * hsm_attributes_valid - is this a well-formed attribute list? @depth: nesting that is still
+ * allowed
+ */
 bool hsm_attributes_valid(const uint8_t *data, size_t length, unsigned int depth);
 
-/* hsm_attribute_is_template - is the attribute's value a nested template (CKF_ARRAY_ATTRIBUTE, but CKA_ALLOWED_MECHANISMS)? */
+/*
+ * hsm_attribute_is_template - is the attribute's value a nested template (CKF_ARRAY_ATTRIBUTE, but
+ * CKA_ALLOWED_MECHANISMS)?
+ */
 bool hsm_attribute_is_template(uint64_t type);
 
 /* hsm_field_name - name of a tag for messages, "unknown" when there is none */
@@ -334,12 +341,18 @@ void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t val
 void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data, size_t length);
 /* hsm_put_list - @values in the machine's own byte order */
 void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values, size_t count);
-/* hsm_put_reserve - a field of @length bytes to be filled in by the caller; NULL when there is no room */
+/*
+ * hsm_put_reserve - a field of @length bytes to be filled in by the caller; NULL when there is no
+ * room
+ */
 uint8_t *hsm_put_reserve(struct hsm_writer *writer, enum hsm_field_tag tag, size_t length);
 /* hsm_put_begin, hsm_put_end - a field whose length is known at its end; @mark from begin */
 size_t hsm_put_begin(struct hsm_writer *writer, enum hsm_field_tag tag);
 void hsm_put_end(struct hsm_writer *writer, size_t mark);
-/* hsm_put_attribute - inside begin and end of an ATTRIBUTES field; @value NULL: unavailable, with @status */
+/*
+ * hsm_put_attribute - inside begin and end of an ATTRIBUTES field; @value NULL: unavailable, with
+ * @status
+ */
 void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value, size_t length);
 
 #pragma GCC visibility pop

@@ -10,8 +10,8 @@ hsm_new killed
 point "the token is initialized" hsm_init
 point "a key pair" p11 --token-label test --pin env:PIN --keypairgen --key-type EC:prime256v1 --id 01 --label key
 
-# A client that waits for its data in a pipe has logged in and opened its session: opening the pipe's
-# other end returns when it has come that far.
+# A client that waits for its data in a pipe has logged in and opened its session: opening the
+# pipe's other end returns when it has come that far.
 kill_one() {
 	rm -f "$TMPDIR/pipe"
 	mkfifo "$TMPDIR/pipe"
@@ -29,7 +29,8 @@ kill_many() {
 	done
 }
 
-# A token with sessions cannot be initialized. The device hears of a client's end a moment later than we do.
+# A token with sessions cannot be initialized. The device hears of a client's end a moment later
+# than we do.
 no_sessions() {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		hsm_init && return 0

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Directories that cannot hold a virtual HSM, or can in spite of their names. What is refused is refused with the
-# reason and what to do, by hsmctl and, when asked by HSM_DEBUG, by the module.
+# Directories that cannot hold a virtual HSM, or can in spite of their names. What is refused is
+# refused with the reason and what to do, by hsmctl and, when asked by HSM_DEBUG, by the module.
 
 . tests/hsm.sh
 own_mounts

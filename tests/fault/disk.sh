@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# A full disk: what needs room is refused with the reason, what needs none goes on, a wrong PIN is counted, what
-# was acknowledged stays, and with room again all goes on. In a mount namespace with a small file system.
+# A full disk: what needs room is refused with the reason, what needs none goes on, a wrong PIN is
+# counted, what was acknowledged stays, and with room again all goes on. In a mount namespace with a
+# small file system.
 
 . tests/hsm.sh
 own_mounts

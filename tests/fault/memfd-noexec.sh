@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# A system that forbids executable memfds, from which the firmware runs: one line says so and how to allow
-# it. The setting belongs to a process namespace.
+# A system that forbids executable memfds, from which the firmware runs: one line says so and how to
+# allow it. The setting belongs to a process namespace.
 
 . tests/hsm.sh
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A state directory that is not what the board left there: another version, a byte
-# changed, an old copy put back, a second board. What a user is told, and that what is sound goes on.
+# changed, an old copy put back, a second board. What a user is told, and that what is sound goes
+# on.
 
 . tests/hsm.sh
 
@@ -47,7 +48,8 @@ with open(sys.argv[1], "r+b") as f:
     f.write(bytes([byte ^ 1]))' "$1" "$2"
 }
 
-# flip_blob TABLE COLUMN: the same in the middle of a stored blob, which the database itself takes for sound.
+# flip_blob TABLE COLUMN: the same in the middle of a stored blob, which the database itself takes
+# for sound.
 flip_blob() {
 	python3 -c 'import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])

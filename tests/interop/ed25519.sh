@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Ed25519 by pkcs11-tool: CKA_EC_POINT is the bytes themselves, as PKCS#11 3.2 says, and curves go by name or OID. What is left
-# out is pkcs11-tool's --read-object of such a public key, which takes only the older form.
+# Ed25519 by pkcs11-tool: CKA_EC_POINT is the bytes themselves, as PKCS#11 3.2 says, and curves go
+# by name or OID. What is left out is pkcs11-tool's --read-object of such a public key, which takes
+# only the older form.
 
 . tests/lint/lib.sh
 need openssl

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 300
 #
-# What `make install` put somewhere works from there: the programs find each other and the firmware, wherever
-# the whole was moved to, and another program can be built with the headers and the library.
+# What `make install` put somewhere works from there: the programs find each other and the firmware,
+# wherever the whole was moved to, and another program can be built with the headers and the
+# library.
 
 . tests/hsm.sh
 need pkcs11-tool

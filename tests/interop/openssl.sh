@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 120
 #
-# openssl with pkcs11-provider loaded by its configuration: keys are made, used, and serve TLS. The module must not pick up
-# that configuration itself.
+# openssl with pkcs11-provider loaded by its configuration: keys are made, used, and serve TLS. The
+# module must not pick up that configuration itself.
 
 . tests/hsm.sh
 need_provider
@@ -28,7 +28,8 @@ pkcs11-module-encode-provider-uri-to-pem = true
 activate = 1
 END
 
-# key NAME: how openssl is told of it. The provider's decoder for files with a name in them does not know ML-DSA.
+# key NAME: how openssl is told of it. The provider's decoder for files with a name in them does not
+# know ML-DSA.
 key() {
 	case $1 in
 	pq) echo "pkcs11:token=interop;object=pq;type=private" ;;

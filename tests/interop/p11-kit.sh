@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 60
 #
-# p11-kit serves the module to others (a process of its own for each client), and its client module uses it.
+# p11-kit serves the module to others (a process of its own for each client), and its client module
+# uses it.
 
 . tests/lint/lib.sh
 need p11-kit

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 60
 #
-# Slots as programs see them: one for each partition of each device, ids that stay, and devices that are not there.
+# Slots as programs see them: one for each partition of each device, ids that stay, and devices that
+# are not there.
 
 . tests/lint/lib.sh
 need pkcs11-tool

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 170
 #
-# OpenSC's own tests of a module, and what its users type, on a new token. The tool ends with success whatever its
-# tests find, so their output is read.
+# OpenSC's own tests of a module, and what its users type, on a new token. The tool ends with
+# success whatever its tests find, so their output is read.
 
 . tests/lint/lib.sh
 need pkcs11-tool
@@ -65,7 +65,8 @@ if offers --test-fork; then
 	point "its test of fork" quiet --test-fork
 fi
 if offers --test-threads; then
-	# With work of its own to do, the tool does not wait half a minute for the threads at its end.
+	# With work of its own to do, the tool does not wait half a minute for the threads at its
+	# end.
 	point "its test of threads" user --test-threads IN --test-threads ILGISLT0 --test-threads ILGISLT0 --test
 fi
 point "objects are destroyed" user --delete-object --type secrkey --id 03

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 60
 #
-# OpenSSH: a token's public keys are listed, an agent takes them, a file is signed by way of the agent.
+# OpenSSH: a token's public keys are listed, an agent takes them, a file is signed by way of the
+# agent.
 
 . tests/lint/lib.sh
 need ssh-keygen

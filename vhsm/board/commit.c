@@ -194,8 +194,8 @@ static int commit_write(struct nvm *nvm, void *data)
 }
 
 /*
- * The turn of quota and disk: what a commit adds may be refused, what it takes away or leaves is not, so
- * that counters move and things can be destroyed when all is full.
+ * The turn of quota and disk: what a commit adds may be refused, what it takes away or leaves is
+ * not, so that counters move and things can be destroyed when all is full.
  */
 static int commit_checked(struct nvm *nvm, void *data)
 {

@@ -44,8 +44,8 @@ static int identify(const struct board *board, int fd, struct board_connection *
 }
 
 /*
- * Out of descriptors: give up the spare one to take the peer and close it. Left in the backlog it would
- * keep the loop awake and itself waiting.
+ * Out of descriptors: give up the spare one to take the peer and close it. Left in the backlog it
+ * would keep the loop awake and itself waiting.
  */
 static void turn_away(struct function *function)
 {

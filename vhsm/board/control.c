@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The control socket to a firmware process. Sending never waits: what does not fit is queued in order.
- * What comes from the firmware is checked as what comes from a stranger; nonsense ends that process.
+ * The control socket to a firmware process. Sending never waits: what does not fit is queued in
+ * order. What comes from the firmware is checked as what comes from a stranger; nonsense ends that
+ * process.
  */
 #include <errno.h>
 #include <stdlib.h>

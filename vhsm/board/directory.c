@@ -89,13 +89,16 @@ int directory_lock(const char *path, struct error *error)
 	return fd;
 }
 
-/* Names of a function's socket: as peers know it, and while the board makes sure that none is waiting */
+/*
+ * Names of a function's socket: as peers know it, and while the board makes sure that none is
+ * waiting
+ */
 #define OPEN_NAME    "fn%u.sock"
 #define CLOSING_NAME "fn%u.closing"
 
 /*
- * Fill @address with a path to the function's socket. *directory is a descriptor to keep open while it is
- * used.
+ * Fill @address with a path to the function's socket. *directory is a descriptor to keep open while
+ * it is used.
  */
 static int socket_address(const char *run, unsigned int function, struct sockaddr_un *address,
 			  int *directory)
@@ -177,7 +180,9 @@ void directory_hide(int run, unsigned int function, bool hidden)
 
 	socket_name(from, !hidden, function);
 	socket_name(to, hidden, function);
-	/* A socket keeps its peers under any name. In a directory that was removed there is none. */
+	/*
+	 * A socket keeps its peers under any name. In a directory that was removed there is none.
+	 */
 	if (renameat(run, from, run, to) && errno != ENOENT)
 		board_log("socket %s: %s", from, strerror(errno));
 }

@@ -44,7 +44,10 @@ static void *storage_thread(void *data)
 	struct function *function = data;
 
 	storage_serve(function->board, function->number, function->process.storage);
-	/* Without storage a firmware process is good for nothing; when it is dead already no harm is done. */
+	/*
+	 * Without storage a firmware process is good for nothing; when it is dead already no harm
+	 * is done.
+	 */
 	kill_process(&function->process);
 	return NULL;
 }
@@ -52,8 +55,8 @@ static void *storage_thread(void *data)
 static void start(struct function *function);
 
 /*
- * One look at the events of several descriptors may show a process's end before its last words: what is left
- * of that look then finds closed descriptors, whose numbers may be others' by now.
+ * One look at the events of several descriptors may show a process's end before its last words:
+ * what is left of that look then finds closed descriptors, whose numbers may be others' by now.
  */
 static bool is_over(const struct function *function)
 {
@@ -263,7 +266,10 @@ static void start(struct function *function)
 	if (!ret)
 		ret = watch_process(function);
 	if (ret) {
-		/* Memory for a thread or a watch: nothing that the rest of the board could live with. */
+		/*
+		 * Memory for a thread or a watch: nothing that the rest of the board could live
+		 * with.
+		 */
 		board_log("function %u: %s; the board ends", function->number, strerror(-ret));
 		kill_process(&function->process);
 		exit(EXIT_BOARD_FAILED);
@@ -302,8 +308,9 @@ static void listen_ready(struct watch *watch, uint32_t events)
 }
 
 /*
- * Who connects between the last look and the close would be cut off without a word. So the names go first,
- * then the backlogs are emptied; from then on a peer finds no socket and starts a board of its own.
+ * Who connects between the last look and the close would be cut off without a word. So the names go
+ * first, then the backlogs are emptied; from then on a peer finds no socket and starts a board of
+ * its own.
  */
 bool functions_retire(struct board *board)
 {

@@ -2,7 +2,8 @@
 /*
  * One function of the board: its socket, its firmware process and the connections that outlive the
  * process. function.c holds the process's life, connection.c the connections, control.c the control
- * socket between the two programs. All of it runs in the main loop's thread, but for the storage thread.
+ * socket between the two programs. All of it runs in the main loop's thread, but for the storage
+ * thread.
  */
 #ifndef BOARD_FUNCTION_H
 #define BOARD_FUNCTION_H
@@ -87,7 +88,10 @@ struct function {
 
 /* ---- connection.c ---- */
 
-/* connection_accept - take one peer off the listening socket; 1: turned away, -EAGAIN: none left, or another errno */
+/*
+ * connection_accept - take one peer off the listening socket; 1: turned away, -EAGAIN: none left,
+ * or another errno
+ */
 int connection_accept(struct function *function, struct connection **connection);
 struct connection *connection_find(struct function *function, uint32_t id);
 

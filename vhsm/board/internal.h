@@ -193,12 +193,18 @@ void nvm_close(struct nvm *nvm);
 /* nvm_remove - unlink the database and what SQLite keeps beside it */
 void nvm_remove(const char *path);
 
-/* All writes happen between nvm_begin() and nvm_commit(). Errors: -ENOSPC, -EBADMSG (damaged), -EIO. */
+/*
+ * All writes happen between nvm_begin() and nvm_commit(). Errors: -ENOSPC, -EBADMSG (damaged),
+ * -EIO.
+ */
 int nvm_begin(struct nvm *nvm);
 int nvm_commit(struct nvm *nvm);
 void nvm_rollback(struct nvm *nvm);
 
-/* nvm_root_get, nvm_header_get - *length is 0 when there is none; -EMSGSIZE when @capacity is too small */
+/*
+ * nvm_root_get, nvm_header_get - *length is 0 when there is none; -EMSGSIZE when @capacity is too
+ * small
+ */
 int nvm_root_get(struct nvm *nvm, void *blob, size_t capacity, size_t *length);
 int nvm_root_set(struct nvm *nvm, const void *blob, size_t length);
 int nvm_header_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *blob,
@@ -220,7 +226,8 @@ int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *ro
 int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE]);
 
 /**
- * nvm_room - in a transaction that adds so many bytes: take the room that it needs, and leave a reserve
+ * nvm_room - in a transaction that adds so many bytes: take the room that it needs, and leave a
+ * reserve
  * Return: 0 or -ENOSPC, or another negative errno.
  */
 int nvm_room(struct nvm *nvm, uint64_t bytes);
@@ -282,7 +289,8 @@ enum state_step {
  * @directory: of the database
  * @fuses: path of the fuses
  * @embedded: a user's own: claimed, with a first partition on function 1
- * @step: called at each enum state_step; a negative return stops the operation there as a crash would
+ * @step: called at each enum state_step; a negative return stops the operation there as a crash
+ *	would
  */
 struct state_config {
 	const char *directory;
@@ -317,14 +325,17 @@ struct state {
  * state_open - open the state, or make it when neither fuses nor database are there
  * @security_version: of the firmware that will run
  *
- * Finishes what a crash interrupted. Return: 0; -ESTALE when an old copy was put back, -EBADMSG when
- * something does not verify, -EPROTONOSUPPORT for an unknown version, or another negative errno.
+ * Finishes what a crash interrupted. Return: 0; -ESTALE when an old copy was put back, -EBADMSG
+ * when something does not verify, -EPROTONOSUPPORT for an unknown version, or another negative
+ * errno.
  */
 int state_open(const struct state_config *config, uint32_t security_version, struct state **state,
 	       struct error *error);
 void state_close(struct state *state);
 
-/* state_zeroize - new secrets in the fuses, then the database goes. Works on any state of the two. */
+/*
+ * state_zeroize - new secrets in the fuses, then the database goes. Works on any state of the two.
+ */
 int state_zeroize(const struct state_config *config, struct error *error);
 
 /* All return 0 or a negative errno. @function authorizes: see enum board_request. */
@@ -366,8 +377,8 @@ typedef int (*state_write)(struct nvm *nvm, void *data);
  * state_apply - make the draft the record
  * @write: may be NULL
  *
- * One transaction stores what @write writes and the draft, sealed, with the counter moved on; then the
- * fuses follow. Return: 0: durable, or a negative errno: not done.
+ * One transaction stores what @write writes and the draft, sealed, with the counter moved on; then
+ * the fuses follow. Return: 0: durable, or a negative errno: not done.
  */
 int state_apply(struct state *state, state_write write, void *data);
 
@@ -384,7 +395,10 @@ int state_fuses(struct state *state, const struct fuse_values *values, bool both
 
 #define CLAIM_MAX_FAILURES 10
 
-/* claim_prepare - for an unclaimed board: a code in a private file beside the fuses; draws one if needed */
+/*
+ * claim_prepare - for an unclaimed board: a code in a private file beside the fuses; draws one if
+ * needed
+ */
 int claim_prepare(struct state *state, struct error *error);
 
 /**
@@ -402,7 +416,8 @@ int directory_prepare(const char *path, bool private, struct error *error);
 
 /**
  * directory_lock - only one board runs on a directory
- * Return: a descriptor that holds the lock, -EBUSY when another board has it (@error names its pid).
+ * Return: a descriptor that holds the lock, -EBUSY when another board has it (@error names its
+ * pid).
  */
 int directory_lock(const char *path, struct error *error);
 
@@ -418,8 +433,8 @@ int directory_listen(const char *run, unsigned int function, mode_t mode, gid_t 
 		     struct error *error);
 
 /*
- * directory_hold - a descriptor of the sockets' directory. By it, and not by the path, the names go when the board
- * ends: another directory may be at the path then, with another board's sockets.
+ * directory_hold - a descriptor of the sockets' directory. By it, and not by the path, the names go
+ * when the board ends: another directory may be at the path then, with another board's sockets.
  */
 int directory_hold(const char *run, struct error *error);
 void directory_unlisten(int run, unsigned int function);
@@ -452,8 +467,8 @@ struct bundle {
 /**
  * bundle_parse - read a manifest's text
  *
- * Lines `role sha384 name`; roles firmware and loader once each, library any number of times; a line
- * `security-version N` at most once, else it is 1. Return: 0 or -EBADMSG.
+ * Lines `role sha384 name`; roles firmware and loader once each, library any number of times; a
+ * line `security-version N` at most once, else it is 1. Return: 0 or -EBADMSG.
  */
 int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct error *error);
 
@@ -535,7 +550,10 @@ enum board_exit {
 	EXIT_BOARD_RECOVERY = 4, /* state or firmware does not verify */
 };
 
-/* options_parse - 0, EXIT_BOARD_USAGE after a line on standard error, or -1: help or version was printed */
+/*
+ * options_parse - 0, EXIT_BOARD_USAGE after a line on standard error, or -1: help or version was
+ * printed
+ */
 int options_parse(int argc, char **argv, struct board_options *options);
 
 /**
@@ -600,7 +618,10 @@ void board_close(struct board *board);
 /* board_run - serve until told to stop or idle for long enough; 0 or a negative errno */
 int board_run(struct board *board);
 
-/* functions_open - listen; functions_close - end the firmware, close what is open, remove the sockets */
+/*
+ * functions_open - listen; functions_close - end the firmware, close what is open, remove the
+ * sockets
+ */
 int functions_open(struct board *board, gid_t gid, struct error *error);
 void functions_close(struct board *board);
 

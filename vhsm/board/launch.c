@@ -35,8 +35,8 @@ struct plan {
 };
 
 /*
- * Empty, but in builds with a sanitizer: its runtime is preloaded under a name that it does not know
- * itself by, and the sandbox leaves the leak checker nothing to look with.
+ * Empty, but in builds with a sanitizer: its runtime is preloaded under a name that it does not
+ * know itself by, and the sandbox leaves the leak checker nothing to look with.
  */
 static char *const environment[] = {
 #ifdef HSM_SANITIZED
@@ -100,7 +100,9 @@ static void plan_arguments(struct plan *plan)
 	*arg = NULL;
 }
 
-/* In the child: put every source in its place. First all out of the way, then each to its target. */
+/*
+ * In the child: put every source in its place. First all out of the way, then each to its target.
+ */
 static bool arrange(struct plan *plan)
 {
 	int i;
@@ -149,7 +151,10 @@ static int make_pair(int pair[2])
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	/* The largest message must fit whatever the system's default is; beyond the limit it is cut. */
+	/*
+	 * The largest message must fit whatever the system's default is; beyond the limit it is
+	 * cut.
+	 */
 	for (i = 0; i < 2; i++)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return 0;

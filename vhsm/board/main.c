@@ -61,7 +61,9 @@ static void tell(const struct board_options *options, int code, const char *text
 	close(options->ready_fd);
 }
 
-/* No core dump, no debugger, no file that others can read, and as many descriptors as there may be. */
+/*
+ * No core dump, no debugger, no file that others can read, and as many descriptors as there may be.
+ */
 static void harden(void)
 {
 	struct rlimit limit = { 0, 0 };
@@ -174,8 +176,9 @@ static int open_state(struct board *board, const struct state_config *config, st
 }
 
 /*
- * A user's own board outlives the program that started it: a session of its own, nothing of the starter's
- * terminal. The descriptors that it inherited beyond the standard ones are the starter's business.
+ * A user's own board outlives the program that started it: a session of its own, nothing of the
+ * starter's terminal. The descriptors that it inherited beyond the standard ones are the starter's
+ * business.
  */
 static void detach(void)
 {

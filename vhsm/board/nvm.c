@@ -67,8 +67,9 @@ static const char *const statement_text[STATEMENTS] = {
 };
 
 /*
- * The write-ahead log is emptied into the database at so many pages, and has its room on the disk from
- * the start: what adds nothing, like the count of a wrong PIN, must go on when the disk is full.
+ * The write-ahead log is emptied into the database at so many pages, and has its room on the disk
+ * from the start: what adds nothing, like the count of a wrong PIN, must go on when the disk is
+ * full.
  */
 #define PAGE_BYTES 4096
 #define LOG_PAGES  "200"
@@ -121,7 +122,10 @@ static int to_errno(int code)
 	}
 }
 
-/* A write that found the disk full comes back as an I/O error now and then: ask the system's number. */
+/*
+ * A write that found the disk full comes back as an I/O error now and then: ask the system's
+ * number.
+ */
 static int nvm_error(struct nvm *nvm, int code)
 {
 	int ret = to_errno(code);
@@ -359,7 +363,10 @@ int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE])
 	return execute(nvm, PARTITION_DELETE);
 }
 
-/* Beyond the file's end, so that SQLite does not see it. Not every file system can; then there is none. */
+/*
+ * Beyond the file's end, so that SQLite does not see it. Not every file system can; then there is
+ * none.
+ */
 static void reserve_log(const struct nvm *nvm)
 {
 	int fd;

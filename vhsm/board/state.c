@@ -51,7 +51,10 @@ int state_fuses(struct state *state, const struct fuse_values *values, bool both
 
 	ret = fuses_store(state->fuses, values, both);
 	if (ret) {
-		/* The database may be one step ahead; a restart finds out. Going on might make it two. */
+		/*
+		 * The database may be one step ahead; a restart finds out. Going on might make it
+		 * two.
+		 */
 		state->failed = -EIO;
 		board_log(
 			"fuses %s: cannot be written: %s; no request is served until the board is restarted",
@@ -216,7 +219,9 @@ int state_rotate(struct state *state, state_write write, void *data)
 	if (ret)
 		goto wipe;
 	adopt_draft(state);
-	/* Former pages in the log are noise now; that they go as well is tidiness, not the erase. */
+	/*
+	 * Former pages in the log are noise now; that they go as well is tidiness, not the erase.
+	 */
 	nvm_checkpoint(state->nvm);
 wipe:
 	OPENSSL_cleanse(&values, sizeof(values));

@@ -311,7 +311,9 @@ void storage_serve(struct board *board, uint32_t function, int fd)
 		if (sent != n)
 			break;
 	}
-	/* A firmware that talks nonsense, or waits for an answer that will not come, sees the end. */
+	/*
+	 * A firmware that talks nonsense, or waits for an answer that will not come, sees the end.
+	 */
 	shutdown(fd, SHUT_RDWR);
 	free(reply);
 	free(request);

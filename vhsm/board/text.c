@@ -48,7 +48,9 @@ void board_log(const char *format, ...)
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
 	line[length++] = '\n';
-	/* One write per line keeps lines of several threads apart; a full log is no reason to stop. */
+	/*
+	 * One write per line keeps lines of several threads apart; a full log is no reason to stop.
+	 */
 	if (write(STDERR_FILENO, line, length) < 0)
 		return;
 }
