@@ -102,8 +102,10 @@ static bool poll_answer(struct ihsm_cmd *cmd)
 	while (!completion_done(&cmd->done)) {
 		if (!us || need_resched() || local_clock() >= end)
 			return false;
-		ihsm_queue_poll(cmd->queue);
-		cpu_relax();
+		if (ihsm_queue_ready(cmd->queue))
+			ihsm_queue_poll(cmd->queue);
+		else
+			cpu_relax();
 	}
 	return true;
 }

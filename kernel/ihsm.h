@@ -216,6 +216,7 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd);
 void ihsm_cmd_listen(struct ihsm_cmd *cmd);
 bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort);
 bool ihsm_queue_overdue(struct ihsm_queue *queue);
+bool ihsm_queue_ready(struct ihsm_queue *queue);
 unsigned int ihsm_queue_poll(struct ihsm_queue *queue);
 
 /* ---- irq.c: vectors ---- */

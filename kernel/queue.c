@@ -365,7 +365,7 @@ static unsigned int reap(struct ihsm_queue *queue)
 			break;
 		}
 		queue->sq_head = le32_to_cpu(cqe.sq_head);
-		queue->cq_head++;
+		WRITE_ONCE(queue->cq_head, queue->cq_head + 1);
 		queue->completed++;
 		slot->cmd->error = 0;
 		slot->cmd->status = le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT;
@@ -395,6 +395,20 @@ static unsigned int reap_and_arm(struct ihsm_queue *queue)
 		total += count;
 	} while (count);
 	return total;
+}
+
+/**
+ * ihsm_queue_ready() - may there be a completion?
+ * @queue: any
+ *
+ * For those who poll: without the lock, and only worth a look with it.
+ */
+bool ihsm_queue_ready(struct ihsm_queue *queue)
+{
+	u32 head = READ_ONCE(queue->cq_head);
+	u16 status = le16_to_cpu(READ_ONCE(queue->cq[head & ((1U << queue->cq_log2) - 1)].status));
+
+	return (status & IHSM_CQE_PHASE) == ihsm_ring_phase(head, queue->cq_log2);
 }
 
 /**
