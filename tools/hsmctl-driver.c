@@ -91,6 +91,16 @@ static void forget(struct found *found)
 	kmod_unref(found->ctx);
 }
 
+/* Length of a text without the blanks at its end: a version magic has one */
+static int trimmed(const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && text[length - 1] == ' ')
+		length--;
+	return (int)length;
+}
+
 static void take_info(struct found *found, const char *key, const char *value)
 {
 	const struct {
@@ -105,7 +115,7 @@ static void take_info(struct found *found, const char *key, const char *value)
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!strcmp(key, wanted[i].key))
-			snprintf(wanted[i].to, VALUE_MAX, "%s", value);
+			snprintf(wanted[i].to, VALUE_MAX, "%.*s", trimmed(value), value);
 }
 
 static int read_info(struct found *found)

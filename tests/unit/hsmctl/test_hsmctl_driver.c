@@ -133,7 +133,7 @@ static int unload(struct kmod_module *module)
 
 static int setup(void **state)
 {
-	static const char *const info[] = { FITS, "version=0.2", "license=GPL", NULL };
+	static const char *const info[] = { FITS " ", "version=0.2", "license=GPL", NULL };
 
 	memset(&machine, 0, sizeof(machine));
 	strcpy(machine.root, "/tmp/hsm-driver-XXXXXX");
