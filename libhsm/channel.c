@@ -352,3 +352,16 @@ unsigned int hsm_channel_generation(struct hsm_channel *channel)
 {
 	return atomic_load(&channel->generation);
 }
+
+int hsm_channel_identity(struct hsm_channel *channel, uint8_t identity[HSM_IDENTITY_SIZE])
+{
+	int err = -ECONNRESET;
+
+	pthread_mutex_lock(&channel->lock);
+	if (channel->link) {
+		memcpy(identity, channel->link->identity, HSM_IDENTITY_SIZE);
+		err = 0;
+	}
+	pthread_mutex_unlock(&channel->lock);
+	return err;
+}

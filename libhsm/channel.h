@@ -19,6 +19,7 @@
  * @refs: the channel's, and one for each request that was sealed with it
  * @id: channel id in the device
  * @instance: of the transport; in another the keys are of no use
+ * @identity: that was proven, SHA-256 of the key in the certificate
  * @dead: the device does not know it any more, or it must not be used
  * @sequence: next number; drawn once and used once
  * @bytes: sealed so far
@@ -32,6 +33,7 @@ struct link {
 	struct hsm_seal *seal;
 	uint32_t id;
 	uint32_t instance;
+	uint8_t identity[HSM_IDENTITY_SIZE];
 	atomic_bool dead;
 	_Atomic uint64_t sequence;
 	_Atomic uint64_t bytes;

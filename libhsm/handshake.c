@@ -177,6 +177,7 @@ static int make_link(struct handshake *hs, uint32_t epoch, struct link **link)
 	atomic_fetch_add(&hs->device->links, 1);
 	new->id = hs->channel;
 	new->instance = hs->instance;
+	memcpy(new->identity, hs->check.hash, sizeof(new->identity));
 	*link = new;
 	return 0;
 }

@@ -138,7 +138,7 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) * chain)
 {
 	struct trust *trust = check->trust;
-	uint8_t hash[IDENTITY_HASH_SIZE];
+	uint8_t *hash = check->hash;
 	char id[UUID_TEXT_SIZE];
 	int pin;
 

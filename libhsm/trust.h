@@ -50,6 +50,7 @@ void trust_free(struct trust *trust, bool forked);
  * @board_id: tells device partitions (id 0) apart in the pins file
  * @may_pin: a first sight may be believed
  * @error: filled in when the answer is no; @failed set then
+ * @hash: set to the identity, once the peer has named itself as the partition
  */
 struct identity_check {
 	struct trust *trust;
@@ -58,6 +59,7 @@ struct identity_check {
 	bool may_pin;
 	struct hsm_error *error;
 	int failed;
+	uint8_t hash[IDENTITY_HASH_SIZE];
 };
 
 /* trust_verify - for SSL_CTX_set_cert_verify_callback(); the argument is found by trust_attach() */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsmctl's verbs about a whole device: list, info, status, claim.
+ * hsmctl's verbs about a whole device: list, info, identity, status, claim.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -247,6 +247,63 @@ int verb_info(struct ctl *ctl, char **args)
 	(void)args;
 	if (!code)
 		code = info_open_device(ctl, &link);
+	link_close(&link);
+	return code;
+}
+
+/* ---- identity ---- */
+
+static int identity_partition(struct ctl *ctl, struct link *link,
+			      const struct hsm_partition_info *partition, struct json_object *list)
+{
+	uint8_t hash[HSM_IDENTITY_SIZE];
+	struct hsm_error error = { 0 };
+	struct json_object *text;
+	char line[128];
+	int err;
+
+	if (hsm_connect(link->device, partition->id, &link->channel, &error))
+		return fail_hsm(ctl, &error);
+	err = hsm_channel_identity(link->channel, hash);
+	hsm_disconnect(link->channel);
+	link->channel = NULL;
+	if (err)
+		return fail(ctl, CTL_CHANNEL, "the channel to %s was lost", partition->name);
+	text = json_object_new_object();
+	put_id(text, "id", partition->id);
+	put_hex(text, "hash", hash, sizeof(hash));
+	snprintf(line, sizeof(line), "%s sha256:%s",
+		 json_object_get_string(json_object_object_get(text, "id")),
+		 json_object_get_string(json_object_object_get(text, "hash")));
+	json_object_put(text);
+	json_object_array_add(list, json_object_new_string(line));
+	return CTL_OK;
+}
+
+static int identity_open_device(struct ctl *ctl, struct link *link)
+{
+	struct hsm_partition_info list[PARTITIONS_MAX];
+	struct hsm_error error = { 0 };
+	struct json_object *pins;
+	size_t count = PARTITIONS_MAX;
+	int code = CTL_OK;
+
+	if (hsm_partitions(link->device, list, &count, &error))
+		return fail_hsm(ctl, &error);
+	pins = put_array(ctl->result, "pin");
+	for (size_t i = 0; i < count; i++)
+		code = identity_partition(ctl, link, &list[i], pins) ?: code;
+	return code;
+}
+
+int verb_identity(struct ctl *ctl, char **args)
+{
+	struct link link = { 0 };
+	int code = link_open(ctl, 0, &link);
+
+	(void)args;
+	if (!code)
+		code = identity_open_device(ctl, &link);
 	link_close(&link);
 	return code;
 }

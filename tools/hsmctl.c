@@ -44,6 +44,8 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "list", "", 0, 0, 0, verb_list, "list devices and their partitions" },
 	{ "info", "", 0, 0, 0, verb_info, "identity of the device, and its partitions' tokens" },
+	{ "identity", "", 0, 0, 0, verb_identity,
+	  "identities of the device's partitions, as lines for hsm.conf" },
 	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
 	{ "claim", "", 0, 0, OPT_CODE | OPT_NEW_PIN, verb_claim, "become the first officer" },
 	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_QUOTA | OPT_PIN,

@@ -19,8 +19,8 @@
 #include <linux/ihsm.h>
 #include <linux/ihsm_hw.h>
 
-#define ROOM  70000
-#define PAGE  4096
+#define ROOM	 70000
+#define PAGE	 4096
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static unsigned int points, failed;
@@ -28,7 +28,8 @@ static const char *device = "/dev/ihsm0";
 
 static void point(bool ok, const char *name, const char *detail)
 {
-	printf("%sok %u - %s%s%s\n", ok ? "" : "not ", ++points, name, ok ? "" : ": ", ok ? "" : detail);
+	printf("%sok %u - %s%s%s\n", ok ? "" : "not ", ++points, name, ok ? "" : ": ",
+	       ok ? "" : detail);
 	failed += !ok;
 }
 
@@ -85,11 +86,9 @@ struct field_case {
 	int expected;
 };
 
-#define FIELD(struct_, field, value, expected)                                                          \
-	{                                                                                               \
-		#struct_ "." #field " = " #value, offsetof(struct struct_, field),                      \
-			sizeof(((struct struct_ *)0)->field), (uint64_t)(value), expected               \
-	}
+#define FIELD(struct_, field, value, expected)                               \
+	{ #struct_ "." #field " = " #value, offsetof(struct struct_, field), \
+	  sizeof(((struct struct_ *)0)->field), (uint64_t)(value), expected }
 
 static const struct field_case command_cases[] = {
 	FIELD(ihsm_command, size, 0, EINVAL),
@@ -146,13 +145,15 @@ static void fields_out_of_range(int fd)
 		struct ihsm_info info = { .size = sizeof(info) };
 
 		put(&info, &info_cases[i]);
-		answers(info_cases[i].name, ioctl(fd, IHSM_IOC_INFO, &info), info_cases[i].expected);
+		answers(info_cases[i].name, ioctl(fd, IHSM_IOC_INFO, &info),
+			info_cases[i].expected);
 	}
 	for (size_t i = 0; i < COUNT(reset_cases); i++) {
 		struct ihsm_reset reset = { .size = sizeof(reset) };
 
 		put(&reset, &reset_cases[i]);
-		answers(reset_cases[i].name, ioctl(fd, IHSM_IOC_RESET, &reset), reset_cases[i].expected);
+		answers(reset_cases[i].name, ioctl(fd, IHSM_IOC_RESET, &reset),
+			reset_cases[i].expected);
 	}
 	works(fd, "fields out of range");
 }
@@ -180,7 +181,8 @@ static void numbers(int fd)
 	answers("no structure", ioctl(fd, IHSM_IOC_COMMAND, NULL), EFAULT);
 	answers("an unknown number of ours", ioctl(fd, _IO(IHSM_IOC_TYPE, 0x03), &c), ENOTTY);
 	answers("the last number of ours", ioctl(fd, _IO(IHSM_IOC_TYPE, 0xff), &c), ENOTTY);
-	answers("our number with a size", ioctl(fd, _IOWR(IHSM_IOC_TYPE, 0x01, struct ihsm_command), &c), ENOTTY);
+	answers("our number with a size",
+		ioctl(fd, _IOWR(IHSM_IOC_TYPE, 0x01, struct ihsm_command), &c), ENOTTY);
 	answers("somebody else's number", ioctl(fd, _IO('N', 0x01), &c), ENOTTY);
 }
 
@@ -210,7 +212,8 @@ static void rights(int fd)
 
 static void memory(int fd)
 {
-	unsigned char *map = mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *map =
+		mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ihsm_command c = good_command();
 
 	memset(map, 0, 32 * PAGE);
@@ -229,7 +232,8 @@ static void memory(int fd)
 	c = good_command();
 	c.out = (uintptr_t)map + PAGE - 4;
 	answers("room that ends in nothing", command(fd, &c), EFAULT);
-	answers("a structure in read-only memory", ioctl(fd, IHSM_IOC_COMMAND, map + 2 * PAGE), EINVAL);
+	answers("a structure in read-only memory", ioctl(fd, IHSM_IOC_COMMAND, map + 2 * PAGE),
+		EINVAL);
 	munmap(map, 32 * PAGE);
 	works(fd, "memory that is not there");
 }
@@ -253,7 +257,8 @@ static void rubbish(int fd)
 	c = good_command();
 	c.out_len = 8;
 	answers("too little room for the response", command(fd, &c), 0);
-	point(c.status == IHSM_SC_TOO_SMALL && !c.written, "... and the device says so", "another status");
+	point(c.status == IHSM_SC_TOO_SMALL && !c.written, "... and the device says so",
+	      "another status");
 	works(fd, "rubbish");
 }
 
@@ -278,7 +283,8 @@ static void *remap(void *map)
 {
 	while (!stop) {
 		munmap(map, 8 * PAGE);
-		mmap(map, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		mmap(map, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		     -1, 0);
 	}
 	return NULL;
 }
@@ -307,7 +313,8 @@ static void changing(int fd)
 
 static void vanishing(int fd)
 {
-	void *map = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *map =
+		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pthread_t thread;
 	bool ok = true;
 
@@ -349,13 +356,15 @@ static void contexts(int fd)
 
 	point(mine.context && others.context && mine.context != others.context,
 	      "each opener has a context of its own", "the same");
-	point(mine.abi >= 1 && mine.state == IHSM_DRIVER_LIVE && mine.max_message > PAGE, "the driver's figures", "odd");
+	point(mine.abi >= 1 && mine.state == IHSM_DRIVER_LIVE && mine.max_message > PAGE,
+	      "the driver's figures", "odd");
 	answers("a reset", ioctl(other, IHSM_IOC_RESET, &reset), 0);
 	answers("a command in a context of before the reset", command(fd, &c), ESTALE);
 	answers("also of who asked for it", command(other, &c), ESTALE);
 	later = open(device, O_RDWR | O_CLOEXEC);
 	after = info_of(later);
-	point(after.epoch != mine.epoch && after.context != mine.context && after.context != others.context,
+	point(after.epoch != mine.epoch && after.context != mine.context &&
+		      after.context != others.context,
 	      "there is another epoch, and no context comes back", "the same");
 	works(later, "a reset");
 	close(later);
@@ -380,8 +389,8 @@ static void openers(void)
 		count++;
 	error = errno;
 	point(count >= 16, "many at a time", strerror(error));
-	point(count == (int)COUNT(fds) || error == EMFILE || error == ENFILE || error == EBUSY || error == ENOSPC ||
-		      error == EAGAIN || error == EUSERS,
+	point(count == (int)COUNT(fds) || error == EMFILE || error == ENFILE || error == EBUSY ||
+		      error == ENOSPC || error == EAGAIN || error == EUSERS,
 	      "one too many is told so", strerror(error));
 	works(fds[0], "that");
 	while (count--)
@@ -401,7 +410,8 @@ static void passed_on(void)
 		_exit(command(fd, &own) || own.status);
 	}
 	waitpid(pid, &status, 0);
-	point(WIFEXITED(status) && !WEXITSTATUS(status), "a child uses its parent's descriptor", "it cannot");
+	point(WIFEXITED(status) && !WEXITSTATUS(status), "a child uses its parent's descriptor",
+	      "it cannot");
 	answers("the parent goes on after the child's end", command(fd, &c), 0);
 	close(fd);
 }

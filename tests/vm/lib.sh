@@ -61,9 +61,8 @@ vm_init() {
 # vm_trust N...: hsm.conf of guests, with the identities of these functions' partitions.
 vm_trust() {
 	for n; do
-		HSM_DEVICE=vfio-user:$(socket "$n") hsmctl info >&2 || return 1
-	done
-	sed -n 's/^\([0-9a-f-]* sha256:\)/pin = \1/p' "$HOME/.local/state/hsm/known-partitions" >"$share/hsm.conf"
+		hsmctl -d "vfio-user:$(socket "$n")" identity || return 1
+	done >"$share/hsm.conf"
 	cp "$TMPDIR/user" "$TMPDIR/so" "$share/"
 	[ -s "$share/hsm.conf" ]
 }

@@ -18,7 +18,7 @@
 #include <hsm/pkcs11.h>
 
 #define AFTERWARDS 50
-#define PATIENCE   60	/* seconds without one signature */
+#define PATIENCE   60 /* seconds without one signature */
 
 static volatile sig_atomic_t over;
 
@@ -93,7 +93,8 @@ static CK_RV start(struct load *load)
 	if (!rv)
 		rv = load->p->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &load->session);
 	if (!rv)
-		rv = load->p->C_Login(load->session, CKU_USER, (CK_UTF8CHAR *)load->pin, strlen(load->pin));
+		rv = load->p->C_Login(load->session, CKU_USER, (CK_UTF8CHAR *)load->pin,
+				      strlen(load->pin));
 	return rv ?: find_key(load);
 }
 
