@@ -18,7 +18,7 @@
 
 #define POLL_MOST_US	1000U
 
-static unsigned int poll_us;
+static unsigned int poll_us = 20;
 module_param(poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us, "look for the answer to a short command for so long before sleeping (microseconds)");
 
