@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Guests: `make vm` for a shell in one, `make demo-vm`, `make bench-vm`. The tests in guests are `make check-vm`.
+# Guests: `make vm` for a shell in one, `make demo-vm`, `make bench-vm`. The tests in guests are
+# `make check-vm`.
 
 .PHONY: vm demo-vm
 vm: all kernel
@@ -15,3 +16,6 @@ check-vm: kernel pkcs11-programs
 .PHONY: bench-vm
 bench-vm: all kernel
 	@scripts/env $(O) scripts/bench-vm
+
+# The tests in guests are part of all tests.
+check: kernel

@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-capture.py [OPTIONS] LISTEN SERVER [FILE]: stands between a vfio-user client and a function's socket, and writes to FILE all
-that crosses it: each buffer that a command names, before the device sees the command, and each answer's when
-the host has taken it.
+capture.py [OPTIONS] LISTEN SERVER [FILE]: stands between a vfio-user client and a function's
+socket, and writes to FILE all that crosses it: each buffer that a command names, before the device
+sees the command, and each answer's when the host has taken it.
 
-The device's shadow doorbells are hidden from the client. Then every command rings a doorbell, which is a
-message that waits here until its buffers are copied: nothing escapes. One line "ready" when it listens.
+The device's shadow doorbells are hidden from the client. Then every command rings a doorbell, which
+is a message that waits here until its buffers are copied: nothing escapes. One line "ready" when it
+listens.
 
---register OFFSET=VALUE  what the client reads there in BAR 0, 32 bits, instead of what the device says
---count                  write nothing down and hide nothing; at each SIGUSR1 print the accesses to BAR 0 since the last one,
-                         as "reads N writes N"
+--register OFFSET=VALUE  what the client reads there in BAR 0, 32 bits, instead of what the device
+                         says
+--count                  write nothing down and hide nothing; at each SIGUSR1 print the accesses to
+                         BAR 0 since the last one, as "reads N writes N"
 """
 import argparse
 import mmap
@@ -62,7 +64,8 @@ class Memory:
     def add(self, body, fds):
         _, _, offset, address, size = struct.unpack_from("=IIQQQ", body)
         if fds:
-            self.maps.append((address, size, mmap.mmap(fds[0], size, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset)))
+            memory = mmap.mmap(fds[0], size, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset)
+            self.maps.append((address, size, memory))
 
     def remove(self, body):
         _, _, address, size = struct.unpack_from("=IIQQ", body)
@@ -101,7 +104,8 @@ class Capture:
         if not segments:
             return self.memory.read(address, length)
         table = self.memory.read(address, 16 * segments)
-        return b"".join(self.memory.read(*struct.unpack_from("<QI", table, 16 * i)) for i in range(len(table) // 16))
+        pieces = (struct.unpack_from("<QI", table, at) for at in range(0, len(table) - 15, 16))
+        return b"".join(self.memory.read(address, size) for address, size in pieces)
 
     def command(self, number, queue, index):
         raw = self.memory.read(queue.sq + 64 * (index % queue.sq_entries), 64)
@@ -166,7 +170,7 @@ class Capture:
             self.reads[ident] = ACCESS.unpack_from(body)
 
     def instead(self, offset, data):
-        """What the client gets for these bytes of BAR 0: other registers, and no shadow doorbells."""
+        """What the client gets for these bytes of BAR 0: other registers, no shadow doorbells."""
         if self.log and offset + len(data) <= 8:
             cap = int.from_bytes(data, "little") & ~(CAP_SHADOW >> 8 * offset)
             data = cap.to_bytes(len(data), "little")
@@ -201,7 +205,10 @@ class Capture:
             self.from_client(data, fds)
             return data
 
-        other = threading.Thread(target=self.pump, args=(self.server, self.client, lambda data, _: self.from_server(data)))
+        def outward(data, _):
+            return self.from_server(data)
+
+        other = threading.Thread(target=self.pump, args=(self.server, self.client, outward))
         other.start()
         self.pump(self.client, self.server, inward)
         other.join()
@@ -224,7 +231,8 @@ def main():
 
     def tell(*_):
         for capture in current:
-            print("reads %d writes %d" % (capture.counts[REGION_READ], capture.counts[REGION_WRITE]), flush=True)
+            counts = capture.counts[REGION_READ], capture.counts[REGION_WRITE]
+            print("reads %d writes %d" % counts, flush=True)
             capture.counts = dict.fromkeys(capture.counts, 0)
 
     signal.signal(signal.SIGUSR1, tell)

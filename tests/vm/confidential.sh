@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 300
 #
-# What crosses between a guest and the device, kept by tests/vm/capture.py in the middle while PINs are set, a user logs in
-# and a key is imported: neither PINs nor key are in it. The guest runs with swiotlb=force, as one with encrypted memory.
+# What crosses between a guest and the device, kept by tests/vm/capture.py in the middle while PINs
+# are set, a user logs in and a key is imported: neither PINs nor key are in it. The guest runs with
+# swiotlb=force, as one with encrypted memory.
 
 . tests/vm/lib.sh
 

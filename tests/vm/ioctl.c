@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a hostile or careless program can do to /dev/ihsmN by its ioctls: every field out of range, memory that is
- * not there, is read-only, goes away or changes during the call, another one's context. Runs in a guest,
- * as root, and speaks TAP. The answers are those of linux/ihsm.h.
+ * What a hostile or careless program can do to /dev/ihsmN by its ioctls: every field out of range,
+ * memory that is not there, is read-only, goes away or changes during the call, another one's
+ * context. Runs in a guest, as root, and speaks TAP. The answers are those of linux/ihsm.h.
  */
 #include <errno.h>
 #include <fcntl.h>

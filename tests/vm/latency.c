@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How long one synchronous command takes, there and back, in a guest: a message of 64 bytes by the driver's ioctl,
- * or a flush by NVMe's passthrough ioctl.
+ * How long one synchronous command takes, there and back, in a guest: a message of 64 bytes by the
+ * driver's ioctl, or a flush by NVMe's passthrough ioctl.
  *
  * latency COUNT DEVICE      prints the median and the 95th percentile in microseconds
  */

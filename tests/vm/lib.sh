@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# For tests whose programs run in a guest: a board with partitions here, scripts/vm with its functions, and the
-# guest's TAP points as points of the test. Sourced from the top of the tree.
+# For tests whose programs run in a guest: a board with partitions here, scripts/vm with its
+# functions, and the guest's TAP points as points of the test. Sourced from the top of the tree.
 
 . tests/hsm.sh
 
@@ -111,8 +111,8 @@ vm_program() {
 		$(pkg-config --cflags p11-kit-1) -o "$share/$1" "tests/vm/$1.c" -ldl
 }
 
-# vm_middle NAME N [OPTION...]: capture.py before function N, at $TMPDIR/NAME.sock; its process is $middle, what it says
-# comes by $TMPDIR/NAME.says
+# vm_middle NAME N [OPTION...]: capture.py before function N, at $TMPDIR/NAME.sock; its process is
+# $middle, what it says comes by $TMPDIR/NAME.says
 vm_middle() {
 	vm_name=$1
 	vm_function=$2

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 480
 #
-# Processes killed in commands, unbind and bind, firmware killed and board killed, all under load in a guest.
+# Processes killed in commands, unbind and bind, firmware killed and board killed, all under load in
+# a guest.
 
 if [ "${1:-}" = --host ]; then
 	# What the guest asks for: scripts/vm --host

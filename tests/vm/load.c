@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Work for a device that is disturbed meanwhile: signs with a key of the token until it is told by SIGUSR1
- * that the disturbance is over, then as often again as shows that work goes on. Whatever fails is counted as lost and the
- * session is made anew, as an application would do it.
+ * Work for a device that is disturbed meanwhile: signs with a key of the token until it is told by
+ * SIGUSR1 that the disturbance is over, then as often again as shows that work goes on. Whatever
+ * fails is counted as lost and the session is made anew, as an application would do it.
  *
  * load MODULE PIN-FILE KEY-LABEL
- * Prints "began" after the first signature, at the end "signed N lost N". Status 0 unless nothing works for a minute.
+ *
+ * Prints "began" after the first signature, at the end "signed N lost N". Status 0 unless nothing
+ * works for a minute.
  */
 #include <dlfcn.h>
 #include <signal.h>
