@@ -122,6 +122,53 @@ static ssize_t virtual_show(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_RO(virtual);
 
+/**
+ * struct counter - an attribute that is a counter, over all queues
+ * @attr: its name, and how it is shown
+ * @offset: in struct ihsm_queue
+ */
+struct counter {
+	struct device_attribute attr;
+	size_t offset;
+};
+
+static ssize_t counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct counter *counter = container_of(attr, struct counter, attr);
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i <= ihsm->queues; i++) {
+		struct ihsm_queue *queue = ihsm->queue[i];
+
+		spin_lock_irq(&queue->lock);
+		sum += *(u64 *)((char *)queue + counter->offset);
+		spin_unlock_irq(&queue->lock);
+	}
+	return sysfs_emit(buf, "%llu\n", sum);
+}
+
+static struct counter submitted = {
+	__ATTR(submitted, 0444, counter_show, NULL), offsetof(struct ihsm_queue, submitted)
+};
+
+static struct counter completed = {
+	__ATTR(completed, 0444, counter_show, NULL), offsetof(struct ihsm_queue, completed)
+};
+
+static struct counter timeouts = {
+	__ATTR(timeouts, 0444, counter_show, NULL), offsetof(struct ihsm_queue, timeouts)
+};
+
+static struct counter missed = {
+	__ATTR(missed, 0444, counter_show, NULL), offsetof(struct ihsm_queue, missed)
+};
+
+static struct counter bogus = {
+	__ATTR(bogus, 0444, counter_show, NULL), offsetof(struct ihsm_queue, bogus)
+};
+
 static struct attribute *ihsm_attrs[] = {
 	&serial.attr.attr,
 	&model.attr.attr,
@@ -134,6 +181,11 @@ static struct attribute *ihsm_attrs[] = {
 	&dev_attr_epoch.attr,
 	&dev_attr_queues.attr,
 	&dev_attr_virtual.attr,
+	&submitted.attr.attr,
+	&completed.attr.attr,
+	&timeouts.attr.attr,
+	&missed.attr.attr,
+	&bogus.attr.attr,
 	NULL
 };
 
