@@ -10,7 +10,7 @@ own_mounts
 base=$TMPDIR/base
 mkdir "$base"
 # Every board below it ends with the test.
-dir=$base/.*
+dir="$base/.*"
 
 # refused NAME PATTERN: hsmctl and the module both say PATTERN.
 refused() {
