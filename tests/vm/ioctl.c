@@ -210,10 +210,21 @@ static void rights(int fd)
 
 /* ---- memory ---- */
 
+static unsigned char *pages(size_t count)
+{
+	void *map = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (map == MAP_FAILED || !map) {
+		perror("mmap");
+		exit(1);
+	}
+	return map;
+}
+
 static void memory(int fd)
 {
-	unsigned char *map =
-		mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *map = pages(32);
 	struct ihsm_command c = good_command();
 
 	memset(map, 0, 32 * PAGE);
@@ -281,10 +292,12 @@ static void *flip(void *arg)
 
 static void *remap(void *map)
 {
-	while (!stop) {
+	void *again = map;
+
+	while (!stop && again == map) {
 		munmap(map, 8 * PAGE);
-		mmap(map, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-		     -1, 0);
+		again = mmap(map, 8 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	}
 	return NULL;
 }
@@ -313,8 +326,7 @@ static void changing(int fd)
 
 static void vanishing(int fd)
 {
-	void *map =
-		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *map = pages(8);
 	pthread_t thread;
 	bool ok = true;
 
@@ -407,7 +419,7 @@ static void passed_on(void)
 	if (pid == 0) {
 		struct ihsm_command own = good_command();
 
-		_exit(command(fd, &own) || own.status);
+		_exit(command(fd, &own) || own.status ? 1 : 0);
 	}
 	waitpid(pid, &status, 0);
 	point(WIFEXITED(status) && !WEXITSTATUS(status), "a child uses its parent's descriptor",

@@ -25,6 +25,7 @@
 static volatile sig_atomic_t over;
 
 struct load {
+	void *module;
 	CK_FUNCTION_LIST *p;
 	const char *label;
 	char pin[64];
@@ -53,13 +54,13 @@ static int read_pin(struct load *load, const char *path)
 
 static int load_module(struct load *load, const char *path)
 {
-	void *module = dlopen(path, RTLD_NOW);
 	CK_C_GetFunctionList get_list = NULL;
 
-	if (module)
-		*(void **)&get_list = dlsym(module, "C_GetFunctionList");
+	load->module = dlopen(path, RTLD_NOW);
+	if (load->module)
+		*(void **)&get_list = dlsym(load->module, "C_GetFunctionList");
 	if (!get_list || get_list(&load->p) != CKR_OK) {
-		fprintf(stderr, "%s\n", module ? path : dlerror());
+		fprintf(stderr, "%s\n", load->module ? path : dlerror());
 		return -1;
 	}
 	return 0;
