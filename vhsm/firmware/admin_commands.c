@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <openssl/asn1.h>
 #include <openssl/rand.h>
 #include "commands.h"
 
@@ -251,6 +252,22 @@ static uint32_t number(const struct command *command, enum hsm_field_tag tag, ui
 	return value > UINT32_MAX ? UINT32_MAX : value;
 }
 
+/* UTF-8 without control characters: it is shown on terminals and in lists. */
+static bool name_valid(const uint8_t *name, size_t length)
+{
+	unsigned long character;
+	int n;
+
+	if (!length || length >= BOARD_NAME_MAX)
+		return false;
+	for (; length; name += n, length -= n) {
+		n = UTF8_getc(name, (int)length, &character);
+		if (n <= 0 || character < 0x20 || (character >= 0x7f && character < 0xa0))
+			return false;
+	}
+	return true;
+}
+
 CK_RV command_partition_create(struct command *command)
 {
 	struct board_partition info = { .flags = BOARD_PARTITION_STRICT };
@@ -259,7 +276,7 @@ CK_RV command_partition_create(struct command *command)
 	int ret;
 
 	name = hsm_fields_bytes(&command->fields, HSM_FIELD_NAME, &length);
-	if (!length || length >= sizeof(info.name) || memchr(name, 0, length))
+	if (!name_valid(name, length))
 		return CKR_ARGUMENTS_BAD;
 	memcpy(info.name, name, length);
 	/* What an officer makes is strict unless told otherwise; only the board's own first partition is not. */

@@ -322,6 +322,38 @@ static void the_device_is_claimed_by_code(void **state)
 	peer_free(other);
 }
 
+/* Names are shown to people: no broken UTF-8, nothing that steers a terminal. */
+static void names_of_partitions_are_text(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t length;
+		CK_RV rv;
+	} cases[] = {
+		{ "caf\xc3\xa9", 5, CKR_OK },
+		{ "caf\xc3", 4, CKR_ARGUMENTS_BAD },
+		{ "\xc0\xaf", 2, CKR_ARGUMENTS_BAD },
+		{ "a\0b", 3, CKR_ARGUMENTS_BAD },
+		{ "a\033[2J", 5, CKR_ARGUMENTS_BAD },
+		{ "\xc2\x9b", 2, CKR_ARGUMENTS_BAD },
+		{ "", 0, CKR_ARGUMENTS_BAD },
+	};
+	struct hsm_writer out;
+	struct peer *owner;
+	size_t i;
+
+	(void)state;
+	board.hello.flags = BOARD_HELLO_EMBEDDED;
+	board_restart();
+	owner = officer_peer(true);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out = peer_fields(owner);
+		hsm_put_bytes(&out, HSM_FIELD_NAME, cases[i].name, cases[i].length);
+		assert_int_equal(peer_call(owner, HSM_OP_PARTITION_CREATE, &out), cases[i].rv);
+	}
+	peer_free(owner);
+}
+
 static void the_owner_of_an_embedded_board_is_its_officer(void **state)
 {
 	struct peer *owner, *other;
@@ -355,6 +387,7 @@ int main(void)
 		READY(destruction_moves_the_counter),
 		cmocka_unit_test(hash_is_a_sum),
 		DEVICE(the_device_is_claimed_by_code),
+		DEVICE(names_of_partitions_are_text),
 		DEVICE(the_owner_of_an_embedded_board_is_its_officer),
 	};
 
