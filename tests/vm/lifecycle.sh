@@ -28,6 +28,6 @@ point "the guest's program is built" vm_program load
 point "the board starts" vm_board
 point "its token" vm_init 1 test
 point "its identity is known" vm_trust 1
-vm_test --device "$(socket 1)" --limit 420 --host "tests/vm/lifecycle.sh --host $board" \
+vm_test --device "$(socket 1)" --smp 2 --limit 420 --host "tests/vm/lifecycle.sh --host $board" \
 	sh tests/vm/guest/lifecycle
 finish
