@@ -330,12 +330,9 @@ static void names_of_partitions_are_text(void **state)
 		size_t length;
 		CK_RV rv;
 	} cases[] = {
-		{ "caf\xc3\xa9", 5, CKR_OK },
-		{ "caf\xc3", 4, CKR_ARGUMENTS_BAD },
-		{ "\xc0\xaf", 2, CKR_ARGUMENTS_BAD },
-		{ "a\0b", 3, CKR_ARGUMENTS_BAD },
-		{ "a\033[2J", 5, CKR_ARGUMENTS_BAD },
-		{ "\xc2\x9b", 2, CKR_ARGUMENTS_BAD },
+		{ "na\xc3\xafve", 6, CKR_OK },	      { "na\xc3", 3, CKR_ARGUMENTS_BAD },
+		{ "\xc0\xaf", 2, CKR_ARGUMENTS_BAD }, { "a\0b", 3, CKR_ARGUMENTS_BAD },
+		{ "a\033[2J", 5, CKR_ARGUMENTS_BAD }, { "\xc2\x9b", 2, CKR_ARGUMENTS_BAD },
 		{ "", 0, CKR_ARGUMENTS_BAD },
 	};
 	struct hsm_writer out;
