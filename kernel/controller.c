@@ -120,7 +120,6 @@ int ihsm_start(struct ihsm_device *ihsm)
 	u32 status;
 	int err;
 
-	pci_set_master(ihsm->pdev);
 	if (!ihsm_present(ihsm, &status))
 		return -ENODEV;
 	if (status & (IHSM_STATUS_READY | IHSM_STATUS_FATAL | IHSM_STATUS_RESETTING)) {
@@ -128,6 +127,8 @@ int ihsm_start(struct ihsm_device *ihsm)
 		if (err)
 			return err;
 	}
+	/* Not before it was seen to stop: what it had from us may be somebody else's by now. */
+	pci_set_master(ihsm->pdev);
 	ihsm->generation += ihsm->generation == U32_MAX ? 2 : 1;
 	ihsm_queue_start(ihsm->queue[0], ihsm->generation);
 	err = enable(ihsm);

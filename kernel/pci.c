@@ -92,7 +92,6 @@ static int map_registers(struct ihsm_device *ihsm)
 		ihsm->regs = pci_iomap(pdev, IHSM_BAR_REGS, IHSM_BAR_REGS_SIZE);
 	if (!ihsm->regs)
 		goto release;
-	pci_set_master(pdev);
 	return 0;
 release:
 	pci_release_mem_regions(pdev);
