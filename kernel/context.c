@@ -73,7 +73,7 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 		goto free;
 	err = create(context);
 	if (!err && atomic_inc_return(&ihsm->contexts) == 1)
-		mod_delayed_work(ihsm->wq, &ihsm->watch, HZ);
+		ihsm_look_now(ihsm);	/* not later: who opens often would put it off for ever */
 	ihsm_leave(ihsm);
 	if (err)
 		goto free;
