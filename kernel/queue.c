@@ -512,6 +512,8 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 
 	spin_lock_irq(&queue->lock);
 	queue->missed += reap_and_arm(queue);
+	/* Nonsense while the device was started: nobody could ask for a reset then. */
+	hopeless = !queue->running;
 	for (i = 0; i < queue->slots; i++) {
 		struct ihsm_slot *slot = &queue->slot[i];
 
