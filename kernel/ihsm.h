@@ -240,6 +240,7 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
  * @gone: the driver is unbound; under @gate
  * @control: starting and stopping
+ * @function_reset: the function is being reset, and started again after that; under @control
  * @regs: BAR 0
  * @cap: the capability register
  * @hw_version: the version register
@@ -274,6 +275,7 @@ struct ihsm_device {
 	struct rw_semaphore gate;
 	bool gone;
 	struct mutex control; /* starting and stopping */
+	bool function_reset;
 	void __iomem *regs;
 	u64 cap;
 	u32 hw_version;

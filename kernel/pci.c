@@ -92,6 +92,7 @@ static int map_registers(struct ihsm_device *ihsm)
 		ihsm->regs = pci_iomap(pdev, IHSM_BAR_REGS, IHSM_BAR_REGS_SIZE);
 	if (!ihsm->regs)
 		goto release;
+	pci_set_master(pdev);
 	return 0;
 release:
 	pci_release_mem_regions(pdev);
@@ -231,9 +232,10 @@ static void ihsm_reset_prepare(struct pci_dev *pdev)
 {
 	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
 
-	ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING);
-	cancel_work_sync(&ihsm->reset_work);
+	/* A restart that is under way ends first, and none begins until the reset is done. */
 	mutex_lock(&ihsm->control);
+	ihsm->function_reset = true;
+	ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING);
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_stop(ihsm, -ECANCELED);
 	mutex_unlock(&ihsm->control);
@@ -244,6 +246,7 @@ static void ihsm_reset_done(struct pci_dev *pdev)
 	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
 
 	mutex_lock(&ihsm->control);
+	ihsm->function_reset = false;
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_restart(ihsm);
 	mutex_unlock(&ihsm->control);

@@ -73,7 +73,9 @@ static void look(struct ihsm_device *ihsm)
 
 	if (!ihsm_present(ihsm, &status)) {
 		mutex_lock(&ihsm->control);
-		die(ihsm, "it is gone, its registers read all ones");
+		/* In a function reset it looks like that, too. */
+		if (READ_ONCE(ihsm->state) == IHSM_DRIVER_LIVE && !ihsm_present(ihsm, &status))
+			die(ihsm, "it is gone, its registers read all ones");
 		mutex_unlock(&ihsm->control);
 		return;
 	}
@@ -135,7 +137,7 @@ void ihsm_reset_work(struct work_struct *work)
 	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, reset_work);
 
 	mutex_lock(&ihsm->control);
-	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING) {
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING && !ihsm->function_reset) {
 		ihsm_stop(ihsm, -ECANCELED);
 		ihsm_restart(ihsm);
 	}
