@@ -201,7 +201,6 @@ int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag)
 	return ihsm_cmd_send(ihsm->queue[0], cmd);
 }
 
-/* Something happened: note it, tell user space, and wait for the next. */
 static void event_ended(struct ihsm_cmd *cmd)
 {
 	struct ihsm_device *ihsm = cmd->queue->ihsm;
@@ -212,6 +211,19 @@ static void event_ended(struct ihsm_cmd *cmd)
 		ihsm_reset_later(ihsm, "the device asks for it");
 		return;
 	}
+	schedule_work(&ihsm->event_work);
+}
+
+/**
+ * ihsm_event_work() - something happened: note it, tell user space, and wait for the next
+ * @work: @event_work of the device
+ *
+ * It waits for the device, and maybe for a slot: whoever gives slots back must not do this.
+ */
+void ihsm_event_work(struct work_struct *work)
+{
+	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, event_work);
+
 	if (!ihsm_identify(ihsm))
 		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
 	ihsm_ask_events(ihsm);

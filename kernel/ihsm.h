@@ -266,6 +266,7 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @watch: looks after the device once a second while there are open files
  * @reset_work: restarts a device in state resetting
  * @orphan_work: cleans up after abandoned commands
+ * @event_work: looks what happened; waits for admin commands, so it is not on @wq
  * @orphans: those
  */
 struct ihsm_device {
@@ -301,6 +302,7 @@ struct ihsm_device {
 	struct delayed_work watch;
 	struct work_struct reset_work;
 	struct work_struct orphan_work;
+	struct work_struct event_work;
 	struct llist_head orphans;
 };
 
@@ -327,6 +329,7 @@ int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation);
 int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation);
 int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag);
 int ihsm_ask_events(struct ihsm_device *ihsm);
+void ihsm_event_work(struct work_struct *work);
 
 /* ---- timeout.c: looking after the device ---- */
 

@@ -45,6 +45,7 @@ static void init_device(struct ihsm_device *ihsm, struct pci_dev *pdev)
 	INIT_DELAYED_WORK(&ihsm->watch, ihsm_watch_work);
 	INIT_WORK(&ihsm->reset_work, ihsm_reset_work);
 	INIT_WORK(&ihsm->orphan_work, ihsm_orphan_work);
+	INIT_WORK(&ihsm->event_work, ihsm_event_work);
 }
 
 static struct ihsm_device *alloc_device(struct pci_dev *pdev)
@@ -120,6 +121,9 @@ static void tear_down(struct ihsm_device *ihsm)
 		if (ihsm->queue[i])
 			ihsm_irq_free(ihsm->queue[i]);
 	}
+	/* One leads to the next. */
+	flush_work(&ihsm->orphan_work);
+	cancel_work_sync(&ihsm->event_work);
 	cancel_delayed_work_sync(&ihsm->watch);
 	/* What is queued still runs: orphans are freed here. */
 	destroy_workqueue(ihsm->wq);
