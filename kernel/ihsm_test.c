@@ -234,6 +234,7 @@ static int fake_init(struct kunit *test)
 	init_llist_head(&fake->ihsm.orphans);
 	INIT_WORK(&fake->ihsm.orphan_work, ihsm_orphan_work);
 	INIT_WORK(&fake->ihsm.reset_work, no_work);
+	INIT_WORK(&fake->ihsm.event_work, no_work);
 	fake->ihsm.wq = alloc_ordered_workqueue("ihsm-test", 0);
 	KUNIT_ASSERT_NOT_NULL(test, fake->ihsm.wq);
 	fake->ihsm.state = IHSM_DRIVER_LIVE;
@@ -400,6 +401,8 @@ static void test_nonsense(struct kunit *test)
 	/* Nothing more is believed, and nothing more is sent. */
 	fake_post(fake, le16_to_cpu(fake_entry(fake, 0)->cid), QID, 1, 0, IHSM_SC_SUCCESS);
 	KUNIT_EXPECT_EQ(test, ihsm_queue_poll(fake->queue), 0);
+	/* Who looks after the queue sees it, too: the reset may have been refused. */
+	KUNIT_EXPECT_TRUE(test, ihsm_queue_overdue(fake->queue));
 	ihsm_queue_stop(fake->queue);
 	ihsm_queue_fail(fake->queue, -ECANCELED);
 	KUNIT_EXPECT_TRUE(test, completion_done(&cmd->done));
@@ -502,6 +505,29 @@ static void test_irq_wish(struct kunit *test)
 	ihsm_cmd_free(second);
 }
 
+/* An event's follow-up needs a slot; those that aborts had come back without waiting for it. */
+static void test_event(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_queue *queue = fake->queue;
+	u32 i;
+
+	queue->qid = 0;
+	fake->ihsm.queue[0] = queue;
+	KUNIT_ASSERT_EQ(test, ihsm_ask_events(&fake->ihsm), 0);
+	for (i = 1; i < queue->slots; i++)
+		KUNIT_ASSERT_EQ(test, ihsm_send_abort(&fake->ihsm, QID, i), 0);
+	KUNIT_EXPECT_EQ(test, ihsm_send_abort(&fake->ihsm, QID, i), -EBUSY);
+	for (i = 0; i < queue->slots; i++)
+		fake_post(fake, le16_to_cpu(fake_entry(fake, i)->cid), 0, queue->slots,
+			  i ? 0 : IHSM_EVENT_PARTITIONS, IHSM_SC_SUCCESS);
+	KUNIT_EXPECT_EQ(test, ihsm_queue_poll(queue), queue->slots);
+	flush_workqueue(fake->ihsm.wq);
+	flush_work(&fake->ihsm.event_work);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(queue->free, queue->slots), queue->slots);
+	KUNIT_EXPECT_EQ(test, fake->ihsm.state, IHSM_DRIVER_LIVE);
+}
+
 static struct kunit_case decide_cases[] = {
 	KUNIT_CASE(test_wants),
 	KUNIT_CASE(test_phase),
@@ -526,6 +552,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(test_generations),
 	KUNIT_CASE(test_abandoned),
 	KUNIT_CASE(test_irq_wish),
+	KUNIT_CASE(test_event),
 	{}
 };
 
