@@ -81,7 +81,6 @@ void ihsm_payload_free(struct ihsm_payload *payload);
  * @generation: the device's start that this command is for; 0 for the present one
  * @weight_ms: longest time of its class
  * @deadline: jiffies when it is overdue, set at submission
- * @abort_sent: it was asked back
  * @timed_out: it was asked back because it was overdue
  * @waited: somebody sleeps until it ends, interrupts are wanted
  * @forever: it may take as long as it likes
@@ -111,7 +110,6 @@ struct ihsm_cmd {
 	u32 generation;
 	u32 weight_ms;
 	unsigned long deadline;
-	bool abort_sent;
 	bool timed_out;
 	bool waited;
 	bool forever;

@@ -528,6 +528,32 @@ static void test_event(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->ihsm.state, IHSM_DRIVER_LIVE);
 }
 
+/* There was no slot to ask a killed process's command back: it is done when it is overdue. */
+static void test_abort_again(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_queue *queue = fake->queue;
+	struct ihsm_cmd *cmd = fake_submit(test);
+	u16 cid = le16_to_cpu(fake_entry(fake, 0)->cid);
+	u32 i;
+
+	fake->ihsm.queue[0] = queue;
+	for (i = 1; i < queue->slots; i++)
+		KUNIT_ASSERT_EQ(test, ihsm_send_abort(&fake->ihsm, QID, 0), 0);
+	KUNIT_EXPECT_TRUE(test, ihsm_cmd_abandon(cmd, true));
+	KUNIT_EXPECT_EQ(test, queue->sq_tail, queue->slots);
+	for (i = 1; i < queue->slots; i++)
+		fake_post(fake, le16_to_cpu(fake_entry(fake, i)->cid), QID, queue->slots, 0,
+			  IHSM_SC_SUCCESS);
+	ihsm_queue_poll(queue);
+	flush_workqueue(fake->ihsm.wq);
+	cmd->deadline = jiffies - 1;
+	KUNIT_EXPECT_FALSE(test, ihsm_queue_overdue(queue));
+	KUNIT_ASSERT_EQ(test, queue->sq_tail, queue->slots + 1);
+	KUNIT_EXPECT_EQ(test, fake_entry(fake, queue->slots)->opcode, IHSM_ADMIN_ABORT);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(fake_entry(fake, queue->slots)->arg[1]), cid);
+}
+
 static struct kunit_case decide_cases[] = {
 	KUNIT_CASE(test_wants),
 	KUNIT_CASE(test_phase),
@@ -553,6 +579,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(test_abandoned),
 	KUNIT_CASE(test_irq_wish),
 	KUNIT_CASE(test_event),
+	KUNIT_CASE(test_abort_again),
 	{}
 };
 

@@ -466,8 +466,6 @@ bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 	if (with_device) {
 		tag = ihsm_tag(slot - queue->slot, slot->generation);
 		cmd->abandoned = true;
-		abort = abort && !cmd->abort_sent;
-		cmd->abort_sent = cmd->abort_sent || abort;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (with_device && abort)
@@ -477,7 +475,8 @@ bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 
 /*
  * One step up the ladder for a command that is overdue: first it is asked back, and when that does
- * not help in time, there is no hope. Return: true: ask it back now.
+ * not help in time, there is no hope. One that was abandoned may be asked back twice: there may
+ * have been no slot for it at first. Return: true: ask it back now.
  */
 static bool overdue(struct ihsm_queue *queue, struct ihsm_cmd *cmd, bool *hopeless)
 {
@@ -491,8 +490,6 @@ static bool overdue(struct ihsm_queue *queue, struct ihsm_cmd *cmd, bool *hopele
 		queue->timeouts++;
 	cmd->timed_out = true;
 	cmd->deadline = jiffies + ABORT_GRACE;
-	first = first && !cmd->abort_sent;
-	cmd->abort_sent = true;
 	return first;
 }
 
