@@ -15,7 +15,8 @@ static irqreturn_t queue_irq(int irq, void *data)
 {
 	struct ihsm_queue *queue = data;
 
-	if (!ihsm_queue_poll(queue) && !queue->qid)
+	/* On a vector of its own. On one that all queues share this is the rule, not a sign. */
+	if (!ihsm_queue_poll(queue) && !queue->qid && queue->ihsm->vectors > 1)
 		ihsm_look_now(queue->ihsm);
 	return IRQ_HANDLED;
 }
