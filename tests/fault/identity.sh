@@ -58,8 +58,13 @@ if [ "$(id -u)" -ne 0 ]; then
 	finish
 fi
 
+# Another user reaches neither the tree, where it lies in a home, nor our directory: copies for him.
+mkdir "$TMPDIR/bin"
+cp "$(command -v hsmctl)" "$(dirname "$(command -v hsmctl)")/libhsm.so.0" "$TMPDIR/bin/"
+chmod -R a+rX "$TMPDIR/bin"
+
 other() {
-	(unset XDG_STATE_HOME; HOME=/nonexistent setpriv --reuid 65534 --regid 65534 --clear-groups "$@")
+	(unset XDG_STATE_HOME; PATH="$TMPDIR/bin:$PATH"; HOME=/nonexistent setpriv --reuid 65534 --regid 65534 --clear-groups "$@")
 }
 
 hsm_stop

@@ -95,8 +95,9 @@ point "a profile that is none" says 2 "neither strict nor compatible" hsmctl par
 
 # --- names that are no text ---
 
-point "a name with bytes that are no UTF-8, and an escape" says 0 "" hsmctl partition create "$(printf 'a\377\302\233b\033[1m')"
-point "the terminal gets neither" says 0 " a\?\?b\?\[1m " hsmctl partition list
+point "bytes that are no UTF-8" says 1 "CKR_ARGUMENTS_BAD" hsmctl partition create "$(printf 'a\377b')"
+point "an escape" says 1 "CKR_ARGUMENTS_BAD" hsmctl partition create "$(printf 'b\033[1m')"
+point "UTF-8" says 0 "" hsmctl partition create "$(printf 'na\303\257ve')"
 point "JSON is UTF-8" says 0 "" hsmctl partition list --json
 point "and can be read" keys partitions slot partition function profile max_objects max_sessions max_bytes id
 
