@@ -5,7 +5,7 @@
  */
 #include <hsm/mechanisms.h>
 
-/* The last column's words */
+/* The words of the last columns */
 enum {
 	ENCRYPT = CKF_ENCRYPT,
 	DECRYPT = CKF_DECRYPT,
@@ -20,14 +20,19 @@ enum {
 	ENCAPSULATE = CKF_ENCAPSULATE,
 	DECAPSULATE = CKF_DECAPSULATE,
 	EC_NAMED = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
+	ALL = 0x7fffffff,
+	NO = 0,
 };
 
-#define ROW(m, row_family, row_algorithm, row_parameter, row_key_type, least, largest, row_flags) \
+#define ROW(m, row_family, row_algorithm, row_parameter, row_key_type, least, largest, row_flags, \
+	    row_approved, row_legacy)                                                             \
 	{ .mechanism = m,                                                                         \
 	  .name = #m,                                                                             \
 	  .algorithm = row_algorithm,                                                             \
 	  .key_type = row_key_type,                                                               \
 	  .flags = row_flags,                                                                     \
+	  .approved = (row_flags) & (row_approved),                                               \
+	  .legacy = (row_flags) & (row_legacy),                                                   \
 	  .min = least,                                                                           \
 	  .max = largest,                                                                         \
 	  .family = MECH_FAMILY_##row_family,                                                     \

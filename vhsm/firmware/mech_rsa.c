@@ -183,8 +183,9 @@ static CK_RV pss_begin(struct mech_operation *operation, const struct mechanism 
 
 	if (rv != CKR_OK)
 		return rv;
-	/* SHA-1 is there to verify what is old. */
-	if (operation->use == MECH_SIGN && params.hash->mechanism == CKM_SHA_1)
+	/* Signing with SHA-1 shows in the mechanism's name, by which profiles refuse it. */
+	if (operation->use == MECH_SIGN && params.hash->mechanism == CKM_SHA_1 &&
+	    !mech_hash_of_row(mechanism->info))
 		return CKR_MECHANISM_PARAM_INVALID;
 	digest = (size_t)EVP_MD_get_size(mech_hash_md(params.hash));
 	if (digest + params.length + 2 > encoded)

@@ -101,7 +101,7 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 	case HSM_PARAM_PSS:
 		hsm_put_u64(w, HSM_FIELD_HASH, hash_for(info)->mechanism);
 		hsm_put_u64(w, HSM_FIELD_MGF, hash_for(info)->mgf);
-		hsm_put_u64(w, HSM_FIELD_SALT_LENGTH, 32);
+		hsm_put_u64(w, HSM_FIELD_SALT_LENGTH, 20);
 		break;
 	case HSM_PARAM_OAEP:
 		hsm_put_u64(w, HSM_FIELD_HASH, CKM_SHA256);

@@ -150,11 +150,26 @@ static void test_keys(void **state)
 			 CKR_MECHANISM_INVALID);
 	call_plain(&call, CKM_SHA256);
 	assert_int_equal(begin_only(MECH_DIGEST, &call.mechanism, aes), CKR_KEY_TYPE_INCONSISTENT);
-	/* SHA-1 signatures are verified, not made. */
-	call_plain(&call, CKM_SHA1_RSA_PKCS);
-	assert_int_equal(begin_only(MECH_SIGN, &call.mechanism, rsa.private_key),
-			 CKR_MECHANISM_INVALID);
-	assert_int_equal(begin_only(MECH_VERIFY, &call.mechanism, rsa.public_key), CKR_OK);
+}
+
+/* The standing of a use: SHA-1 signatures are made, but approved is only verifying old ones. */
+static void test_standing(void **state)
+{
+	const struct hsm_mechanism_info *info;
+	size_t i;
+
+	(void)state;
+	info = hsm_mechanism_find(CKM_SHA1_RSA_PKCS);
+	assert_int_equal(info->flags, CKF_SIGN | CKF_VERIFY);
+	assert_int_equal(info->approved, CKF_VERIFY);
+	info = hsm_mechanism_find(CKM_RSA_PKCS);
+	assert_int_equal(info->approved, CKF_SIGN | CKF_VERIFY);
+	info = hsm_mechanism_find(CKM_AES_CBC);
+	assert_int_equal(info->approved, info->flags);
+	for (i = 0; (info = hsm_mechanism_at(i)); i++) {
+		assert_false((info->approved | info->legacy) & ~info->flags);
+		assert_false(info->approved & info->legacy & ~(uint64_t)CKF_DECRYPT);
+	}
 }
 
 /* ---- what only verifies: signatures made by libcrypto directly ---- */
@@ -608,12 +623,19 @@ static void test_wrapping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parameters),     cmocka_unit_test(test_pss_parameters),
-		cmocka_unit_test(test_keys),	       cmocka_unit_test(test_sha1_verifies),
-		cmocka_unit_test(test_cbc_padding),    cmocka_unit_test(test_counter_end),
-		cmocka_unit_test(test_wrong_tag),      cmocka_unit_test(test_hold_back_quota),
-		cmocka_unit_test(test_rsa_decryption), cmocka_unit_test(test_import_rsa),
-		cmocka_unit_test(test_generation),     cmocka_unit_test(test_points),
+		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_pss_parameters),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_sha1_verifies),
+		cmocka_unit_test(test_standing),
+		cmocka_unit_test(test_cbc_padding),
+		cmocka_unit_test(test_counter_end),
+		cmocka_unit_test(test_wrong_tag),
+		cmocka_unit_test(test_hold_back_quota),
+		cmocka_unit_test(test_rsa_decryption),
+		cmocka_unit_test(test_import_rsa),
+		cmocka_unit_test(test_generation),
+		cmocka_unit_test(test_points),
 		cmocka_unit_test(test_wrapping),
 	};
 
