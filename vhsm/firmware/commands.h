@@ -29,6 +29,7 @@
 #include "attribute_rules.h"
 #include "attributes.h"
 #include "firmware.h"
+#include "header.h"
 #include "mech.h"
 
 #define SECRET_SIZE	32

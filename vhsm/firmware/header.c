@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A partition's header as bytes: in the clear the format version and the storage key wrapped under the
- * board's key, then, sealed, all of struct partition_state and the partition's identity. The form is
- * described in Documentation/commands.rst, "What is stored".
+ * board's key, then, sealed, sections (header.h): struct partition_state and the partition's identity.
+ * The form is described in Documentation/commands.rst, "What is stored".
  */
 #include <errno.h>
 #include <string.h>
@@ -10,130 +10,237 @@
 #include "commands.h"
 
 #define HEADER_MAGIC	"IHSMPART"
-#define HEADER_VERSION	1
+#define HEADER_VERSION	2
 #define HEADER_CLEAR	(8 + 4 + SECRET_SIZE + AEAD_OVERHEAD)
-#define HEADER_BODY_MAX 8192
+#define HEADER_BODY_MAX (HEADER_MAX - HEADER_CLEAR - AEAD_OVERHEAD)
+#define SECTION_HEAD	8
 
-/* Bounded walk through the body, the same for both directions */
-struct cursor {
-	uint8_t *p;
-	size_t left;
-	int error;
-};
+/* ---- walking ---- */
 
-static uint8_t *step(struct cursor *cursor, size_t length)
+static uint8_t *step(struct header_cursor *cursor, size_t length)
 {
 	uint8_t *p = cursor->p;
 
-	if (cursor->error || length > cursor->left) {
+	if (!cursor->error && length > cursor->left)
 		cursor->error = -EBADMSG;
+	if (cursor->error)
 		return NULL;
-	}
 	cursor->p += length;
 	cursor->left -= length;
 	return p;
 }
 
-static void put(struct cursor *cursor, const void *value, size_t length)
+void header_put(struct header_cursor *cursor, const void *value, size_t length)
 {
 	uint8_t *p = step(cursor, length);
 
-	if (p)
+	if (p && length)
 		memcpy(p, value, length);
 }
 
-static void get(struct cursor *cursor, void *value, size_t length)
+void header_get(struct header_cursor *cursor, void *value, size_t length)
 {
 	const uint8_t *p = step(cursor, length);
 
-	if (p)
+	if (p && length)
 		memcpy(value, p, length);
 }
 
-static void put32(struct cursor *cursor, uint32_t value)
+void header_put32(struct header_cursor *cursor, uint32_t value)
 {
 	value = htole32(value);
-	put(cursor, &value, sizeof(value));
+	header_put(cursor, &value, sizeof(value));
 }
 
-static void put64(struct cursor *cursor, uint64_t value)
+void header_put64(struct header_cursor *cursor, uint64_t value)
 {
 	value = htole64(value);
-	put(cursor, &value, sizeof(value));
+	header_put(cursor, &value, sizeof(value));
 }
 
-static uint32_t get32(struct cursor *cursor)
+uint32_t header_get32(struct header_cursor *cursor)
 {
 	uint32_t value = 0;
 
-	get(cursor, &value, sizeof(value));
+	header_get(cursor, &value, sizeof(value));
 	return le32toh(value);
 }
 
-static uint64_t get64(struct cursor *cursor)
+uint64_t header_get64(struct header_cursor *cursor)
 {
 	uint64_t value = 0;
 
-	get(cursor, &value, sizeof(value));
+	header_get(cursor, &value, sizeof(value));
 	return le64toh(value);
 }
 
-static void put_credential(struct cursor *cursor, const struct credential *credential)
+/* ---- sections ---- */
+
+static void put_credential(struct header_cursor *cursor, const struct credential *credential)
 {
-	put32(cursor, credential->set);
-	put32(cursor, credential->failures);
-	put32(cursor, credential->kdf);
-	put32(cursor, credential->iterations);
-	put32(cursor, credential->memory);
-	put(cursor, credential->salt, sizeof(credential->salt));
-	put(cursor, credential->wrapped, sizeof(credential->wrapped));
+	header_put32(cursor, credential->set);
+	header_put32(cursor, credential->failures);
+	header_put32(cursor, credential->kdf);
+	header_put32(cursor, credential->iterations);
+	header_put32(cursor, credential->memory);
+	header_put(cursor, credential->salt, sizeof(credential->salt));
+	header_put(cursor, credential->wrapped, sizeof(credential->wrapped));
 }
 
-static void get_credential(struct cursor *cursor, struct credential *credential)
+static void get_credential(struct header_cursor *cursor, struct credential *credential)
 {
-	credential->set = get32(cursor);
-	credential->failures = get32(cursor);
-	credential->kdf = get32(cursor);
-	credential->iterations = get32(cursor);
-	credential->memory = get32(cursor);
-	get(cursor, credential->salt, sizeof(credential->salt));
-	get(cursor, credential->wrapped, sizeof(credential->wrapped));
+	credential->set = header_get32(cursor);
+	credential->failures = header_get32(cursor);
+	credential->kdf = header_get32(cursor);
+	credential->iterations = header_get32(cursor);
+	credential->memory = header_get32(cursor);
+	header_get(cursor, credential->salt, sizeof(credential->salt));
+	header_get(cursor, credential->wrapped, sizeof(credential->wrapped));
 }
 
-static void put_state(struct cursor *cursor, const struct partition_state *state)
+static void put_state(struct header_cursor *cursor, const struct partition *partition,
+		      const struct partition_state *state)
 {
-	put32(cursor, state->flags);
-	put(cursor, state->label, sizeof(state->label));
+	(void)partition;
+	header_put32(cursor, state->flags);
+	header_put(cursor, state->label, sizeof(state->label));
+	header_put64(cursor, state->next_id);
+	header_put64(cursor, state->counter);
+	header_put32(cursor, state->commits);
+	header_put32(cursor, state->rows);
+	header_put(cursor, state->hash, sizeof(state->hash));
+}
+
+static void get_state(struct header_cursor *cursor, struct partition *partition,
+		      struct partition_state *state)
+{
+	(void)partition;
+	state->flags = header_get32(cursor);
+	header_get(cursor, state->label, sizeof(state->label));
+	state->next_id = header_get64(cursor);
+	state->counter = header_get64(cursor);
+	state->commits = header_get32(cursor);
+	state->rows = header_get32(cursor);
+	header_get(cursor, state->hash, sizeof(state->hash));
+}
+
+static void put_so(struct header_cursor *cursor, const struct partition *partition,
+		   const struct partition_state *state)
+{
+	(void)partition;
 	put_credential(cursor, &state->so);
-	put_credential(cursor, &state->user);
-	put64(cursor, state->next_id);
-	put64(cursor, state->counter);
-	put32(cursor, state->commits);
-	put32(cursor, state->rows);
-	put(cursor, state->hash, sizeof(state->hash));
 }
 
-static void get_state(struct cursor *cursor, struct partition_state *state)
+static void get_so(struct header_cursor *cursor, struct partition *partition,
+		   struct partition_state *state)
 {
-	state->flags = get32(cursor);
-	get(cursor, state->label, sizeof(state->label));
+	(void)partition;
 	get_credential(cursor, &state->so);
-	get_credential(cursor, &state->user);
-	state->next_id = get64(cursor);
-	state->counter = get64(cursor);
-	state->commits = get32(cursor);
-	state->rows = get32(cursor);
-	get(cursor, state->hash, sizeof(state->hash));
 }
+
+static void put_user(struct header_cursor *cursor, const struct partition *partition,
+		     const struct partition_state *state)
+{
+	(void)partition;
+	put_credential(cursor, &state->user);
+}
+
+static void get_user(struct header_cursor *cursor, struct partition *partition,
+		     struct partition_state *state)
+{
+	(void)partition;
+	get_credential(cursor, &state->user);
+}
+
+static void put_identity(struct header_cursor *cursor, const struct partition *partition,
+			 const struct partition_state *state)
+{
+	(void)state;
+	header_put(cursor, partition->identity, partition->identity_length);
+}
+
+static void get_identity(struct header_cursor *cursor, struct partition *partition,
+			 struct partition_state *state)
+{
+	size_t length = cursor->left;
+
+	(void)state;
+	partition->identity = OPENSSL_malloc(length + 1);
+	if (!partition->identity) {
+		cursor->error = -ENOMEM;
+		return;
+	}
+	header_get(cursor, partition->identity, length);
+	partition->identity_length = length;
+}
+
+/* In ascending order of types, which is the order in the body */
+static const struct header_section sections[] = {
+	{ HEADER_SECTION_STATE, true, put_state, get_state },
+	{ HEADER_SECTION_SO, true, put_so, get_so },
+	{ HEADER_SECTION_USER, true, put_user, get_user },
+	{ HEADER_SECTION_IDENTITY, true, put_identity, get_identity },
+};
+
+#define SECTIONS (sizeof(sections) / sizeof(sections[0]))
+
+static void write_section(struct header_cursor *body, const struct header_section *section,
+			  const struct partition *partition, const struct partition_state *state)
+{
+	struct header_cursor head = *body, text;
+
+	header_put32(body, section->type);
+	header_put32(body, 0);
+	text = *body;
+	section->write(&text, partition, state);
+	if (!text.error && text.left == body->left && !section->required) {
+		*body = head;
+		return;
+	}
+	header_put32(&head, section->type);
+	header_put32(&head, body->left - text.left);
+	*body = text;
+}
+
+/* The sections of a body. They come in the table's order: none twice, and none that this firmware does not know. */
+static int read_sections(struct header_cursor *body, struct partition *partition)
+{
+	struct header_cursor text;
+	uint32_t type, length;
+	size_t i = 0;
+
+	while (body->left) {
+		type = header_get32(body);
+		length = header_get32(body);
+		text = (struct header_cursor){ .p = step(body, length), .left = length };
+		if (body->error)
+			return body->error;
+		for (; i < SECTIONS && sections[i].type != type; i++)
+			if (sections[i].required)
+				return -EBADMSG;
+		/* What it does not know it would lose with the next commit. */
+		if (i == SECTIONS)
+			return -EPROTONOSUPPORT;
+		sections[i++].read(&text, partition, &partition->state);
+		if (text.error || text.left)
+			return text.error ? text.error : -EBADMSG;
+	}
+	for (; i < SECTIONS; i++)
+		if (sections[i].required)
+			return -EBADMSG;
+	return 0;
+}
+
+/* ---- the whole ---- */
 
 /* What the header is bound to: partition, its generation, the format */
 static void header_aad(const struct partition *partition, uint8_t aad[PARTITION_ID_SIZE + 12])
 {
-	struct cursor cursor = { .p = aad, .left = PARTITION_ID_SIZE + 12 };
+	struct header_cursor cursor = { .p = aad, .left = PARTITION_ID_SIZE + 12 };
 
-	put(&cursor, partition->info.id, PARTITION_ID_SIZE);
-	put64(&cursor, partition->generation);
-	put32(&cursor, HEADER_VERSION);
+	header_put(&cursor, partition->info.id, PARTITION_ID_SIZE);
+	header_put64(&cursor, partition->generation);
+	header_put32(&cursor, HEADER_VERSION);
 }
 
 int header_keys(struct partition *partition)
@@ -165,48 +272,50 @@ int header_create(struct partition *partition, const uint8_t *key)
 int header_write(const struct partition *partition, const struct partition_state *state,
 		 uint8_t *out, size_t room, size_t *length)
 {
-	uint8_t body[HEADER_BODY_MAX], aad[PARTITION_ID_SIZE + 12];
-	struct cursor text = { .p = body, .left = sizeof(body) };
-	struct cursor head = { .p = out, .left = room };
-	size_t n;
-	int ret;
+	uint8_t aad[PARTITION_ID_SIZE + 12], *body = OPENSSL_malloc(HEADER_BODY_MAX);
+	struct header_cursor text = { .p = body, .left = HEADER_BODY_MAX };
+	struct header_cursor head = { .p = out, .left = room };
+	size_t i, n;
+	int ret = -EMSGSIZE;
 
-	put_state(&text, state);
-	put32(&text, partition->identity_length);
-	put(&text, partition->identity, partition->identity_length);
-	n = sizeof(body) - text.left;
-	put(&head, HEADER_MAGIC, 8);
-	put32(&head, HEADER_VERSION);
-	put(&head, partition->wrapped_key, sizeof(partition->wrapped_key));
-	if (text.error || head.error || head.left < n + AEAD_OVERHEAD)
-		return -EMSGSIZE;
-	header_aad(partition, aad);
-	ret = aead_seal(partition->header_key, aad, sizeof(aad), body, n, head.p);
-	OPENSSL_cleanse(body, sizeof(body));
+	if (!body)
+		return -ENOMEM;
+	for (i = 0; i < SECTIONS; i++)
+		write_section(&text, &sections[i], partition, state);
+	n = HEADER_BODY_MAX - text.left;
+	header_put(&head, HEADER_MAGIC, 8);
+	header_put32(&head, HEADER_VERSION);
+	header_put(&head, partition->wrapped_key, sizeof(partition->wrapped_key));
+	if (!text.error && !head.error && head.left >= n + AEAD_OVERHEAD) {
+		header_aad(partition, aad);
+		ret = aead_seal(partition->header_key, aad, sizeof(aad), body, n, head.p);
+	}
+	OPENSSL_clear_free(body, n);
 	*length = HEADER_CLEAR + n + AEAD_OVERHEAD;
 	return ret;
 }
 
-static int read_body(struct partition *partition, struct cursor *text)
+static int open_body(struct partition *partition, const uint8_t *in, size_t length)
 {
-	get_state(text, &partition->state);
-	partition->identity_length = get32(text);
-	if (text->error || partition->identity_length != text->left)
-		return -EBADMSG;
-	partition->identity = OPENSSL_malloc(text->left + 1);
-	if (!partition->identity)
+	uint8_t aad[PARTITION_ID_SIZE + 12], *body = OPENSSL_malloc(length);
+	struct header_cursor text = { .p = body, .left = length - AEAD_OVERHEAD };
+	int ret;
+
+	if (!body)
 		return -ENOMEM;
-	memcpy(partition->identity, text->p, text->left);
-	return 0;
+	header_aad(partition, aad);
+	ret = aead_open(partition->header_key, aad, sizeof(aad), in, length, body);
+	if (!ret)
+		ret = read_sections(&text, partition);
+	OPENSSL_clear_free(body, length);
+	return ret;
 }
 
 int header_read(struct partition *partition, const uint8_t *key, const uint8_t *in, size_t length)
 {
-	uint8_t body[HEADER_BODY_MAX], aad[PARTITION_ID_SIZE + 12];
-	struct cursor text = { .p = body };
-	int ret;
+	uint8_t aad[PARTITION_ID_SIZE + 12];
 
-	if (length < HEADER_CLEAR + AEAD_OVERHEAD || length > HEADER_CLEAR + sizeof(body) ||
+	if (length < HEADER_CLEAR + AEAD_OVERHEAD || length > HEADER_MAX ||
 	    memcmp(in, HEADER_MAGIC, 8))
 		return -EBADMSG;
 	if (hsm_get_le32(in + 8) != HEADER_VERSION)
@@ -218,11 +327,5 @@ int header_read(struct partition *partition, const uint8_t *key, const uint8_t *
 		return -EBADMSG;
 	if (header_keys(partition) < 0)
 		return -EIO;
-	ret = aead_open(partition->header_key, aad, sizeof(aad), in + HEADER_CLEAR,
-			length - HEADER_CLEAR, body);
-	text.left = length - HEADER_CLEAR - AEAD_OVERHEAD;
-	if (!ret)
-		ret = read_body(partition, &text);
-	OPENSSL_cleanse(body, sizeof(body));
-	return ret;
+	return open_body(partition, in + HEADER_CLEAR, length - HEADER_CLEAR);
 }

@@ -413,7 +413,7 @@ static void account(struct partition_state *next, const struct store_change *cha
 static int build(struct partition *partition, struct partition_state *next,
 		 struct store_change *changes, size_t count, bool advance, struct iovec part[2])
 {
-	const size_t header_room = sizeof(struct board_commit) + 12 * 1024;
+	const size_t header_room = sizeof(struct board_commit) + HEADER_MAX;
 	struct board_commit *commit = (struct board_commit *)partition->message;
 	uint8_t *rows = partition->message + header_room;
 	uint8_t *text = count ? OPENSSL_malloc(BOARD_BLOB_MAX) : NULL;

@@ -65,7 +65,7 @@ struct test_partition {
 	bool exists;
 	uint64_t counter;
 	uint32_t header_length;
-	uint8_t header[16384];
+	uint8_t header[HEADER_MAX];
 	struct test_row row[TEST_ROWS];
 	uint32_t rows;
 };
