@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What attributes an object has, who sets them and how they may change: one table (attribute_rules.c)
+ * What attributes an object has, who sets them and how they may change: one table (attribute_table.c)
  * and what is asked of it. Policy in words: Documentation/policy.rst.
  */
 #ifndef FIRMWARE_ATTRIBUTE_RULES_H
@@ -74,6 +74,10 @@ CK_RV template_merge(const struct attributes *object, uint64_t type, struct attr
 /* template_satisfied - has @key all that @object's nested template @type demands? */
 bool template_satisfied(const struct attributes *object, uint64_t type,
 			const struct attributes *key);
+
+/* class_is_key - public, private, secret and OTP keys; class_has_type - these and domain parameters have a CKA_KEY_TYPE */
+bool class_is_key(uint64_t class);
+bool class_has_type(uint64_t class);
 
 /* attribute_is_secret - a value that never leaves the device: sensitive, or not extractable */
 bool attribute_is_secret(const struct attributes *object, uint64_t type);

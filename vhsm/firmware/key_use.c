@@ -66,9 +66,7 @@ void mechanism_drop(struct mechanism *mechanism)
 static CK_RV check_use(const struct attributes *key, uint64_t attribute,
 		       const struct mechanism *mechanism)
 {
-	uint64_t class = attributes_ulong(key, CKA_CLASS, ~0ULL);
-
-	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+	if (!class_is_key(attributes_ulong(key, CKA_CLASS, ~0ULL)))
 		return CKR_KEY_HANDLE_INVALID;
 	if (attribute && !attributes_bool(key, attribute, false))
 		return CKR_KEY_FUNCTION_NOT_PERMITTED;

@@ -386,7 +386,7 @@ CK_RV mech_import(struct attributes *attributes)
 	if (class == CKO_PUBLIC_KEY || class == CKO_PRIVATE_KEY)
 		return import_pair(attributes, class, type);
 	if (class != CKO_SECRET_KEY)
-		return CKR_OK;
+		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (!value)
 		return CKR_TEMPLATE_INCOMPLETE;
 	length = value->length;

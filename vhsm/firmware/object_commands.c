@@ -35,10 +35,10 @@ static CK_RV settle_new(const struct command *command, const struct attributes *
 	struct rule_context rules = rules_for(command);
 	uint64_t class = attributes_ulong(template, CKA_CLASS, ~0ULL);
 	uint64_t key_type = attributes_ulong(template, CKA_KEY_TYPE, ~0ULL);
-	bool key = class == CKO_PUBLIC_KEY || class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY;
+	bool typed = class_has_type(class);
 	CK_RV rv;
 
-	if (class == ~0ULL || (key && key_type == ~0ULL))
+	if (class == ~0ULL || (typed && key_type == ~0ULL))
 		return CKR_TEMPLATE_INCOMPLETE;
 	rv = template_settle(&rules, TEMPLATE_CREATE, class, key_type, template, object);
 	if (rv == CKR_OK && class == CKO_CERTIFICATE &&
@@ -46,7 +46,7 @@ static CK_RV settle_new(const struct command *command, const struct attributes *
 		rv = CKR_ATTRIBUTE_VALUE_INVALID;
 	if (rv == CKR_OK)
 		rv = object_allowed(command, object);
-	if (rv == CKR_OK && key)
+	if (rv == CKR_OK && typed)
 		rv = mech_import(object);
 	if (rv == CKR_OK)
 		rv = template_check_value(template, object);
