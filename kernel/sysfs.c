@@ -93,6 +93,7 @@ static ssize_t device_state_show(struct device *dev, struct device_attribute *at
 		[IHSM_STATE_OPERATIONAL] = "operational",
 		[IHSM_STATE_TAMPERED] = "tampered",
 		[IHSM_STATE_RECOVERY] = "recovery",
+		[IHSM_STATE_ERROR] = "error",
 	};
 	struct ihsm_device *ihsm = to_ihsm(dev);
 	u32 state;

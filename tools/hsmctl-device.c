@@ -15,6 +15,7 @@ static const char *const state_names[] = {
 	[IHSM_STATE_OPERATIONAL] = "operational",
 	[IHSM_STATE_TAMPERED] = "tampered",
 	[IHSM_STATE_RECOVERY] = "recovery",
+	[IHSM_STATE_ERROR] = "error",
 };
 
 static const char *state_name(uint32_t state)

@@ -5,11 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 #include "commands.h"
+#include "selftest.h"
+
+static void tell_failure(const char *test)
+{
+	fprintf(stderr, "self-test failed: %s; no service until the firmware starts anew\n", test);
+	firmware_event(IHSM_EVENT_STATE, IHSM_STATE_ERROR);
+}
 
 int commands_start(const struct board_hello *hello)
 {
 	int ret = mech_start();
 
+	selftest_watch(tell_failure);
 	if (ret < 0) {
 		fprintf(stderr, "libcrypto: its default provider does not work\n");
 		return ret;
@@ -31,4 +39,6 @@ void commands_stop(void)
 	partitions_stop();
 	aead_stop();
 	mech_stop();
+	selftest_watch(NULL);
+	selftest_reset();
 }

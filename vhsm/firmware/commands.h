@@ -490,6 +490,7 @@ struct command_row {
 #define COMMAND_DEVICE	(1U << 2) /* on the device partition only */
 #define COMMAND_SECRET	(1U << 3) /* the request carries PINs or keys: wipe it */
 #define COMMAND_PIN	(1U << 4) /* tries or sets a PIN: one at a time in a partition */
+#define COMMAND_STATUS	(1U << 5) /* also in the error state: tells or ends something, and uses no key */
 
 /* command_row_find - row of an operation code, NULL: not implemented */
 const struct command_row *command_row_find(unsigned int code);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "selftest.h"
 #include "transport.h"
 
 #define RESET_TIMEOUT_UNITS 20 /* of 500 ms: the longest that a command takes to notice its end */
@@ -53,8 +54,10 @@ static uint32_t first_epoch(void)
 
 static uint32_t state_at_start(void)
 {
-	uint32_t known = BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED;
+	const uint32_t known = BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED;
 
+	if (selftest_failed())
+		return IHSM_STATE_ERROR;
 	return connections_hello()->flags & known ? IHSM_STATE_OPERATIONAL : IHSM_STATE_UNCLAIMED;
 }
 

@@ -6,34 +6,36 @@
 #include <errno.h>
 #include <string.h>
 #include "commands.h"
+#include "selftest.h"
 
 #define WIPE_ALWAYS 1024 /* requests up to here are wiped whatever they carried */
 
 #define ROW(name, fn)	       [HSM_OP_##name] = { .handler = command_##fn }
 #define ROW_FLAGS(name, fn, f) [HSM_OP_##name] = { .handler = command_##fn, .flags = (f) }
 #define ROW_USE(name, fn, u)   [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
-#define ALWAYS		       (COMMAND_NO_TURN | COMMAND_ALWAYS)
+#define ALWAYS		       (COMMAND_NO_TURN | COMMAND_ALWAYS | COMMAND_STATUS)
 #define SECRET		       COMMAND_SECRET
 #define PIN		       (COMMAND_SECRET | COMMAND_PIN)
 #define DEVICE		       COMMAND_DEVICE
+#define STATUS		       COMMAND_STATUS
 
 static const struct command_row rows[] = {
 	ROW_FLAGS(NOP, nop, ALWAYS),
 	[HSM_OP_CHANNEL_CLOSE] = { .handler = channel_close_command, .flags = ALWAYS },
 	[HSM_OP_CHANNEL_OFFER] = { .handler = channel_offer, .flags = ALWAYS },
 	[HSM_OP_CHANNEL_TAKE] = { .handler = channel_take, .flags = ALWAYS },
-	ROW(TOKEN_INFO, token_info),
+	ROW_FLAGS(TOKEN_INFO, token_info, STATUS),
 	ROW(MECHANISM_LIST, mechanism_list),
 	ROW(MECHANISM_INFO, mechanism_info),
 	ROW_FLAGS(TOKEN_INIT, token_init, PIN),
 	ROW_FLAGS(PIN_INIT, pin_init, PIN),
 	ROW_FLAGS(PIN_SET, pin_set, PIN),
 	ROW(SESSION_OPEN, session_open),
-	ROW_FLAGS(SESSION_CLOSE, session_close, COMMAND_NO_TURN),
-	ROW(SESSION_CLOSE_ALL, session_close_all),
+	ROW_FLAGS(SESSION_CLOSE, session_close, COMMAND_NO_TURN | STATUS),
+	ROW_FLAGS(SESSION_CLOSE_ALL, session_close_all, STATUS),
 	ROW_FLAGS(SESSION_INFO, session_info, COMMAND_NO_TURN),
 	ROW_FLAGS(LOGIN, login, PIN),
-	ROW(LOGOUT, logout),
+	ROW_FLAGS(LOGOUT, logout, STATUS),
 	ROW(SESSION_CANCEL, session_cancel),
 	ROW_FLAGS(OBJECT_CREATE, object_create, SECRET),
 	ROW(OBJECT_COPY, object_copy),
@@ -77,7 +79,7 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(CLAIM, claim, DEVICE | PIN),
 	ROW_FLAGS(OFFICER_LOGIN, officer_login, DEVICE | PIN),
 	ROW_FLAGS(OFFICER_PIN, officer_pin, DEVICE | PIN),
-	ROW_FLAGS(DEVICE_STATUS, device_status, DEVICE),
+	ROW_FLAGS(DEVICE_STATUS, device_status, DEVICE | STATUS),
 	ROW_FLAGS(PARTITION_LIST, partition_list, DEVICE),
 	ROW_FLAGS(PARTITION_CREATE, partition_create, DEVICE),
 	ROW_FLAGS(PARTITION_ASSIGN, partition_assign, DEVICE),
@@ -96,6 +98,8 @@ static CK_RV check_place(const struct command *command, const struct command_row
 {
 	const struct partition *partition = command->partition;
 
+	if (!(row->flags & COMMAND_STATUS) && selftest_gate() != CKR_OK)
+		return selftest_gate();
 	if (row->flags & COMMAND_ALWAYS)
 		return CKR_OK;
 	if (partition->device != !!(row->flags & COMMAND_DEVICE))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <openssl/x509.h>
 #include "mech_private.h"
+#include "selftest.h"
 
 #define AES_CHECK_LENGTH      3
 #define SECRET_MAX	      4096
@@ -264,6 +265,11 @@ CK_RV mech_generate_pair(const struct mechanism *mechanism, struct attributes *p
 	}
 	if (rv != CKR_OK)
 		return rv;
+	rv = selftest_pairwise(pkey);
+	if (rv != CKR_OK) {
+		EVP_PKEY_free(pkey);
+		return rv;
+	}
 	/* The private half keeps the form in which the template named the curve. */
 	if (info->family == MECH_FAMILY_EC_GENERATE) {
 		const struct attribute *params = attributes_find(public_key, CKA_EC_PARAMS);

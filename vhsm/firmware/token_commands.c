@@ -6,6 +6,7 @@
 #include <string.h>
 #include <openssl/rand.h>
 #include "commands.h"
+#include "selftest.h"
 
 CK_RV command_nop(struct command *command)
 {
@@ -54,7 +55,8 @@ CK_RV command_token_info(struct command *command)
 	pthread_mutex_lock(&partition->lock);
 	hsm_put_bytes(out, HSM_FIELD_LABEL, partition->state.label, LABEL_SIZE);
 	hsm_put_bytes(out, HSM_FIELD_SERIAL, serial, 16);
-	hsm_put_u64(out, HSM_FIELD_FLAGS, token_flags(&partition->state));
+	hsm_put_u64(out, HSM_FIELD_FLAGS,
+		    token_flags(&partition->state) | (selftest_failed() ? CKF_ERROR_STATE : 0));
 	hsm_put_u64(out, HSM_FIELD_SESSIONS, command->client->count);
 	hsm_put_u64(out, HSM_FIELD_RW_SESSIONS, command->client->rw_count);
 	hsm_put_u64(out, HSM_FIELD_MAX_SESSIONS, partition->info.max_sessions);
