@@ -144,7 +144,7 @@ CK_RV template_settle(const struct rule_context *context, enum template_use use,
 {
 	unsigned int bit = class_bit(class);
 	int group = bit & C_TYPED ? key_group(key_type) : 0;
-	uint32_t i;
+	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
 
 	if (!bit || !key_fits_class(class, group))
@@ -152,8 +152,8 @@ CK_RV template_settle(const struct rule_context *context, enum template_use use,
 	if (attributes_ulong(template, CKA_CLASS, class) != class ||
 	    ((bit & C_TYPED) && attributes_ulong(template, CKA_KEY_TYPE, key_type) != key_type))
 		return CKR_TEMPLATE_INCONSISTENT;
-	for (i = 0; i < template->count && rv == CKR_OK; i++)
-		rv = accept(context, use, bit, group, &template->item[i], object);
+	while (rv == CKR_OK && (item = attributes_next(template, item)))
+		rv = accept(context, use, bit, group, item, object);
 	if (rv == CKR_OK && use != TEMPLATE_CREATE)
 		rv = attributes_set_ulong(object, CKA_CLASS, class);
 	if (rv == CKR_OK && use != TEMPLATE_CREATE && (bit & C_TYPED))
@@ -263,10 +263,10 @@ static CK_RV change(const struct rule_context *context, enum template_use use,
 CK_RV template_change(const struct rule_context *context, enum template_use use,
 		      const struct attributes *template, struct attributes *object)
 {
+	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
-	uint32_t i;
 
-	for (i = 0; i < template->count && rv == CKR_OK; i++)
-		rv = change(context, use, &template->item[i], object);
+	while (rv == CKR_OK && (item = attributes_next(template, item)))
+		rv = change(context, use, item, object);
 	return rv == CKR_OK ? consistent(context, use, object) : rv;
 }

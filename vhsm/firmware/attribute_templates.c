@@ -38,21 +38,20 @@ static CK_RV nested_canonical(struct attributes *set, uint64_t type, const uint8
 /* Serialize a nested template, sorted, so that equal ones are equal as bytes */
 static CK_RV nested_set(struct attributes *set, uint64_t type, const struct attributes *nested)
 {
+	const struct attribute *item = NULL;
 	struct hsm_writer out;
 	size_t room = 0;
 	uint8_t *bytes;
-	uint32_t i;
 	CK_RV rv;
 
-	for (i = 0; i < nested->count; i++)
-		room += sizeof(struct hsm_attribute_header) + nested->item[i].length;
+	while ((item = attributes_next(nested, item)))
+		room += sizeof(struct hsm_attribute_header) + item->length;
 	bytes = malloc(room + 1);
 	if (!bytes)
 		return CKR_HOST_MEMORY;
 	hsm_writer_init(&out, bytes, room);
-	for (i = 0; i < nested->count; i++)
-		hsm_put_attribute(&out, nested->item[i].type, 0, nested->item[i].value,
-				  nested->item[i].length);
+	while ((item = attributes_next(nested, item)))
+		hsm_put_attribute(&out, item->type, 0, item->value, item->length);
 	rv = out.error ? CKR_GENERAL_ERROR : attributes_set(set, type, bytes, out.length);
 	free(bytes);
 	return rv;
@@ -60,14 +59,16 @@ static CK_RV nested_set(struct attributes *set, uint64_t type, const struct attr
 
 static CK_RV nested_sort(struct attributes *nested, unsigned int depth)
 {
-	struct attribute *item;
+	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
-	uint32_t i;
+	uint32_t type;
 
-	for (i = 0; i < nested->count && rv == CKR_OK; i++) {
-		item = &nested->item[i];
-		if (hsm_attribute_is_template(item->type))
-			rv = nested_canonical(nested, item->type, item->value, item->length, depth);
+	while (rv == CKR_OK && (item = attributes_next(nested, item))) {
+		type = item->type;
+		if (!hsm_attribute_is_template(type))
+			continue;
+		rv = nested_canonical(nested, type, item->value, item->length, depth);
+		item = attributes_find(nested, type);
 	}
 	return rv;
 }
@@ -117,7 +118,7 @@ static CK_RV merge_one(const struct attribute *demand, struct attributes *templa
 	struct attributes given = { 0 };
 	CK_RV rv = canonical_copy(template, demand->type, &given);
 
-	if (rv == CKR_OK && given.count && !value_same(&given.item[0], demand))
+	if (rv == CKR_OK && given.count && !value_same(attributes_next(&given, NULL), demand))
 		rv = CKR_TEMPLATE_INCONSISTENT;
 	if (rv == CKR_OK && !given.count)
 		rv = attributes_set(template, demand->type, demand->value, demand->length);
@@ -127,16 +128,15 @@ static CK_RV merge_one(const struct attribute *demand, struct attributes *templa
 
 CK_RV template_merge(const struct attributes *object, uint64_t type, struct attributes *template)
 {
-	const struct attribute *nested = attributes_find(object, type);
+	const struct attribute *nested = attributes_find(object, type), *demand = NULL;
 	struct attributes demands = { 0 };
 	CK_RV rv = CKR_OK;
-	uint32_t i;
 
 	if (!nested)
 		return CKR_OK;
 	rv = attributes_parse(&demands, nested->value, nested->length);
-	for (i = 0; i < demands.count && rv == CKR_OK; i++)
-		rv = merge_one(&demands.item[i], template);
+	while (rv == CKR_OK && (demand = attributes_next(&demands, demand)))
+		rv = merge_one(demand, template);
 	attributes_free(&demands);
 	return rv;
 }
@@ -144,17 +144,16 @@ CK_RV template_merge(const struct attributes *object, uint64_t type, struct attr
 bool template_satisfied(const struct attributes *object, uint64_t type,
 			const struct attributes *key)
 {
-	const struct attribute *nested = attributes_find(object, type);
+	const struct attribute *nested = attributes_find(object, type), *demand = NULL;
 	struct attributes demands = { 0 };
 	bool ok = true;
-	uint32_t i;
 
 	if (!nested)
 		return true;
 	ok = attributes_parse(&demands, nested->value, nested->length) == CKR_OK;
-	for (i = 0; i < demands.count && ok; i++)
-		ok = value_same(&demands.item[i], attributes_find(key, demands.item[i].type)) &&
-		     !attribute_is_secret(key, demands.item[i].type);
+	while (ok && (demand = attributes_next(&demands, demand)))
+		ok = value_same(demand, attributes_find(key, demand->type)) &&
+		     !attribute_is_secret(key, demand->type);
 	attributes_free(&demands);
 	return ok;
 }

@@ -1,34 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sets of attributes: what an object consists of, and what a template asks for. Sorted by type, so
- * that a set can be searched by halves and compared in one pass.
+ * Sets of attributes: what an object consists of, and what a template asks for. Sorted by type and
+ * without gaps, so that a set can be searched, compared and stored in one pass.
  */
 #include <openssl/crypto.h>
 #include <string.h>
 #include "attributes.h"
 
-#define ROOM_FIRST 16
+#define ROOM_FIRST 256U
+#define SIZE_MOST  (16U << 20) /* far above what a command can carry; sums stay within 32 bits */
 
-/* Index of the first attribute whose type is not below @type */
+/* Bytes that an attribute with a value of this length takes */
+static uint32_t space_of(uint32_t length)
+{
+	return sizeof(struct attribute) + ((length + ATTRIBUTE_ALIGN - 1) & ~(ATTRIBUTE_ALIGN - 1));
+}
+
+static struct attribute *at(const struct attributes *set, uint32_t offset)
+{
+	return (struct attribute *)(set->data + offset);
+}
+
+/* Offset of the first attribute whose type is not below @type */
 static uint32_t lower_bound(const struct attributes *set, uint64_t type)
 {
-	uint32_t low = 0, high = set->count, middle;
+	uint32_t offset = 0;
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (set->item[middle].type < type)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	while (offset < set->size && at(set, offset)->type < type)
+		offset += space_of(at(set, offset)->length);
+	return offset;
 }
 
 const struct attribute *attributes_find(const struct attributes *set, uint64_t type)
 {
-	uint32_t i = lower_bound(set, type);
+	uint32_t offset = lower_bound(set, type);
 
-	return i < set->count && set->item[i].type == type ? &set->item[i] : NULL;
+	return offset < set->size && at(set, offset)->type == type ? at(set, offset) : NULL;
+}
+
+const struct attribute *attributes_next(const struct attributes *set, const struct attribute *item)
+{
+	uint32_t offset = 0;
+
+	if (item)
+		offset = (const uint8_t *)item - set->data + space_of(item->length);
+	return offset < set->size ? at(set, offset) : NULL;
 }
 
 uint64_t attributes_ulong(const struct attributes *set, uint64_t type, uint64_t absent)
@@ -45,44 +61,80 @@ bool attributes_bool(const struct attributes *set, uint64_t type, bool absent)
 	return item && item->length == 1 ? *item->value != 0 : absent;
 }
 
-static bool grow(struct attributes *set)
+/*
+ * Make the attribute at @offset, which takes @old bytes (0: there is none), one that takes @space. What follows moves;
+ * what it leaves is wiped.
+ */
+static bool make_space(struct attributes *set, uint32_t offset, uint32_t old, uint32_t space)
 {
-	uint32_t room = set->room ? set->room * 2 : ROOM_FIRST;
+	uint32_t size = set->size - old + space, room = set->room ? set->room : ROOM_FIRST;
+	uint8_t *data;
+
+	while (room < size)
+		room *= 2;
+	if (room != set->room) {
+		data = OPENSSL_clear_realloc(set->data, set->room, room);
+		if (!data)
+			return false;
+		set->data = data;
+		set->room = room;
+	}
+	memmove(set->data + offset + space, set->data + offset + old, set->size - offset - old);
+	if (size < set->size)
+		OPENSSL_cleanse(set->data + size, set->size - size);
+	set->size = size;
+	return true;
+}
+
+static bool lies_in(const struct attributes *set, const void *value)
+{
+	return set->data && (const uint8_t *)value >= set->data &&
+	       (const uint8_t *)value < set->data + set->size;
+}
+
+static CK_RV put(struct attributes *set, uint32_t type, const void *value, uint32_t length)
+{
+	uint32_t offset = lower_bound(set, type), space = space_of(length), old = 0;
 	struct attribute *item;
 
-	item = OPENSSL_realloc(set->item, room * sizeof(*item));
-	if (!item)
-		return false;
-	set->item = item;
-	set->room = room;
-	return true;
+	if (offset < set->size && at(set, offset)->type == type)
+		old = space_of(at(set, offset)->length);
+	if (set->size - old > SIZE_MOST - space)
+		return CKR_HOST_MEMORY;
+	if (space != old && !make_space(set, offset, old, space))
+		return CKR_HOST_MEMORY;
+	set->count += !old;
+	item = at(set, offset);
+	if (length)
+		memmove(item->value, value, length);
+	/* The padding too: equal sets are equal as bytes, and of a former value nothing stays. */
+	memset(item->value + length, 0, space - sizeof(*item) - length);
+	item->type = type;
+	item->length = length;
+	return CKR_OK;
 }
 
 CK_RV attributes_set(struct attributes *set, uint64_t type, const void *value, size_t length)
 {
-	uint32_t i = lower_bound(set, type);
+	const struct attribute *now;
 	uint8_t *copy;
+	CK_RV rv;
 
-	if (length >= HSM_ATTRIBUTE_UNAVAILABLE)
+	if (type > UINT32_MAX)
+		return CKR_ATTRIBUTE_TYPE_INVALID;
+	if (length > SIZE_MOST / 2)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
-	/* One byte more, so that an empty value is still a value. */
-	copy = OPENSSL_malloc(length + 1);
+	if (!length || !lies_in(set, value))
+		return put(set, type, value, length);
+	now = attributes_find(set, type);
+	if (now && now->value == value && now->length == length)
+		return CKR_OK;
+	copy = OPENSSL_memdup(value, length);
 	if (!copy)
 		return CKR_HOST_MEMORY;
-	if (length)
-		memcpy(copy, value, length);
-	if (i < set->count && set->item[i].type == type) {
-		OPENSSL_clear_free(set->item[i].value, set->item[i].length);
-	} else {
-		if (set->count == set->room && !grow(set)) {
-			OPENSSL_clear_free(copy, length);
-			return CKR_HOST_MEMORY;
-		}
-		memmove(&set->item[i + 1], &set->item[i], (set->count - i) * sizeof(*set->item));
-		set->count++;
-	}
-	set->item[i] = (struct attribute){ .type = type, .length = length, .value = copy };
-	return CKR_OK;
+	rv = put(set, type, copy, length);
+	OPENSSL_clear_free(copy, length);
+	return rv;
 }
 
 CK_RV attributes_set_ulong(struct attributes *set, uint64_t type, uint64_t value)
@@ -100,13 +152,12 @@ CK_RV attributes_set_bool(struct attributes *set, uint64_t type, bool value)
 
 void attributes_remove(struct attributes *set, uint64_t type)
 {
-	uint32_t i = lower_bound(set, type);
+	uint32_t offset = lower_bound(set, type);
 
-	if (i == set->count || set->item[i].type != type)
+	if (offset == set->size || at(set, offset)->type != type)
 		return;
-	OPENSSL_clear_free(set->item[i].value, set->item[i].length);
+	make_space(set, offset, space_of(at(set, offset)->length), 0);
 	set->count--;
-	memmove(&set->item[i], &set->item[i + 1], (set->count - i) * sizeof(*set->item));
 }
 
 CK_RV attributes_parse(struct attributes *set, const uint8_t *data, size_t length)
@@ -129,21 +180,68 @@ CK_RV attributes_parse(struct attributes *set, const uint8_t *data, size_t lengt
 
 CK_RV attributes_copy(struct attributes *set, const struct attributes *from)
 {
+	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
-	uint32_t i;
 
-	for (i = 0; i < from->count && rv == CKR_OK; i++)
-		rv = attributes_set(set, from->item[i].type, from->item[i].value,
-				    from->item[i].length);
+	if (!set->count && from->count)
+		return attributes_load(set, from->data, from->size);
+	while (rv == CKR_OK && (item = attributes_next(from, item)))
+		rv = attributes_set(set, item->type, item->value, item->length);
 	return rv;
+}
+
+void attributes_trim(struct attributes *set)
+{
+	uint8_t *data;
+
+	if (!set->size || set->size == set->room)
+		return;
+	data = OPENSSL_memdup(set->data, set->size);
+	if (!data)
+		return;
+	OPENSSL_clear_free(set->data, set->room);
+	set->data = data;
+	set->room = set->size;
+}
+
+/* Do the bytes follow the rules of a set? Sets @count. */
+static bool well_formed(const uint8_t *data, size_t size, uint32_t *count)
+{
+	struct attribute item;
+	int64_t before = -1;
+
+	if (size > SIZE_MOST)
+		return false;
+	for (*count = 0; size; ++*count) {
+		if (size < sizeof(item))
+			return false;
+		memcpy(&item, data, sizeof(item));
+		if (item.type <= before || item.length > size - sizeof(item) ||
+		    space_of(item.length) > size)
+			return false;
+		before = item.type;
+		data += space_of(item.length);
+		size -= space_of(item.length);
+	}
+	return true;
+}
+
+CK_RV attributes_load(struct attributes *set, const uint8_t *data, size_t size)
+{
+	struct attributes loaded = { .size = size, .room = size };
+
+	if (!well_formed(data, size, &loaded.count))
+		return CKR_GENERAL_ERROR;
+	loaded.data = size ? OPENSSL_memdup(data, size) : NULL;
+	if (size && !loaded.data)
+		return CKR_HOST_MEMORY;
+	attributes_free(set);
+	*set = loaded;
+	return CKR_OK;
 }
 
 void attributes_free(struct attributes *set)
 {
-	uint32_t i;
-
-	for (i = 0; i < set->count; i++)
-		OPENSSL_clear_free(set->item[i].value, set->item[i].length);
-	OPENSSL_free(set->item);
+	OPENSSL_clear_free(set->data, set->room);
 	*set = (struct attributes){ 0 };
 }

@@ -194,8 +194,8 @@ static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base,
 	params[n++] =
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
 	params[n++] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
-	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, base->value->value,
-							base->value->length);
+	params[n++] = OSSL_PARAM_construct_octet_string(
+		OSSL_KDF_PARAM_KEY, (void *)base->value->value, base->value->length);
 	if (extract && salt_length)
 		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt,
 								salt_length);

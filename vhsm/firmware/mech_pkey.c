@@ -181,9 +181,11 @@ static EVP_PKEY *lattice_from(const struct attributes *attributes, uint64_t clas
 	EVP_PKEY *pkey = NULL;
 
 	if (value && value->length)
-		params[n++] = OSSL_PARAM_construct_octet_string(what, value->value, value->length);
+		params[n++] = OSSL_PARAM_construct_octet_string(what, (void *)value->value,
+								value->length);
 	if (class == CKO_PRIVATE_KEY && seed && seed->length)
-		params[n++] = OSSL_PARAM_construct_octet_string("seed", seed->value, seed->length);
+		params[n++] = OSSL_PARAM_construct_octet_string("seed", (void *)seed->value,
+								seed->length);
 	params[n] = OSSL_PARAM_construct_end();
 	ctx = name && n ? EVP_PKEY_CTX_new_from_name(mech_libctx(), name, NULL) : NULL;
 	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 ||

@@ -258,13 +258,12 @@ static bool searchable(const struct object *object, uint64_t type)
 
 static bool matches(const struct object *object, const struct attributes *template)
 {
-	const struct attribute *item;
-	uint32_t i;
+	const struct attribute *wanted = NULL, *item;
 
-	for (i = 0; i < template->count; i++) {
-		item = attributes_find(&object->attributes, template->item[i].type);
-		if (!item || item->length != template->item[i].length ||
-		    CRYPTO_memcmp(item->value, template->item[i].value, item->length) ||
+	while ((wanted = attributes_next(template, wanted))) {
+		item = attributes_find(&object->attributes, wanted->type);
+		if (!item || item->length != wanted->length ||
+		    CRYPTO_memcmp(item->value, wanted->value, item->length) ||
 		    !searchable(object, item->type))
 			return false;
 	}

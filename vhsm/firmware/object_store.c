@@ -20,12 +20,7 @@ CK_RV object_allowed(const struct command *command, const struct attributes *att
 
 static size_t size_of(const struct attributes *set)
 {
-	size_t size = ROW_OVERHEAD;
-	uint32_t i;
-
-	for (i = 0; i < set->count; i++)
-		size += sizeof(struct hsm_attribute_header) + set->item[i].length;
-	return size;
+	return ROW_OVERHEAD + set->size;
 }
 
 /* The caller holds partition->lock. */

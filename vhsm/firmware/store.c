@@ -54,11 +54,10 @@ static void row_aad(const struct partition *partition, uint64_t id, uint64_t gen
 
 static void write_attributes(struct hsm_writer *out, const struct attributes *set)
 {
-	uint32_t i;
+	const struct attribute *item = NULL;
 
-	for (i = 0; i < set->count; i++)
-		hsm_put_attribute(out, set->item[i].type, 0, set->item[i].value,
-				  set->item[i].length);
+	while ((item = attributes_next(set, item)))
+		hsm_put_attribute(out, item->type, 0, item->value, item->length);
 }
 
 /* Seal a private object's attributes under the key that only a PIN unwraps */

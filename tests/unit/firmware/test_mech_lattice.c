@@ -117,7 +117,7 @@ static CK_RV import_private(struct pair *pair, uint64_t without, uint64_t change
 	attributes_remove(attributes, CKA_PUBLIC_KEY_INFO);
 	attributes_remove(attributes, without);
 	if (changed)
-		attributes_find(attributes, changed)->value[3] ^= 1;
+		((uint8_t *)attributes_find(attributes, changed)->value)[3] ^= 1;
 	return mech_import(attributes);
 }
 
