@@ -230,7 +230,7 @@ struct operation {
 	size_t rest_done;
 };
 
-#define OPERATIONS (MECH_VERIFY + 1)
+#define OPERATIONS MECH_USES
 
 struct session {
 	atomic_uint refs;

@@ -87,6 +87,8 @@ CK_RV command_digest_init(struct command *command)
 /* The active operation, ready to go on; @slow: its end is at hand, which may take longer */
 static CK_RV ready(struct command *command, bool slow, struct operation **operation)
 {
+	enum ihsm_time_class time_class;
+
 	*operation = operation_of(command);
 	if (!(*operation)->mech)
 		return CKR_OPERATION_NOT_INITIALIZED;
@@ -94,8 +96,8 @@ static CK_RV ready(struct command *command, bool slow, struct operation **operat
 		operation_end(*operation);
 		return CKR_USER_NOT_LOGGED_IN;
 	}
-	if (slow && mech_is_slow((*operation)->mech) &&
-	    task_set_class(command->task, IHSM_TIME_MEDIUM) < 0)
+	time_class = slow ? mech_time_class((*operation)->mech) : IHSM_TIME_SHORT;
+	if (time_class > IHSM_TIME_SHORT && task_set_class(command->task, time_class) < 0)
 		return CKR_FUNCTION_CANCELED;
 	return CKR_OK;
 }

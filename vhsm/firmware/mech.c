@@ -12,11 +12,12 @@
 
 static const struct mech_ops *const families[MECH_FAMILIES] = {
 	[MECH_FAMILY_RSA_PKCS] = &mech_rsa_pkcs_ops, [MECH_FAMILY_RSA_PSS] = &mech_rsa_pss_ops,
-	[MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops, [MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,
-	[MECH_FAMILY_EDDSA] = &mech_eddsa_ops,	     [MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,
-	[MECH_FAMILY_CIPHER] = &mech_cipher_ops,     [MECH_FAMILY_AEAD] = &mech_aead_ops,
-	[MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops, [MECH_FAMILY_HMAC] = &mech_hmac_ops,
-	[MECH_FAMILY_CMAC] = &mech_cmac_ops,	     [MECH_FAMILY_DIGEST] = &mech_digest_ops,
+	[MECH_FAMILY_RSA_RAW] = &mech_rsa_raw_ops,   [MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops,
+	[MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,	     [MECH_FAMILY_EDDSA] = &mech_eddsa_ops,
+	[MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,     [MECH_FAMILY_CIPHER] = &mech_cipher_ops,
+	[MECH_FAMILY_AEAD] = &mech_aead_ops,	     [MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops,
+	[MECH_FAMILY_HMAC] = &mech_hmac_ops,	     [MECH_FAMILY_CMAC] = &mech_cmac_ops,
+	[MECH_FAMILY_DIGEST] = &mech_digest_ops,
 };
 
 CK_RV mech_failed(CK_RV rv)
@@ -131,7 +132,7 @@ void key_drop_parked(struct key *key)
 	struct mech_operation *operation;
 	unsigned int use, i;
 
-	for (use = 0; use <= MECH_VERIFY; use++) {
+	for (use = 0; use < MECH_USES; use++) {
 		for (i = 0; i < KEY_PARKED; i++) {
 			operation = atomic_exchange(&key->parked[use][i], NULL);
 			if (operation)
@@ -312,9 +313,13 @@ CK_RV mech_begin(struct mech_operation **operation, enum mech_use use,
 		 const struct mechanism *mechanism, struct key *key)
 {
 	static const uint64_t flag[] = {
-		[MECH_ENCRYPT] = CKF_ENCRYPT, [MECH_DECRYPT] = CKF_DECRYPT,
-		[MECH_DIGEST] = CKF_DIGEST,   [MECH_SIGN] = CKF_SIGN,
+		[MECH_ENCRYPT] = CKF_ENCRYPT,
+		[MECH_DECRYPT] = CKF_DECRYPT,
+		[MECH_DIGEST] = CKF_DIGEST,
+		[MECH_SIGN] = CKF_SIGN,
 		[MECH_VERIFY] = CKF_VERIFY,
+		[MECH_SIGN_RECOVER] = CKF_SIGN_RECOVER,
+		[MECH_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
 	};
 
 	if (!(mech_flags(mechanism->info) & flag[use]))
@@ -467,16 +472,16 @@ CK_RV mech_verify_final(struct mech_operation *operation, const uint8_t *signatu
 	return mech_verify(operation, NULL, 0, signature, length);
 }
 
-bool mech_is_slow(const struct mech_operation *operation)
+unsigned int mech_time_class(const struct mech_operation *operation)
 {
 	if (!operation->key || operation->key->class != CKO_PRIVATE_KEY)
-		return false;
+		return IHSM_TIME_SHORT;
 	switch (operation->info->family) {
 	case MECH_FAMILY_ECDSA:
-		return operation->key->size > 256;
+		return operation->key->size > 256 ? IHSM_TIME_MEDIUM : IHSM_TIME_SHORT;
 	case MECH_FAMILY_EDDSA:
-		return operation->key->size > 255;
+		return operation->key->size > 255 ? IHSM_TIME_MEDIUM : IHSM_TIME_SHORT;
 	default:
-		return true;
+		return IHSM_TIME_MEDIUM;
 	}
 }

@@ -56,8 +56,10 @@ uint64_t mech_flags(const struct hsm_mechanism_info *info);
 /* ---- operations in a session ---- */
 
 enum mech_use {
-	MECH_ENCRYPT = 1, MECH_DECRYPT, MECH_DIGEST, MECH_SIGN, MECH_VERIFY,
+	MECH_ENCRYPT = 1, MECH_DECRYPT, MECH_DIGEST, MECH_SIGN, MECH_VERIFY, MECH_SIGN_RECOVER, MECH_VERIFY_RECOVER,
 };
+
+#define MECH_USES (MECH_VERIFY_RECOVER + 1)
 
 struct mech_operation;
 
@@ -88,7 +90,10 @@ CK_RV mech_digest_key(struct mech_operation *operation, struct key *key);
 CK_RV mech_final(struct mech_operation *operation, uint8_t *out, size_t *out_length);
 CK_RV mech_verify_final(struct mech_operation *operation, const uint8_t *signature, size_t length);
 
-/* mech_single - all input in one piece. Return: as mech_update(), CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE. */
+/*
+ * mech_single - all input in one piece. The input of MECH_VERIFY_RECOVER is the signature, its output what was signed.
+ * Return: as mech_update(), CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE.
+ */
 CK_RV mech_single(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length);
 CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
 		  size_t length);
@@ -96,8 +101,8 @@ CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in
 /* mech_output_size - an upper bound of what final or single writes for @in_length more bytes of input */
 size_t mech_output_size(const struct mech_operation *operation, size_t in_length);
 
-/* mech_is_slow - does the operation's end take longer than a short command (private key operations)? */
-bool mech_is_slow(const struct mech_operation *operation);
+/* mech_time_class - how long the operation's end may take (enum ihsm_time_class); more than short with private keys */
+unsigned int mech_time_class(const struct mech_operation *operation);
 
 /* mech_free - wipe and free. NULL is allowed. */
 void mech_free(struct mech_operation *operation);

@@ -291,7 +291,7 @@ static CK_RV check_rsa(EVP_PKEY *pkey)
 	BIGNUM *e = NULL;
 	bool bad;
 
-	if (EVP_PKEY_get_bits(pkey) < 2048 || EVP_PKEY_get_bits(pkey) > 4096)
+	if (EVP_PKEY_get_bits(pkey) < 2048 || EVP_PKEY_get_bits(pkey) > 8192)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (!EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e))
 		return mech_failed(CKR_ATTRIBUTE_VALUE_INVALID);

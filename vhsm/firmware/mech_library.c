@@ -222,6 +222,7 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 	case MECH_FAMILY_DIGEST:
 		return find_hash(row, name);
 	case MECH_FAMILY_RSA_PKCS:
+	case MECH_FAMILY_RSA_RAW:
 	case MECH_FAMILY_RSA_PSS:
 	case MECH_FAMILY_RSA_OAEP:
 		return has_keys("RSA") && (!*name || find_hash(row, name));

@@ -93,7 +93,7 @@ struct key {
 	const struct attribute *value;
 	pthread_mutex_t lock;
 	_Atomic(EVP_PKEY *) pkey;
-	_Atomic(struct mech_operation *) parked[MECH_VERIFY + 1][KEY_PARKED];
+	_Atomic(struct mech_operation *) parked[MECH_USES][KEY_PARKED];
 };
 
 /* key_pkey - libcrypto's form of a public or private key, made on first use; the key owns it. NULL: bad material. */
@@ -238,7 +238,7 @@ struct mech_ops {
 	size_t hold_max;
 };
 
-extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
+extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_raw_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
 	mech_ml_dsa_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
 
 /* mech_begin_any - mech_begin() without the question whether the table allows this use, for wrap and unwrap */
@@ -264,7 +264,7 @@ CK_RV mech_failed(CK_RV rv);
 /* mech_is_private_use - does the use need the private half of a pair? */
 static inline bool mech_is_private_use(enum mech_use use)
 {
-	return use == MECH_SIGN || use == MECH_DECRYPT;
+	return use == MECH_SIGN || use == MECH_DECRYPT || use == MECH_SIGN_RECOVER;
 }
 
 /* ---- generation, by family ---- */

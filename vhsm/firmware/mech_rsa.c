@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * RSA: PKCS#1 v1.5, PSS and OAEP, and key generation. A prepared EVP_PKEY_CTX stays with the parked operation, so a
+ * RSA: PKCS#1 v1.5, PSS, OAEP and X.509 (no padding at all), and key generation. A prepared EVP_PKEY_CTX stays with the parked operation, so a
  * signature costs what libcrypto's own costs. Blinding is libcrypto's and on.
  */
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "mech_private.h"
 
 #define PKCS1_OVERHEAD 11
+#define MODULUS_MAX    1024 /* bytes: RSA-8192 */
 
 static size_t modulus_bytes(const struct mech_operation *operation)
 {
@@ -29,10 +30,14 @@ static CK_RV context_init(struct mech_operation *operation)
 		return mech_failed(CKR_HOST_MEMORY);
 	switch (operation->use) {
 	case MECH_SIGN:
+	case MECH_SIGN_RECOVER:
 		ok = EVP_PKEY_sign_init(operation->pkey_ctx);
 		break;
 	case MECH_VERIFY:
 		ok = EVP_PKEY_verify_init(operation->pkey_ctx);
+		break;
+	case MECH_VERIFY_RECOVER:
+		ok = EVP_PKEY_verify_recover_init(operation->pkey_ctx);
 		break;
 	case MECH_ENCRYPT:
 		ok = EVP_PKEY_encrypt_init(operation->pkey_ctx);
@@ -81,26 +86,46 @@ static CK_RV encrypt(struct mech_operation *operation, const uint8_t *in, size_t
 	return CKR_OK;
 }
 
-/* The plaintext's length is known only afterwards, and libcrypto wants room for the longest. */
-static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length,
-		     uint8_t *out, size_t *out_length)
+/* libcrypto's function that takes padding off, by the private or the public key */
+typedef int (*open_step)(EVP_PKEY_CTX *ctx, uint8_t *out, size_t *out_length, const uint8_t *in,
+			 size_t in_length);
+
+/* The length of what comes out is known only afterwards, and libcrypto wants room for the longest. */
+static CK_RV take_apart(struct mech_operation *operation, open_step step, CK_RV invalid,
+			const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length)
 {
-	uint8_t plain[1024];
+	uint8_t plain[MODULUS_MAX];
 	size_t length = sizeof(plain);
 	CK_RV rv = CKR_OK;
 
-	if (in_length != modulus_bytes(operation))
-		return CKR_ENCRYPTED_DATA_LEN_RANGE;
-	if (EVP_PKEY_decrypt(operation->pkey_ctx, plain, &length, in, in_length) <= 0)
-		rv = mech_failed(CKR_ENCRYPTED_DATA_INVALID);
+	if (step(operation->pkey_ctx, plain, &length, in, in_length) <= 0)
+		rv = mech_failed(invalid);
 	else if (length > *out_length)
 		rv = CKR_BUFFER_TOO_SMALL;
 	else
 		memcpy(out, plain, length);
-	if (rv != CKR_ENCRYPTED_DATA_INVALID)
+	if (rv != invalid)
 		*out_length = length;
 	OPENSSL_cleanse(plain, sizeof(plain));
 	return rv;
+}
+
+static CK_RV decrypt(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		     uint8_t *out, size_t *out_length)
+{
+	if (in_length != modulus_bytes(operation))
+		return CKR_ENCRYPTED_DATA_LEN_RANGE;
+	return take_apart(operation, EVP_PKEY_decrypt, CKR_ENCRYPTED_DATA_INVALID, in, in_length,
+			  out, out_length);
+}
+
+static CK_RV recover(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		     uint8_t *out, size_t *out_length)
+{
+	if (in_length != modulus_bytes(operation))
+		return CKR_SIGNATURE_LEN_RANGE;
+	return take_apart(operation, EVP_PKEY_verify_recover, CKR_SIGNATURE_INVALID, in, in_length,
+			  out, out_length);
 }
 
 static CK_RV pkcs_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
@@ -108,13 +133,15 @@ static CK_RV pkcs_finish(struct mech_operation *operation, const uint8_t *in, si
 {
 	if (operation->use == MECH_DECRYPT)
 		return decrypt(operation, in, in_length, out, out_length);
+	if (operation->use == MECH_VERIFY_RECOVER)
+		return recover(operation, in, in_length, out, out_length);
 	if (*out_length < modulus_bytes(operation)) {
 		*out_length = modulus_bytes(operation);
 		return CKR_BUFFER_TOO_SMALL;
 	}
 	if (!operation->hash && in_length > modulus_bytes(operation) - PKCS1_OVERHEAD)
 		return CKR_DATA_LEN_RANGE;
-	if (operation->use == MECH_SIGN)
+	if (mech_is_private_use(operation->use))
 		return sign(operation, in, in_length, out, out_length);
 	return encrypt(operation, in, in_length, out, out_length);
 }
@@ -152,6 +179,78 @@ const struct mech_ops mech_rsa_pkcs_ops = {
 	.digest = true,
 };
 
+/* ---- X.509: no padding but zero bytes in front ---- */
+
+static CK_RV raw_begin(struct mech_operation *operation, const struct mechanism *mechanism)
+{
+	CK_RV rv;
+
+	(void)mechanism;
+	if (operation->prepared)
+		return CKR_OK;
+	rv = context_init(operation);
+	if (rv != CKR_OK)
+		return rv;
+	if (EVP_PKEY_CTX_set_rsa_padding(operation->pkey_ctx, RSA_NO_PADDING) <= 0)
+		return mech_failed(CKR_FUNCTION_FAILED);
+	operation->prepared = true;
+	return CKR_OK;
+}
+
+/* @in as a number of the modulus' length; one that is not below the modulus is no input (PKCS#11 3.2, 6.1.9). */
+static CK_RV raw_pad(const struct mech_operation *operation, const uint8_t *in, size_t in_length,
+		     uint8_t padded[MODULUS_MAX])
+{
+	const struct attribute *modulus = attributes_find(&operation->key->attributes, CKA_MODULUS);
+	size_t size = modulus_bytes(operation);
+
+	if (in_length > size)
+		return CKR_DATA_LEN_RANGE;
+	memset(padded, 0, size - in_length);
+	memcpy(padded + size - in_length, in, in_length);
+	if (memcmp(padded, modulus->value + modulus->length - size, size) >= 0)
+		return CKR_DATA_INVALID;
+	return CKR_OK;
+}
+
+static CK_RV raw_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			uint8_t *out, size_t *out_length)
+{
+	uint8_t padded[MODULUS_MAX];
+	CK_RV rv;
+
+	if (operation->use == MECH_DECRYPT)
+		return decrypt(operation, in, in_length, out, out_length);
+	if (operation->use == MECH_VERIFY_RECOVER)
+		return recover(operation, in, in_length, out, out_length);
+	rv = raw_pad(operation, in, in_length, padded);
+	if (rv == CKR_OK && mech_is_private_use(operation->use))
+		rv = sign(operation, padded, modulus_bytes(operation), out, out_length);
+	else if (rv == CKR_OK)
+		rv = encrypt(operation, padded, modulus_bytes(operation), out, out_length);
+	OPENSSL_cleanse(padded, sizeof(padded));
+	return rv;
+}
+
+static CK_RV raw_verify(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			const uint8_t *signature, size_t length)
+{
+	uint8_t padded[MODULUS_MAX];
+	CK_RV rv = raw_pad(operation, in, in_length, padded);
+
+	return rv == CKR_OK ? verify(operation, padded, modulus_bytes(operation), signature, length)
+			    : rv;
+}
+
+const struct mech_ops mech_rsa_raw_ops = {
+	.begin = raw_begin,
+	.finish = raw_finish,
+	.verify = raw_verify,
+	.size = rsa_size,
+	.hold_max = MECH_RAW_MAX,
+	.exact = true,
+};
+
 /* ---- PSS ---- */
 
 /* With a hash in the mechanism's name the parameters must name the same one. */
@@ -163,7 +262,7 @@ static CK_RV pss_parameters(const struct mechanism *mechanism, struct mech_param
 	params->hash =
 		mech_hash_find(hsm_fields_u64(mechanism->fields, HSM_FIELD_HASH, UINT64_MAX));
 	params->mgf = mech_hash_by_mgf(hsm_fields_u64(mechanism->fields, HSM_FIELD_MGF, 0));
-	if (!params->hash || !params->mgf || (named && named != params->hash) || salt > 512)
+	if (!params->hash || !params->mgf || (named && named != params->hash) || salt > MODULUS_MAX)
 		return CKR_MECHANISM_PARAM_INVALID;
 	params->length = (uint32_t)salt;
 	return CKR_OK;

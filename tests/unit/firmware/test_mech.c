@@ -466,7 +466,8 @@ static void test_every_row(void **state)
 		print_message("# %s\n", info->name);
 		if (flags & CKF_SIGN)
 			try_sign(info);
-		if (flags & CKF_ENCRYPT)
+		/* What comes out without padding is longer than what went in: test_mech_rsa.c */
+		if ((flags & CKF_ENCRYPT) && info->family != MECH_FAMILY_RSA_RAW)
 			try_encrypt(info);
 		if (flags & CKF_WRAP)
 			try_wrap(info);
