@@ -10,6 +10,8 @@
 #include "ihsm.h"
 
 #define SLICE	(HZ / 20)	/* how often a waiter looks whether the device is still there */
+#define EVENT_PAUSE	(HZ / 20)	/* between two events of the device */
+#define EVENT_RETRY	HZ		/* when there was no memory or no slot to ask for the next */
 
 /* Is it of use to go on waiting? A missed interrupt is made good here. */
 static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)
@@ -211,7 +213,9 @@ static void event_ended(struct ihsm_cmd *cmd)
 		ihsm_reset_later(ihsm, "the device asks for it");
 		return;
 	}
-	schedule_work(&ihsm->event_work);
+	ihsm_notice(ihsm, cmd->result & 0xff);
+	/* A device that has a lot to tell is not heard more often than this. */
+	schedule_delayed_work(&ihsm->event_work, EVENT_PAUSE);
 }
 
 /**
@@ -222,11 +226,14 @@ static void event_ended(struct ihsm_cmd *cmd)
  */
 void ihsm_event_work(struct work_struct *work)
 {
-	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, event_work);
+	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, event_work.work);
+	int err;
 
 	if (!ihsm_identify(ihsm))
 		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
-	ihsm_ask_events(ihsm);
+	err = ihsm_ask_events(ihsm);
+	if (err == -ENOMEM || err == -EBUSY)
+		schedule_delayed_work(&ihsm->event_work, EVENT_RETRY);
 }
 
 /**

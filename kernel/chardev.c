@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/ihsmN: one table of ioctls. What an ioctl needs, its sizes and its rights, is in the table.
+ * /dev/ihsmN: one table of ioctls. What an ioctl needs, its sizes and its rights, is in the table,
+ * and whether it comes by io_uring as well.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ihsm.h"
+#include "uring.h"
 
 union ioctl_buffer {
 	struct ihsm_info info;
 	struct ihsm_command command;
 	struct ihsm_reset reset;
+	struct ihsm_events events;
 };
 
 /* What the device said about itself goes to the program, from a copy: its memory may be slow. */
@@ -81,6 +85,16 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
 	return err;
 }
 
+static int ioctl_events(struct ihsm_context *context, void *buffer)
+{
+	struct ihsm_events *events = buffer;
+
+	if (events->flags || events->reserved)
+		return -EINVAL;
+	events->events = ihsm_notices(context, true);
+	return 0;
+}
+
 /**
  * struct ioctl_op - an ioctl
  * @cmd: its whole number
@@ -88,6 +102,7 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
  * @min_size: of its first version
  * @admin: needs CAP_SYS_ADMIN
  * @write: needs a file that is open for writing
+ * @uring: comes by io_uring as well
  * @execute: with @size bytes, which go back to the caller on success
  */
 struct ioctl_op {
@@ -96,6 +111,7 @@ struct ioctl_op {
 	u32 min_size;
 	bool admin;
 	bool write;
+	bool uring;
 	int (*execute)(struct ihsm_context *context, void *buffer);
 };
 
@@ -110,6 +126,7 @@ static const struct ioctl_op ioctl_ops[] = {
 		.size = sizeof(struct ihsm_command),
 		.min_size = offsetofend(struct ihsm_command, reserved),
 		.write = true,
+		.uring = true,
 		.execute = ioctl_command,
 	}, {
 		.cmd = IHSM_IOC_RESET,
@@ -118,6 +135,11 @@ static const struct ioctl_op ioctl_ops[] = {
 		.admin = true,
 		.write = true,
 		.execute = ioctl_reset,
+	}, {
+		.cmd = IHSM_IOC_EVENTS,
+		.size = sizeof(struct ihsm_events),
+		.min_size = offsetofend(struct ihsm_events, reserved),
+		.execute = ioctl_events,
 	},
 };
 
@@ -132,6 +154,23 @@ static const struct ioctl_op *find_op(unsigned int cmd)
 	return NULL;
 }
 
+/* May this file's user do this? Then take over the structure, read once. Return: 0 or an errno. */
+static int take_argument(const struct file *file, const struct ioctl_op *op, void __user *user,
+			 union ioctl_buffer *buffer, u32 *size)
+{
+	if (op->write && !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (op->admin && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(*size, (u32 __user *)user))
+		return -EFAULT;
+	if (*size < op->min_size)
+		return -EINVAL;
+	if (*size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(buffer, op->size, user, *size);
+}
+
 static long ihsm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_op *op = find_op(cmd);
@@ -142,22 +181,59 @@ static long ihsm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (!op)
 		return -ENOTTY;
-	if (op->write && !(file->f_mode & FMODE_WRITE))
-		return -EBADF;
-	if (op->admin && !capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < op->min_size)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	err = copy_struct_from_user(&buffer, op->size, user, size);
+	err = take_argument(file, op, user, &buffer, &size);
 	if (!err)
 		err = op->execute(file->private_data, &buffer);
 	if (err)
 		return err;
 	return copy_to_user(user, &buffer, min(size, op->size)) ? -EFAULT : 0;
+}
+
+/*
+ * The entry is shared with the program: what is used of it is read once, here. cmd_op was
+ * taken over by the core.
+ */
+static int ihsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
+{
+	const struct ihsm_uring *entry;
+	const struct ioctl_op *op;
+	union ioctl_buffer buffer = {};
+	struct ihsm_uring request;
+	void __user *user;
+	u32 size;
+	int err;
+
+	if (issue_flags & IHSM_URING_CANCEL)
+		return ihsm_uring_cancel(ioucmd);
+	op = find_op(ioucmd->cmd_op);
+	if (!op || !op->uring)
+		return -ENOTTY;
+	entry = ihsm_uring_entry(ioucmd);
+	request.command = READ_ONCE(entry->command);
+	request.flags = READ_ONCE(entry->flags);
+	request.reserved = READ_ONCE(entry->reserved);
+	if (request.flags || request.reserved)
+		return -EINVAL;
+	user = u64_to_user_ptr(request.command);
+	err = take_argument(ioucmd->file, op, user, &buffer, &size);
+	if (err)
+		return err;
+	return ihsm_uring_command(ioucmd, ioucmd->file->private_data, &buffer.command, user,
+				  min(size, op->size), issue_flags);
+}
+
+static __poll_t ihsm_poll(struct file *file, poll_table *wait)
+{
+	struct ihsm_context *context = file->private_data;
+	struct ihsm_device *ihsm = context->ihsm;
+	__poll_t mask = 0;
+
+	poll_wait(file, &ihsm->state_wait, wait);
+	if (ihsm_notices(context, false))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD)
+		mask |= EPOLLHUP | EPOLLERR;
+	return mask;
 }
 
 static int ihsm_open(struct inode *inode, struct file *file)
@@ -183,4 +259,7 @@ const struct file_operations ihsm_fops = {
 	.release = ihsm_release,
 	.unlocked_ioctl = ihsm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = ihsm_uring_cmd,
+	.uring_cmd_iopoll = ihsm_uring_poll,
+	.poll = ihsm_poll,
 };

@@ -14,6 +14,7 @@
 #define MIN_MESSAGE		64U
 #define MIN_CLASS_MS		100U
 #define MAX_CLASS_MS		600000U
+#define MAX_TIMEOUT_MS		30000U	/* unbinding waits so long at worst */
 
 static unsigned int cap_field(u64 cap, unsigned int shift, u64 mask)
 {
@@ -43,7 +44,7 @@ int ihsm_check_cap(u64 cap, struct ihsm_limits *limits)
 	limits->queues = queues;
 	limits->vectors = min_t(unsigned int, vectors, IHSM_MAX_VECTORS);
 	limits->dma_bits = bits;
-	limits->timeout_ms = (timeout + 1) * 500;
+	limits->timeout_ms = min((timeout + 1) * 500, MAX_TIMEOUT_MS);
 	limits->shadow = cap & IHSM_CAP_SHADOW;
 	return 0;
 }

@@ -18,7 +18,7 @@
  * @queues: I/O queue pairs
  * @vectors: interrupt vectors
  * @dma_bits: width of a bus address
- * @timeout_ms: longest time that enabling or a reset takes
+ * @timeout_ms: longest time that enabling or a reset takes, at most half a minute
  * @shadow: shadow doorbells are there
  */
 struct ihsm_limits {

@@ -49,13 +49,24 @@ static size_t small(u32 len)
 	return len <= IHSM_ROOM ? len : 0;
 }
 
-/* The command with all that it needs, but nothing of the device yet */
-static struct ihsm_cmd *prepare(struct ihsm_context *context, const struct ihsm_command *command)
+/**
+ * ihsm_command_prepare() - the command with all that it needs, but nothing of the device yet
+ * @context: of the open file
+ * @command: what the program asks for, in the driver's memory
+ *
+ * Return: the command, for ihsm_cmd_free(), or an error pointer.
+ */
+struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
+				      const struct ihsm_command *command)
 {
 	u32 out_len = min(command->out_len, context->max_message);
 	struct ihsm_cmd *cmd;
+	u32 time_class;
 	int err;
 
+	err = ihsm_check_command(command, context->max_message);
+	if (err)
+		return ERR_PTR(err);
 	cmd = ihsm_cmd_alloc(IHSM_IO_MESSAGE, small(command->in_len) + small(out_len));
 	if (!cmd)
 		return ERR_PTR(-ENOMEM);
@@ -63,6 +74,8 @@ static struct ihsm_cmd *prepare(struct ihsm_context *context, const struct ihsm_
 	cmd->generation = context->generation;
 	cmd->in_len = command->in_len;
 	cmd->out_len = out_len;
+	time_class = array_index_nospec(command->time_class, IHSM_TIME_CLASSES);
+	cmd->weight_ms = READ_ONCE(context->ihsm->class_ms[time_class]);
 	err = copy_in(cmd, command);
 	if (!err)
 		err = make_room(cmd);
@@ -72,9 +85,30 @@ static struct ihsm_cmd *prepare(struct ihsm_context *context, const struct ihsm_
 	return ERR_PTR(err);
 }
 
-static int send(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
+/**
+ * ihsm_command_place() - a slot for a prepared command, on the queue of this processor
+ * @ihsm: device; the gate is held
+ * @cmd: prepared
+ * @wait: until there is one; else -EAGAIN
+ *
+ * Return: as ihsm_cmd_place().
+ */
+int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait)
 {
 	struct ihsm_queue *queue = ihsm->queue[ihsm->cpu_queue[raw_smp_processor_id()]];
+
+	return wait ? ihsm_cmd_place(queue, cmd) : ihsm_cmd_try_place(queue, cmd);
+}
+
+/**
+ * ihsm_command_submit() - give a command that has a slot to the device
+ * @ihsm: device; the gate is held
+ * @cmd: placed
+ *
+ * Return: 0, or a negative errno; then nothing of the device is held.
+ */
+int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
+{
 	int err = 0;
 
 	if (cmd->large_in.pages)
@@ -82,14 +116,9 @@ static int send(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 	if (!err && cmd->large_out.pages)
 		err = ihsm_payload_map(ihsm, &cmd->large_out);
 	if (!err)
-		err = ihsm_cmd_place(queue, cmd);
-	if (!err)
 		err = ihsm_cmd_submit(cmd);
-	if (!err)
-		return 0;
-	ihsm_payload_unmap(ihsm, &cmd->large_in);
-	ihsm_payload_unmap(ihsm, &cmd->large_out);
-	ihsm_cmd_finish(cmd);
+	if (err)
+		ihsm_cmd_finish(cmd);
 	return err;
 }
 
@@ -110,16 +139,29 @@ static bool poll_answer(struct ihsm_cmd *cmd)
 	return true;
 }
 
+/**
+ * ihsm_command_error() - how a command ended
+ * @cmd: has ended
+ *
+ * Return: 0 when the device answered, else a negative errno.
+ */
+int ihsm_command_error(const struct ihsm_cmd *cmd)
+{
+	if (!cmd->error && cmd->timed_out && cmd->status == IHSM_SC_ABORTED)
+		return -ETIMEDOUT;
+	return cmd->error;
+}
+
 /*
  * There and back, with the gate held. @gone is set when the process was killed and the command
  * is not ours any more.
  */
 static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_class, bool *gone)
 {
-	int err;
+	int err = ihsm_command_place(ihsm, cmd, true);
 
-	cmd->weight_ms = ihsm->class_ms[array_index_nospec(time_class, IHSM_TIME_CLASSES)];
-	err = send(ihsm, cmd);
+	if (!err)
+		err = ihsm_command_submit(ihsm, cmd);
 	if (err)
 		return err;
 	if (time_class != IHSM_TIME_SHORT || !poll_answer(cmd)) {
@@ -131,12 +173,17 @@ static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_cla
 		}
 	}
 	ihsm_cmd_finish(cmd);
-	if (!cmd->error && cmd->timed_out && cmd->status == IHSM_SC_ABORTED)
-		return -ETIMEDOUT;
-	return cmd->error;
+	return ihsm_command_error(cmd);
 }
 
-static int copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command)
+/**
+ * ihsm_command_copy_out() - the device's answer for the program
+ * @cmd: was answered
+ * @command: gets the answer's status and length; says where the answer goes
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ihsm_command_copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command)
 {
 	void __user *to = u64_to_user_ptr(command->out);
 
@@ -165,10 +212,7 @@ int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 	bool gone = false;
 	int err;
 
-	err = ihsm_check_command(command, context->max_message);
-	if (err)
-		return err;
-	cmd = prepare(context, command);
+	cmd = ihsm_command_prepare(context, command);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 	err = ihsm_enter(ihsm);
@@ -182,7 +226,7 @@ int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 	if (gone)
 		return err;
 	if (!err)
-		err = copy_out(cmd, command);
+		err = ihsm_command_copy_out(cmd, command);
 	ihsm_cmd_free(cmd);
 	return err;
 }

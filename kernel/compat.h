@@ -7,9 +7,45 @@
 #define IHSM_COMPAT_H
 
 #include <linux/slab.h>
+#include <linux/version.h>
 
 #ifndef kzalloc_obj
 #define kzalloc_obj(obj, gfp) kzalloc(sizeof(obj), gfp)
+#endif
+
+/* io_uring: what kernel/uring.h has for the newest kernel */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define IHSM_URING_COMPAT
+#include <linux/io_uring.h>
+#include <linux/ihsm.h>
+
+/* Nobody is told that a ring ends: its commands run to their end. */
+#define IHSM_URING_CANCEL	0
+#define IHSM_URING_ENTRY(ioucmd)	((ioucmd)->cmd)
+#define io_uring_cmd_mark_cancelable(ioucmd, flags)	do { } while (0)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define IHSM_URING_COMPAT
+#include <linux/io_uring/cmd.h>
+#include <linux/ihsm.h>
+
+#define IHSM_URING_CANCEL	IO_URING_F_CANCEL
+#define IHSM_URING_ENTRY(ioucmd)	io_uring_sqe_cmd((ioucmd)->sqe)
+#endif
+
+#ifdef IHSM_URING_COMPAT
+#define IHSM_URING_CALLBACK(name)	void name(struct io_uring_cmd *called, unsigned int flags)
+#define IHSM_URING_CALLED()		called
+#define IHSM_URING_CALLED_FLAGS()	flags
+
+static inline const struct ihsm_uring *ihsm_uring_entry(const struct io_uring_cmd *ioucmd)
+{
+	return IHSM_URING_ENTRY(ioucmd);
+}
+
+static inline void ihsm_uring_done(struct io_uring_cmd *ioucmd, int result, unsigned int flags)
+{
+	io_uring_cmd_done(ioucmd, result, 0, flags);
+}
 #endif
 
 #endif /* IHSM_COMPAT_H */

@@ -37,20 +37,34 @@ void ihsm_leave(struct ihsm_device *ihsm)
 	up_read(&ihsm->gate);
 }
 
-/* A reset that is under way is waited for: it ends soon, one way or the other. */
+static bool reset_since(struct ihsm_device *ihsm, u32 generation)
+{
+	return READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING ||
+	       READ_ONCE(ihsm->generation) != generation;
+}
+
+/*
+ * A reset that is under way is waited for: it ends soon, one way or the other. One that came
+ * in between took what we asked for with it; then we ask again.
+ */
 static int create(struct ihsm_context *context)
 {
 	struct ihsm_device *ihsm = context->ihsm;
+	u32 generation;
 	int err;
 
-	err = wait_event_killable(ihsm->state_wait,
-				  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
-	if (err)
-		return err;
-	if (READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
-		return -ENODEV;
-	context->max_message = READ_ONCE(ihsm->max_message);
-	return ihsm_create_context(ihsm, &context->id, &context->generation);
+	do {
+		err = wait_event_killable(ihsm->state_wait,
+					  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
+		if (err)
+			return err;
+		generation = READ_ONCE(ihsm->generation);
+		if (READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD)
+			return -ENODEV;
+		context->max_message = READ_ONCE(ihsm->max_message);
+		err = ihsm_create_context(ihsm, &context->id, &context->generation);
+	} while (err && reset_since(ihsm, generation));
+	return err;
 }
 
 /**
@@ -78,6 +92,8 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	if (err)
 		goto free;
 	get_device(&ihsm->dev);
+	/* What happened before is no news. */
+	ihsm_notices(context, true);
 	return context;
 free:
 	kfree(context);

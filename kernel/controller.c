@@ -89,7 +89,8 @@ static int take_identity(struct ihsm_device *ihsm)
 	mutex_lock(&ihsm->identify_lock);
 	WRITE_ONCE(ihsm->max_message, ihsm_max_message(le32_to_cpu(ihsm->identify.max_message)));
 	for (i = 0; i < IHSM_TIME_CLASSES; i++)
-		ihsm->class_ms[i] = ihsm_class_limit(le32_to_cpu(ihsm->identify.class_ms[i]));
+		WRITE_ONCE(ihsm->class_ms[i],
+			   ihsm_class_limit(le32_to_cpu(ihsm->identify.class_ms[i])));
 	mutex_unlock(&ihsm->identify_lock);
 	WRITE_ONCE(ihsm->epoch, readl(ihsm->regs + IHSM_REG_EPOCH));
 	return ihsm->max_message ? 0 : -EPROTO;
@@ -129,7 +130,8 @@ int ihsm_start(struct ihsm_device *ihsm)
 	}
 	/* Not before it was seen to stop: what it had from us may be somebody else's by now. */
 	pci_set_master(ihsm->pdev);
-	ihsm->generation += ihsm->generation == U32_MAX ? 2 : 1;
+	/* Zero is nobody's. */
+	WRITE_ONCE(ihsm->generation, ihsm->generation == U32_MAX ? 1 : ihsm->generation + 1);
 	ihsm_queue_start(ihsm->queue[0], ihsm->generation);
 	err = enable(ihsm);
 	if (!err)

@@ -3,8 +3,9 @@
  * The driver inside, file by file. It moves opaque messages between programs and an
  * integrated HSM (Documentation/driver.rst; the device is Documentation/hardware.rst).
  *
- * Locks, outer first: gate, control, queue->lock, state_lock. Neither programs' memory nor the
- * device is waited for with a lock other than gate (for reading) and control held.
+ * Locks, outer first: gate, control, queue->lock, state_lock. identify_lock is a leaf under gate or
+ * control. Neither programs' memory nor the device is waited for with a lock other than gate (for
+ * reading) and control held.
  */
 #ifndef IHSM_H
 #define IHSM_H
@@ -32,6 +33,8 @@
 
 struct ihsm_device;
 struct ihsm_queue;
+struct io_comp_batch;
+struct io_uring_cmd;
 
 /* ---- dma.c: payloads ---- */
 
@@ -86,11 +89,16 @@ void ihsm_payload_free(struct ihsm_payload *payload);
  * @forever: it may take as long as it likes
  * @abandoned: nobody waits, or nobody waits any more; when it has ended it goes to the orphans
  * @ended: what is done with it there, in process context, before it is freed; may be NULL
+ * @landed: of a command that nobody waits for and that is not abandoned: called when it has ended and its
+ *	slot is free again, in any context and without a lock; it is @landed's then
+ * @silent: with @landed: no interrupt is wanted, somebody polls
+ * @aborted: the device was asked once to drop it
+ * @private: of @landed
  * @done: for callers who wait
  * @error: 0 when the device answered
  * @status: then its status
  * @result: then its result; at most @out_len
- * @orphan: in the device's list of abandoned commands that have ended
+ * @orphan: in the device's list of abandoned commands that have ended, or the queue's of @landed ones
  * @bounce: freed with the command
  */
 struct ihsm_cmd {
@@ -115,6 +123,10 @@ struct ihsm_cmd {
 	bool forever;
 	bool abandoned;
 	void (*ended)(struct ihsm_cmd *cmd);
+	void (*landed)(struct ihsm_cmd *cmd);
+	bool silent;
+	bool aborted;
+	void *private;
 	struct completion done;
 	int error;
 	u16 status;
@@ -167,6 +179,7 @@ struct ihsm_slot {
  * @timeouts: commands that were overdue
  * @missed: completions that were there and nobody was told
  * @bogus: completions that made no sense
+ * @landed: commands that have ended and whose @landed is to be called
  * @slot: the slots
  */
 struct ihsm_queue {
@@ -197,6 +210,7 @@ struct ihsm_queue {
 	u64 timeouts;
 	u64 missed;
 	u64 bogus;
+	struct llist_head landed;
 	struct ihsm_slot slot[IHSM_SLOTS];
 };
 
@@ -208,11 +222,13 @@ void ihsm_queue_fail(struct ihsm_queue *queue, int error);
 struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce);
 void ihsm_cmd_free(struct ihsm_cmd *cmd);
 int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
+int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
 int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
 int ihsm_cmd_submit(struct ihsm_cmd *cmd);
 void ihsm_cmd_finish(struct ihsm_cmd *cmd);
 void ihsm_cmd_listen(struct ihsm_cmd *cmd);
 bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort);
+void ihsm_cmd_abort(struct ihsm_cmd *cmd);
 bool ihsm_queue_overdue(struct ihsm_queue *queue);
 bool ihsm_queue_ready(struct ihsm_queue *queue);
 unsigned int ihsm_queue_poll(struct ihsm_queue *queue);
@@ -266,6 +282,7 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @orphan_work: cleans up after abandoned commands
  * @event_work: looks what happened; waits for admin commands, so it is not on @wq
  * @orphans: those
+ * @notice: how often each event happened; under @state_lock
  */
 struct ihsm_device {
 	struct device dev;
@@ -300,8 +317,9 @@ struct ihsm_device {
 	struct delayed_work watch;
 	struct work_struct reset_work;
 	struct work_struct orphan_work;
-	struct work_struct event_work;
+	struct delayed_work event_work;
 	struct llist_head orphans;
+	u32 notice[IHSM_NOTICES];
 };
 
 /* ---- controller.c: registers, starting and stopping ---- */
@@ -347,12 +365,14 @@ unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
  * @id: the device's id, with the epoch
  * @generation: start of the device that it belongs to
  * @max_message: of that start
+ * @seen: events that its program was told of; under @state_lock of @ihsm
  */
 struct ihsm_context {
 	struct ihsm_device *ihsm;
 	u64 id;
 	u32 generation;
 	u32 max_message;
+	u32 seen[IHSM_NOTICES];
 };
 
 struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm);
@@ -362,7 +382,27 @@ void ihsm_leave(struct ihsm_device *ihsm);
 
 /* ---- command.c: a program's message there and back ---- */
 
+struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
+				      const struct ihsm_command *command);
+int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait);
+int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd);
+int ihsm_command_error(const struct ihsm_cmd *cmd);
+int ihsm_command_copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command);
 int ihsm_command(struct ihsm_context *context, struct ihsm_command *command);
+
+/* ---- uring.c: the same by io_uring ---- */
+
+int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
+		       const struct ihsm_command *command, void __user *user, u32 size,
+		       unsigned int issue_flags);
+int ihsm_uring_cancel(struct io_uring_cmd *ioucmd);
+int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
+		    unsigned int poll_flags);
+
+/* ---- notice.c: what happened, for those who wait in poll() ---- */
+
+void ihsm_notice(struct ihsm_device *ihsm, unsigned int event);
+u32 ihsm_notices(struct ihsm_context *context, bool take);
 
 /* ---- chardev.c, sysfs.c ---- */
 

@@ -103,6 +103,10 @@ static void test_cap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limits.vectors, IHSM_MAX_VECTORS);
 	KUNIT_EXPECT_EQ(test, limits.dma_bits, 64);
 	KUNIT_EXPECT_EQ(test, limits.timeout_ms, 5500);
+	KUNIT_EXPECT_EQ(test, ihsm_check_cap(cap(12, 63, 59, 64, 200), &limits), 0);
+	KUNIT_EXPECT_EQ(test, limits.timeout_ms, 30000);
+	KUNIT_EXPECT_EQ(test, ihsm_check_cap(cap(12, 63, 255, 64, 200), &limits), 0);
+	KUNIT_EXPECT_EQ(test, limits.timeout_ms, 30000);
 	KUNIT_EXPECT_FALSE(test, limits.shadow);
 	KUNIT_ASSERT_EQ(test, ihsm_check_cap(cap(1, 1, 0, 32, 1) | IHSM_CAP_SHADOW, &limits), 0);
 	KUNIT_EXPECT_EQ(test, limits.sq_log2, 1);
@@ -234,7 +238,7 @@ static int fake_init(struct kunit *test)
 	init_llist_head(&fake->ihsm.orphans);
 	INIT_WORK(&fake->ihsm.orphan_work, ihsm_orphan_work);
 	INIT_WORK(&fake->ihsm.reset_work, no_work);
-	INIT_WORK(&fake->ihsm.event_work, no_work);
+	INIT_DELAYED_WORK(&fake->ihsm.event_work, no_work);
 	fake->ihsm.wq = alloc_ordered_workqueue("ihsm-test", 0);
 	KUNIT_ASSERT_NOT_NULL(test, fake->ihsm.wq);
 	fake->ihsm.state = IHSM_DRIVER_LIVE;
@@ -523,7 +527,7 @@ static void test_event(struct kunit *test)
 			  i ? 0 : IHSM_EVENT_PARTITIONS, IHSM_SC_SUCCESS);
 	KUNIT_EXPECT_EQ(test, ihsm_queue_poll(queue), queue->slots);
 	flush_workqueue(fake->ihsm.wq);
-	flush_work(&fake->ihsm.event_work);
+	flush_delayed_work(&fake->ihsm.event_work);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(queue->free, queue->slots), queue->slots);
 	KUNIT_EXPECT_EQ(test, fake->ihsm.state, IHSM_DRIVER_LIVE);
 }

@@ -45,7 +45,7 @@ static void init_device(struct ihsm_device *ihsm, struct pci_dev *pdev)
 	INIT_DELAYED_WORK(&ihsm->watch, ihsm_watch_work);
 	INIT_WORK(&ihsm->reset_work, ihsm_reset_work);
 	INIT_WORK(&ihsm->orphan_work, ihsm_orphan_work);
-	INIT_WORK(&ihsm->event_work, ihsm_event_work);
+	INIT_DELAYED_WORK(&ihsm->event_work, ihsm_event_work);
 }
 
 static struct ihsm_device *alloc_device(struct pci_dev *pdev)
@@ -82,6 +82,8 @@ static int map_registers(struct ihsm_device *ihsm)
 	struct pci_dev *pdev = ihsm->pdev;
 	int err;
 
+	/* A former user may have left it running: it is stopped first, see ihsm_start(). */
+	pci_clear_master(pdev);
 	err = pci_enable_device_mem(pdev);
 	if (err)
 		return err;
@@ -93,7 +95,6 @@ static int map_registers(struct ihsm_device *ihsm)
 		ihsm->regs = pci_iomap(pdev, IHSM_BAR_REGS, IHSM_BAR_REGS_SIZE);
 	if (!ihsm->regs)
 		goto release;
-	pci_set_master(pdev);
 	return 0;
 release:
 	pci_release_mem_regions(pdev);
@@ -123,7 +124,7 @@ static void tear_down(struct ihsm_device *ihsm)
 	}
 	/* One leads to the next. */
 	flush_work(&ihsm->orphan_work);
-	cancel_work_sync(&ihsm->event_work);
+	cancel_delayed_work_sync(&ihsm->event_work);
 	cancel_delayed_work_sync(&ihsm->watch);
 	/* What is queued still runs: orphans are freed here. */
 	destroy_workqueue(ihsm->wq);

@@ -96,8 +96,9 @@ static bool try_slot(struct ihsm_queue *queue, struct ihsm_cmd *cmd, int *err)
  * @queue: where it is to run
  * @cmd: without a slot
  *
- * May sleep until there is one; on the admin queue not longer than a lost command is waited for,
- * and whether the process is killed or not, so that what a dying process owns is given back.
+ * Sleeps until there is one. On an I/O queue the wait ends with the process. On the admin queue it does
+ * not, so that what a dying process owns is given back; it is bounded there, since a command that
+ * is lost leads to a reset.
  * Return: 0, -ERESTARTSYS when the process is killed, -ESTALE when the device was restarted since
  * the command's context was made, -ENODEV when it does not run.
  */
@@ -111,6 +112,20 @@ int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 	else
 		wait_event(queue->slot_wait, try_slot(queue, cmd, &err));
 	return killed ? killed : err;
+}
+
+/**
+ * ihsm_cmd_try_place() - get a slot for a command, if there is one
+ * @queue: where it is to run
+ * @cmd: without a slot
+ *
+ * Does not sleep. Return: 0, -EAGAIN when there is none, else as ihsm_cmd_place().
+ */
+int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
+{
+	int err;
+
+	return try_slot(queue, cmd, &err) ? err : -EAGAIN;
 }
 
 /* How much of a half of the slot's buffer a command has used: its bytes, or its list */
@@ -139,142 +154,12 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 	memzero_explicit(slot->room + IHSM_ROOM, room_used(&cmd->large_out, cmd->out_len));
 	ihsm_payload_unmap(queue->ihsm, &cmd->large_in);
 	ihsm_payload_unmap(queue->ihsm, &cmd->large_out);
-	cmd->slot = NULL;
 
 	spin_lock_irqsave(&queue->lock, flags);
+	cmd->slot = NULL;
 	__set_bit(slot - queue->slot, queue->free);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	wake_up(&queue->slot_wait);
-}
-
-/* ---- submission ---- */
-
-/* Where the device reads: the slot, a list of segments in it, or what an admin command names */
-static void set_input(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
-{
-	struct ihsm_slot *slot = cmd->slot;
-
-	sqe->in_len = cpu_to_le32(cmd->in_len);
-	if (cmd->large_in.mapped) {
-		sqe->flags |= IHSM_SQE_IN_SEGMENTS;
-		sqe->in_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_in, slot->room));
-		sqe->in_addr = cpu_to_le64(slot->dma);
-	} else if (cmd->in) {
-		memcpy(slot->room, cmd->in, cmd->in_len);
-		sqe->in_addr = cpu_to_le64(slot->dma);
-	} else {
-		sqe->in_addr = cpu_to_le64(cmd->in_addr);
-	}
-}
-
-static void set_output(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
-{
-	struct ihsm_slot *slot = cmd->slot;
-
-	sqe->out_len = cpu_to_le32(cmd->out_len);
-	if (cmd->large_out.mapped) {
-		sqe->flags |= IHSM_SQE_OUT_SEGMENTS;
-		sqe->out_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_out,
-								      slot->room + IHSM_ROOM));
-		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
-	} else if (cmd->out) {
-		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
-	} else {
-		sqe->out_addr = cpu_to_le64(cmd->out_addr);
-	}
-}
-
-static void build_entry(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
-{
-	unsigned int i;
-
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = cmd->opcode;
-	sqe->context = cpu_to_le64(cmd->context);
-	set_input(cmd, sqe);
-	set_output(cmd, sqe);
-	for (i = 0; i < ARRAY_SIZE(sqe->arg); i++)
-		sqe->arg[i] = cpu_to_le32(cmd->arg[i]);
-}
-
-/* With the lock held. No register is read, and written only when the device asked. */
-static void publish(struct ihsm_queue *queue, const struct ihsm_sqe *sqe)
-{
-	u32 tail = queue->sq_tail++;
-
-	queue->sq[tail & ((1U << queue->sq_log2) - 1)] = *sqe;
-	if (!queue->host) {
-		/* writel() orders the entry before the doorbell. */
-		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
-		return;
-	}
-	dma_wmb();
-	WRITE_ONCE(queue->host->sq_tail, cpu_to_le32(tail + 1));
-	/* The tail is visible before the wish is read: one side sees the other. */
-	mb();
-	if (ihsm_ring_wants(le32_to_cpu(READ_ONCE(queue->device->sq_event)), tail, tail + 1))
-		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
-}
-
-/**
- * ihsm_cmd_submit() - give a command to the device
- * @cmd: with a slot; its payloads mapped
- *
- * Does not sleep. From success on, @cmd belongs to the queue until its complete() is called.
- * Return: 0, -ESTALE or -ENODEV as ihsm_cmd_place(); the slot is still the caller's then.
- */
-int ihsm_cmd_submit(struct ihsm_cmd *cmd)
-{
-	struct ihsm_queue *queue = cmd->queue;
-	struct ihsm_slot *slot = cmd->slot;
-	struct ihsm_sqe sqe;
-	unsigned long flags;
-	int err = 0;
-
-	build_entry(cmd, &sqe);
-	if (cmd->large_in.mapped && !sqe.in_segments)
-		return -EMSGSIZE;
-	if (cmd->large_out.mapped && !sqe.out_segments)
-		return -EMSGSIZE;
-	cmd->deadline = jiffies + ihsm_time_limit(queue->ihsm, cmd->weight_ms);
-
-	spin_lock_irqsave(&queue->lock, flags);
-	if (!queue->running) {
-		err = cmd->generation ? -ESTALE : -ENODEV;
-	} else if (cmd->generation && cmd->generation != queue->generation) {
-		err = -ESTALE;
-	} else {
-		cmd->generation = queue->generation;
-		slot->generation++;
-		slot->cmd = cmd;
-		sqe.cid = cpu_to_le16(ihsm_tag(slot - queue->slot, slot->generation));
-		queue->submitted++;
-		atomic_add(cmd->weight_ms, &queue->ihsm->load_ms);
-		publish(queue, &sqe);
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return err;
-}
-
-/**
- * ihsm_cmd_send() - give a command to the device that nobody waits for
- * @queue: where it is to run
- * @cmd: its @ended is called when it has ended; it is freed then, and at once on failure
- *
- * Does not sleep. Return: 0, -EBUSY when there is no slot, else as ihsm_cmd_submit().
- */
-int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
-{
-	int err;
-
-	if (!try_slot(queue, cmd, &err))
-		err = -EBUSY;
-	cmd->abandoned = true;
-	if (!err)
-		err = ihsm_cmd_submit(cmd);
-	if (err)
-		ihsm_cmd_free(cmd);
-	return err;
 }
 
 /* ---- completion; with the lock held ---- */
@@ -293,7 +178,10 @@ static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 		queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
 		return;
 	}
-	complete(&cmd->done);
+	if (cmd->landed)
+		llist_add(&cmd->orphan, &queue->landed);
+	else
+		complete(&cmd->done);
 }
 
 /*
@@ -397,6 +285,159 @@ static unsigned int reap_and_arm(struct ihsm_queue *queue)
 	return total;
 }
 
+/*
+ * Without the lock: commands that have ended and that nobody waits for go on. Whoever may end
+ * commands comes here afterwards; each command is taken by one of them.
+ */
+static void land(struct ihsm_queue *queue)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&queue->landed));
+	struct ihsm_cmd *cmd, *next;
+
+	llist_for_each_entry_safe(cmd, next, list, orphan) {
+		ihsm_cmd_finish(cmd);
+		cmd->landed(cmd);
+	}
+}
+
+/* ---- submission ---- */
+
+/* Where the device reads: the slot, a list of segments in it, or what an admin command names */
+static void set_input(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
+{
+	struct ihsm_slot *slot = cmd->slot;
+
+	sqe->in_len = cpu_to_le32(cmd->in_len);
+	if (cmd->large_in.mapped) {
+		sqe->flags |= IHSM_SQE_IN_SEGMENTS;
+		sqe->in_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_in, slot->room));
+		sqe->in_addr = cpu_to_le64(slot->dma);
+	} else if (cmd->in) {
+		memcpy(slot->room, cmd->in, cmd->in_len);
+		sqe->in_addr = cpu_to_le64(slot->dma);
+	} else {
+		sqe->in_addr = cpu_to_le64(cmd->in_addr);
+	}
+}
+
+static void set_output(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
+{
+	struct ihsm_slot *slot = cmd->slot;
+
+	sqe->out_len = cpu_to_le32(cmd->out_len);
+	if (cmd->large_out.mapped) {
+		sqe->flags |= IHSM_SQE_OUT_SEGMENTS;
+		sqe->out_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_out,
+								      slot->room + IHSM_ROOM));
+		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
+	} else if (cmd->out) {
+		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
+	} else {
+		sqe->out_addr = cpu_to_le64(cmd->out_addr);
+	}
+}
+
+static void build_entry(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
+{
+	unsigned int i;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = cmd->opcode;
+	sqe->context = cpu_to_le64(cmd->context);
+	set_input(cmd, sqe);
+	set_output(cmd, sqe);
+	for (i = 0; i < ARRAY_SIZE(sqe->arg); i++)
+		sqe->arg[i] = cpu_to_le32(cmd->arg[i]);
+}
+
+/* With the lock held. No register is read, and written only when the device asked. */
+static void publish(struct ihsm_queue *queue, const struct ihsm_sqe *sqe)
+{
+	u32 tail = queue->sq_tail++;
+
+	queue->sq[tail & ((1U << queue->sq_log2) - 1)] = *sqe;
+	if (!queue->host) {
+		/* writel() orders the entry before the doorbell. */
+		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
+		return;
+	}
+	dma_wmb();
+	WRITE_ONCE(queue->host->sq_tail, cpu_to_le32(tail + 1));
+	/* The tail is visible before the wish is read: one side sees the other. */
+	mb();
+	if (ihsm_ring_wants(le32_to_cpu(READ_ONCE(queue->device->sq_event)), tail, tail + 1))
+		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
+}
+
+/**
+ * ihsm_cmd_submit() - give a command to the device
+ * @cmd: with a slot; its payloads mapped
+ *
+ * Does not sleep. From success on @cmd is the queue's, until its @done is complete, its @landed is called, or,
+ * abandoned, for good.
+ * Return: 0, -ESTALE or -ENODEV as ihsm_cmd_place(); the slot is still the caller's then.
+ */
+int ihsm_cmd_submit(struct ihsm_cmd *cmd)
+{
+	struct ihsm_queue *queue = cmd->queue;
+	struct ihsm_slot *slot = cmd->slot;
+	struct ihsm_sqe sqe;
+	unsigned long flags;
+	int err = 0;
+
+	build_entry(cmd, &sqe);
+	if (cmd->large_in.mapped && !sqe.in_segments)
+		return -EMSGSIZE;
+	if (cmd->large_out.mapped && !sqe.out_segments)
+		return -EMSGSIZE;
+	cmd->deadline = jiffies + ihsm_time_limit(queue->ihsm, cmd->weight_ms);
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!queue->running) {
+		err = cmd->generation ? -ESTALE : -ENODEV;
+	} else if (cmd->generation && cmd->generation != queue->generation) {
+		err = -ESTALE;
+	} else {
+		cmd->generation = queue->generation;
+		slot->generation++;
+		slot->cmd = cmd;
+		sqe.cid = cpu_to_le16(ihsm_tag(slot - queue->slot, slot->generation));
+		queue->submitted++;
+		atomic_add(cmd->weight_ms, &queue->ihsm->load_ms);
+		publish(queue, &sqe);
+		if (cmd->landed && !cmd->silent) {
+			cmd->waited = true;
+			queue->waiters++;
+			reap_and_arm(queue);
+		}
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	land(queue);
+	return err;
+}
+
+/**
+ * ihsm_cmd_send() - give a command to the device that nobody waits for
+ * @queue: where it is to run
+ * @cmd: its @ended is called when it has ended; it is freed then, and at once on failure
+ *
+ * Does not sleep. Return: 0, -EBUSY when there is no slot, else as ihsm_cmd_submit().
+ */
+int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
+{
+	int err;
+
+	err = ihsm_cmd_try_place(queue, cmd);
+	cmd->abandoned = true;
+	if (!err)
+		err = ihsm_cmd_submit(cmd);
+	if (err == -EAGAIN)
+		err = -EBUSY;
+	if (err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
 /**
  * ihsm_queue_ready() - may there be a completion?
  * @queue: any
@@ -425,6 +466,7 @@ unsigned int ihsm_queue_poll(struct ihsm_queue *queue)
 	spin_lock_irqsave(&queue->lock, flags);
 	count = reap_and_arm(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
+	land(queue);
 	return count;
 }
 
@@ -444,6 +486,7 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 		reap_and_arm(queue);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
+	land(queue);
 }
 
 /**
@@ -471,6 +514,30 @@ bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 	if (with_device && abort)
 		ihsm_send_abort(queue->ihsm, queue->qid, tag);
 	return with_device;
+}
+
+/**
+ * ihsm_cmd_abort() - the device is asked to drop a command
+ * @cmd: one with @landed, which has not been called; its queue is there
+ *
+ * The command ends as ever, only sooner. A second request does nothing.
+ */
+void ihsm_cmd_abort(struct ihsm_cmd *cmd)
+{
+	struct ihsm_queue *queue = cmd->queue;
+	unsigned long flags;
+	bool ask;
+	u16 tag = 0;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	ask = cmd->slot && cmd->slot->cmd == cmd && !cmd->aborted;
+	if (ask) {
+		tag = ihsm_tag(cmd->slot - queue->slot, cmd->slot->generation);
+		cmd->aborted = true;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (ask && ihsm_send_abort(queue->ihsm, queue->qid, tag))
+		cmd->aborted = false;
 }
 
 /*
@@ -505,10 +572,15 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 	u16 tags[IHSM_SLOTS];
 	unsigned int count = 0;
 	bool hopeless = false;
+	unsigned int waiters, missed;
 	unsigned int i;
 
 	spin_lock_irq(&queue->lock);
-	queue->missed += reap_and_arm(queue);
+	/* Those who poll may be late: only a missing interrupt is a sign. */
+	waiters = queue->waiters;
+	missed = reap_and_arm(queue);
+	if (waiters)
+		queue->missed += missed;
 	/* Nonsense while the device was started: nobody could ask for a reset then. */
 	hopeless = !queue->running;
 	for (i = 0; i < queue->slots; i++) {
@@ -518,6 +590,7 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 			tags[count++] = ihsm_tag(i, slot->generation);
 	}
 	spin_unlock_irq(&queue->lock);
+	land(queue);
 	for (i = 0; i < count && !hopeless; i++)
 		ihsm_send_abort(queue->ihsm, queue->qid, tags[i]);
 	return hopeless;
@@ -581,6 +654,7 @@ void ihsm_queue_fail(struct ihsm_queue *queue, int error)
 		end_command(queue, slot);
 	}
 	spin_unlock_irq(&queue->lock);
+	land(queue);
 }
 
 static int alloc_rooms(struct device *dev, struct ihsm_queue *queue)

@@ -62,6 +62,7 @@ static void die(struct ihsm_device *ihsm, const char *why)
 		return;
 	dev_err(&ihsm->dev, "dead: %s\n", why);
 	ihsm_stop(ihsm, -ENODEV);
+	ihsm_notice(ihsm, 0);
 	kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
 }
 
@@ -121,6 +122,7 @@ void ihsm_restart(struct ihsm_device *ihsm)
 		ihsm_stop(ihsm, -ECANCELED);
 	}
 	if (!err && ihsm_set_state(ihsm, IHSM_DRIVER_LIVE)) {
+		ihsm_notice(ihsm, 0);
 		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
 		return;
 	}

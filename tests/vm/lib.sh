@@ -108,7 +108,7 @@ vm_clean_log() {
 vm_program() {
 	# shellcheck disable=SC2046	# flags are words
 	"${CC:-gcc}" -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -Iinclude -Iinclude/uapi \
-		$(pkg-config --cflags p11-kit-1) -o "$share/$1" "tests/vm/$1.c" -ldl
+		$(pkg-config --cflags p11-kit-1) -o "$share/$1" "tests/vm/$1.c" -ldl -luring
 }
 
 # vm_middle NAME N [OPTION...]: capture.py before function N, at $TMPDIR/NAME.sock; its process is

@@ -122,8 +122,53 @@ struct ihsm_reset {
 	__u32 flags;
 };
 
+/* What a program can be told of: bits of @events of &struct ihsm_events */
+enum ihsm_notice {
+	IHSM_NOTICE_RESET	= 0,	/* the controller was reset: contexts of before are over */
+	IHSM_NOTICE_PARTITIONS	= 1,	/* a partition appeared, vanished or was zeroized */
+	IHSM_NOTICE_TAMPER	= 2,	/* a sensor of the device was set off */
+	IHSM_NOTICE_FIRMWARE	= 3,	/* another firmware was activated */
+	IHSM_NOTICE_STATE	= 4,	/* the device's own state has changed */
+	IHSM_NOTICES		= 5,
+};
+
+/**
+ * struct ihsm_events - what happened since the file was opened, or since this was last asked
+ * @size: of this structure
+ * @flags: zero
+ * @events: out, bit n is set when event n of enum ihsm_notice happened at least once
+ * @reserved: zero
+ *
+ * Never waits. poll() reports POLLIN when there is something to tell, and POLLHUP and POLLERR
+ * when the device is dead or gone.
+ */
+struct ihsm_events {
+	__u32 size;
+	__u32 flags;
+	__u32 events;
+	__u32 reserved;
+};
+
+/**
+ * struct ihsm_uring - in the cmd field of an IORING_OP_URING_CMD entry
+ * @command: address of a &struct ihsm_command, which stays until the completion
+ * @flags: zero
+ * @reserved: zero
+ *
+ * cmd_op is IHSM_IOC_COMMAND. The completion's result is zero or a negative errno as of the
+ * ioctl; the output fields of @command and the response are there when it is zero. On a ring with
+ * IORING_SETUP_IOPOLL nobody is interrupted. When a ring ends or its process dies, the device is
+ * asked to drop what it has of it.
+ */
+struct ihsm_uring {
+	__u64 command;
+	__u32 flags;
+	__u32 reserved;
+};
+
 #define IHSM_IOC_INFO		_IO(IHSM_IOC_TYPE, 0x00)
 #define IHSM_IOC_COMMAND	_IO(IHSM_IOC_TYPE, 0x01)
 #define IHSM_IOC_RESET		_IO(IHSM_IOC_TYPE, 0x02)
+#define IHSM_IOC_EVENTS		_IO(IHSM_IOC_TYPE, 0x03)
 
 #endif /* _UAPI_LINUX_IHSM_H */

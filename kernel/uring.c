@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands by io_uring: submitted and left to the queue, answered in the program's own
+ * context, where its memory can be written. On a polled ring whoever polls takes the answer.
+ *
+ * What belongs to the device is given back where the command ends (ihsm_cmd_finish()), so that a
+ * program that is stopped does not hold up a device that goes.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ihsm.h"
+#include "uring.h"
+
+/**
+ * struct uring_request - a command that a ring waits for
+ * @ioucmd: the ring's
+ * @cmd: with the device, until @ended
+ * @ihsm: the device; the ring holds the open file, and so the device
+ * @command: the program's structure, taken over at submission
+ * @user: where it is
+ * @size: of it there
+ * @polled: the ring polls
+ * @ended: the device is done with it
+ */
+struct uring_request {
+	struct io_uring_cmd *ioucmd;
+	struct ihsm_cmd *cmd;
+	struct ihsm_device *ihsm;
+	struct ihsm_command command;
+	void __user *user;
+	u32 size;
+	bool polled;
+	bool ended;
+};
+
+struct uring_pdu {
+	struct uring_request *request;
+};
+
+static struct uring_request *to_request(struct io_uring_cmd *ioucmd)
+{
+	return ((struct uring_pdu *)ioucmd->pdu)->request;
+}
+
+/* The result for the ring, after the answer was written to the program's memory */
+static int deliver(struct uring_request *request)
+{
+	int err = ihsm_command_error(request->cmd);
+
+	/* The program is going, and this may be somebody else's memory. */
+	if (current->flags & (PF_EXITING | PF_KTHREAD))
+		return -ECANCELED;
+	if (!err)
+		err = ihsm_command_copy_out(request->cmd, &request->command);
+	if (!err && copy_to_user(request->user, &request->command, request->size))
+		err = -EFAULT;
+	return err;
+}
+
+/* In this order: a cancel may look at the request until the ring is told. */
+static void complete_request(struct uring_request *request, unsigned int issue_flags)
+{
+	int result = deliver(request);
+
+	ihsm_uring_done(request->ioucmd, result, issue_flags);
+	ihsm_cmd_free(request->cmd);
+	kfree(request);
+}
+
+static IHSM_URING_CALLBACK(finish_request)
+{
+	struct io_uring_cmd *ioucmd = IHSM_URING_CALLED();
+
+	complete_request(to_request(ioucmd), IHSM_URING_CALLED_FLAGS());
+}
+
+/* The device is done with the command. */
+static void landed(struct ihsm_cmd *cmd)
+{
+	struct uring_request *request = cmd->private;
+
+	if (request->polled)
+		smp_store_release(&request->ended, true);
+	else
+		io_uring_cmd_complete_in_task(request->ioucmd, finish_request);
+}
+
+static struct uring_request *new_request(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
+				   const struct ihsm_command *command)
+{
+	struct uring_request *request = kzalloc_obj(*request, GFP_KERNEL_ACCOUNT);
+	struct ihsm_cmd *cmd;
+
+	if (!request)
+		return ERR_PTR(-ENOMEM);
+	cmd = ihsm_command_prepare(context, command);
+	if (IS_ERR(cmd)) {
+		kfree(request);
+		return ERR_CAST(cmd);
+	}
+	cmd->landed = landed;
+	cmd->private = request;
+	request->ioucmd = ioucmd;
+	request->cmd = cmd;
+	request->ihsm = context->ihsm;
+	request->command = *command;
+	return request;
+}
+
+/*
+ * From here on the request is the queue's, also when this fails: the ring is told in that case,
+ * since it knows already that the command can be cancelled.
+ */
+static void submit(struct uring_request *request, unsigned int issue_flags)
+{
+	struct io_uring_cmd *ioucmd = request->ioucmd;
+	int err;
+
+	((struct uring_pdu *)ioucmd->pdu)->request = request;
+	if (!request->polled)
+		io_uring_cmd_mark_cancelable(ioucmd, issue_flags);
+	err = ihsm_command_submit(request->ihsm, request->cmd);
+	if (!err)
+		return;
+	ihsm_uring_done(ioucmd, err, issue_flags);
+	ihsm_cmd_free(request->cmd);
+	kfree(request);
+}
+
+/**
+ * ihsm_uring_command() - carry a program's message, for a ring
+ * @ioucmd: the ring's command
+ * @context: of the open file
+ * @command: the program's request, taken over
+ * @user: where it is
+ * @size: of it there
+ * @issue_flags: the ring's
+ *
+ * Return: -EIOCBQUEUED; -EAGAIN when it would have to wait and must not; another negative errno.
+ */
+int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
+		       const struct ihsm_command *command, void __user *user, u32 size,
+		       unsigned int issue_flags)
+{
+	bool wait = !(issue_flags & IO_URING_F_NONBLOCK);
+	struct ihsm_device *ihsm = context->ihsm;
+	struct uring_request *request;
+	int err;
+
+	request = new_request(ioucmd, context, command);
+	if (IS_ERR(request))
+		return PTR_ERR(request);
+	request->user = user;
+	request->size = size;
+	request->polled = issue_flags & IO_URING_F_IOPOLL;
+	request->cmd->silent = request->polled;
+	err = ihsm_enter(ihsm);
+	if (err)
+		goto free;
+	err = ihsm_command_place(ihsm, request->cmd, wait);
+	if (!err)
+		submit(request, issue_flags);
+	ihsm_leave(ihsm);
+	if (!err)
+		return -EIOCBQUEUED;
+free:
+	ihsm_cmd_free(request->cmd);
+	kfree(request);
+	return err;
+}
+
+/**
+ * ihsm_uring_cancel() - the ring ends, or its process: the device is asked to drop a command
+ * @ioucmd: the ring's command, not told of as done yet
+ *
+ * It is done when the device says so, or when its time is over.
+ */
+int ihsm_uring_cancel(struct io_uring_cmd *ioucmd)
+{
+	struct uring_request *request = to_request(ioucmd);
+
+	/* While somebody closes the gate all commands end by themselves. */
+	if (!down_read_trylock(&request->ihsm->gate))
+		return 0;
+	if (!request->ihsm->gone)
+		ihsm_cmd_abort(request->cmd);
+	up_read(&request->ihsm->gate);
+	return 0;
+}
+
+/**
+ * ihsm_uring_poll() - a polled ring looks for an answer
+ * @ioucmd: the ring's command
+ * @batch: not used
+ * @poll_flags: not used: a look is all there is
+ *
+ * Return: 1 when the ring was told, 0 when there is nothing yet.
+ */
+int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
+		    unsigned int poll_flags)
+{
+	struct uring_request *request = to_request(ioucmd);
+	struct ihsm_device *ihsm = request->ihsm;
+
+	if (!smp_load_acquire(&request->ended) && down_read_trylock(&ihsm->gate)) {
+		/* While the device is there the command's queue is, and what has ended is marked. */
+		if (!ihsm->gone && ihsm_queue_ready(request->cmd->queue))
+			ihsm_queue_poll(request->cmd->queue);
+		up_read(&ihsm->gate);
+	}
+	if (!smp_load_acquire(&request->ended))
+		return 0;
+	complete_request(request, 0);
+	return 1;
+}
