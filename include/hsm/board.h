@@ -121,14 +121,20 @@ enum board_request {
 	BOARD_OPEN		= 3,	/* own; request: id; reply: struct board_open, then the header blob */
 	BOARD_ROWS		= 4,	/* own; request: struct board_rows; reply: rows, struct board_row + blob each */
 	BOARD_COMMIT		= 5,	/* own; request: struct board_commit ...; reply: struct board_committed */
+	BOARD_POLICY		= 6,	/* own, function 0: any; request: id; reply: the policy's bytes, none: there is none */
 
 	/* function 0 only */
-	BOARD_PARTITION_CREATE	= 16,	/* request: struct board_partition (id zero: the board draws one); reply: the same */
+	/*
+	 * request: struct board_partition (id zero: the board draws one), then the policy's bytes;
+	 * reply: struct board_partition
+	 */
+	BOARD_PARTITION_CREATE	= 16,
 	BOARD_PARTITION_ASSIGN	= 17,	/* request: struct board_partition: id and function; moved off its former function */
 	BOARD_PARTITION_DESTROY	= 18,	/* request: id. Crypto-erase: its wrapping secret is gone and the storage root rotated */
 	BOARD_CLAIM		= 19,	/* request: claim code bytes; reply empty, -EACCES when wrong, -EALREADY when claimed */
 	BOARD_COUNTER		= 20,	/* reply: uint64_t, the fuse counter */
-	BOARD_PARTITION_UPDATE	= 21,	/* request: struct board_partition: name and quotas by id */
+	/* request: struct board_partition: name, flags and quotas by id; then the policy's bytes */
+	BOARD_PARTITION_UPDATE	= 21,
 };
 
 /* struct board_hello.flags */
@@ -151,8 +157,15 @@ struct board_hello {
 	uint32_t spin_us;		/* bound of spinning, 0: never spin */
 };
 
-/* struct board_partition.flags */
-#define BOARD_PARTITION_STRICT		(1U << 0)	/* profile strict, else compatible */
+/* struct board_partition.flags: the profile, at most one; neither: compatible */
+#define BOARD_PARTITION_STRICT		(1U << 0)
+#define BOARD_PARTITION_LEGACY		(1U << 1)
+
+/*
+ * What a partition's policy has beside flags and quotas, as bytes that the firmware writes and reads. The board keeps
+ * them with their hash in its root record and understands none.
+ */
+#define BOARD_POLICY_MAX	8192
 
 struct board_partition {
 	uint8_t id[PARTITION_ID_SIZE];

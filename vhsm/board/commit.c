@@ -18,8 +18,8 @@ static bool is_own(const struct root_entry *entry, uint32_t function)
 	return function != 0 && entry->partition.function == function;
 }
 
-static struct root_entry *own_entry(struct state *state, uint32_t function,
-				    const uint8_t id[PARTITION_ID_SIZE])
+struct root_entry *state_own_entry(struct state *state, uint32_t function,
+				   const uint8_t id[PARTITION_ID_SIZE])
 {
 	struct root_entry *entry = root_find(state->record, id);
 
@@ -92,7 +92,7 @@ int state_partition_open(struct state *state, uint32_t function,
 	ret = state_enter(state);
 	if (ret)
 		return ret;
-	entry = own_entry(state, function, id);
+	entry = state_own_entry(state, function, id);
 	ret = entry ? measure(state, entry) : -ENOENT;
 	if (!ret)
 		ret = nvm_header_get(state->nvm, id, header, capacity, &length);
@@ -117,7 +117,7 @@ int state_rows(struct state *state, uint32_t function, const struct board_rows *
 	ret = state_enter(state);
 	if (ret)
 		return ret;
-	if (own_entry(state, function, request->partition))
+	if (state_own_entry(state, function, request->partition))
 		ret = nvm_rows(state->nvm, request->partition, request->after, buffer, capacity,
 			       length);
 	else
@@ -257,7 +257,7 @@ int state_commit(struct state *state, uint32_t function, const uint8_t *request,
 	ret = state_enter(state);
 	if (ret)
 		return ret;
-	entry = own_entry(state, function, commit.head.partition);
+	entry = state_own_entry(state, function, commit.head.partition);
 	ret = entry ? commit_entry(state, entry, &commit) : -ENOENT;
 	if (!ret) {
 		/* The record may be another one now. */

@@ -212,6 +212,12 @@ int nvm_header_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *b
 int nvm_header_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const void *blob,
 		   size_t length);
 
+/* nvm_policy_get, nvm_policy_set - length 0: there is none */
+int nvm_policy_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *blob,
+		   size_t capacity, size_t *length);
+int nvm_policy_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const void *blob,
+		   size_t length);
+
 /* nvm_row_set - @length 0 deletes. *old is set to the bytes that the row had. */
 int nvm_row_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t row,
 		const void *blob, size_t length, bool *existed, size_t *old);
@@ -243,6 +249,7 @@ int nvm_checkpoint(struct nvm *nvm);
  * @generation: of @wrapping
  * @counter: of the partition's header
  * @security_version: rung of the ladder that its key comes from
+ * @policy: SHA-384 of the policy's bytes; zeros: it has none
  * @measured: @rows and @bytes are valid (memory only, not in the record)
  */
 struct root_entry {
@@ -251,6 +258,7 @@ struct root_entry {
 	uint64_t generation;
 	uint64_t counter;
 	uint32_t security_version;
+	uint8_t policy[BOARD_HASH_SIZE];
 	bool measured;
 	uint32_t rows;
 	uint64_t bytes;
@@ -348,14 +356,27 @@ int state_rows(struct state *state, uint32_t function, const struct board_rows *
 	       void *buffer, size_t capacity, size_t *length);
 int state_commit(struct state *state, uint32_t function, const uint8_t *request, size_t length,
 		 struct board_committed *committed);
-int state_partition_create(struct state *state, struct board_partition *partition);
+
+/* struct policy_bytes - a policy's bytes, of which the board understands none; length 0: there is none */
+struct policy_bytes {
+	const void *data;
+	size_t length;
+};
+
+int state_partition_create(struct state *state, struct board_partition *partition,
+			   struct policy_bytes policy);
 
 /* state_partition_assign, state_partition_destroy - *former is set to the function that had it */
 int state_partition_assign(struct state *state, const struct board_partition *partition,
 			   uint32_t *former);
-int state_partition_update(struct state *state, const struct board_partition *partition);
+/* state_partition_update - *function is set to the partition's */
+int state_partition_update(struct state *state, const struct board_partition *partition,
+			   struct policy_bytes policy, uint32_t *function);
 int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
 			    uint32_t *former);
+/* state_policy - -EBADMSG when the bytes are not those that the root record vouches for */
+int state_policy(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+		 void *bytes, size_t capacity, size_t *length);
 int state_counter(struct state *state, uint64_t *counter);
 
 /* state_identity - board id, serial and flags of struct board_hello that the state decides */
@@ -384,6 +405,22 @@ int state_apply(struct state *state, state_write write, void *data);
 
 /* state_rotate - likewise, under a new storage root; the former one is gone when it returns 0 */
 int state_rotate(struct state *state, state_write write, void *data);
+
+/* state_own_entry - the entry, if that function may ask for it; NULL. Under state_enter(). */
+struct root_entry *state_own_entry(struct state *state, uint32_t function,
+				   const uint8_t id[PARTITION_ID_SIZE]);
+
+/*
+ * policy.c: policy_draft() puts the hash into the entry of the draft, and policy_write() as state_write the
+ * struct policy_change
+ */
+struct policy_change {
+	const uint8_t *id;
+	struct policy_bytes policy;
+};
+
+int policy_draft(struct state *state, struct root_entry *entry, struct policy_bytes policy);
+int policy_write(struct nvm *nvm, void *data);
 
 /* state_step - a place where a test may stop */
 int state_step(struct state *state, enum state_step step);

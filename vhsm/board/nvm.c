@@ -17,14 +17,15 @@
 #include "internal.h"
 
 #define APPLICATION_ID 0x4948534d /* "IHSM" */
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 static const char schema[] =
 	"CREATE TABLE root(id INTEGER PRIMARY KEY CHECK(id = 1), blob BLOB NOT NULL);"
 	"CREATE TABLE partitions(pid INTEGER PRIMARY KEY, id BLOB UNIQUE NOT NULL, "
 	"header BLOB NOT NULL);"
 	"CREATE TABLE rows(pid INTEGER NOT NULL REFERENCES partitions(pid) ON DELETE CASCADE, "
-	"id INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY(pid, id)) WITHOUT ROWID;";
+	"id INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY(pid, id)) WITHOUT ROWID;"
+	"CREATE TABLE policies(id BLOB PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID;";
 
 enum statement {
 	BEGIN,
@@ -36,6 +37,9 @@ enum statement {
 	HEADER_SET,
 	PARTITION_PID,
 	PARTITION_DELETE,
+	POLICY_GET,
+	POLICY_SET,
+	POLICY_DELETE,
 	ROW_LENGTH,
 	ROW_SET,
 	ROW_DELETE,
@@ -57,6 +61,10 @@ static const char *const statement_text[STATEMENTS] = {
 		       "ON CONFLICT(id) DO UPDATE SET header = ?2",
 	[PARTITION_PID] = "SELECT pid FROM partitions WHERE id = ?1",
 	[PARTITION_DELETE] = "DELETE FROM partitions WHERE id = ?1",
+	[POLICY_GET] = "SELECT blob FROM policies WHERE id = ?1",
+	[POLICY_SET] = "INSERT INTO policies(id, blob) VALUES(?1, ?2) "
+		       "ON CONFLICT(id) DO UPDATE SET blob = ?2",
+	[POLICY_DELETE] = "DELETE FROM policies WHERE id = ?1",
 	[ROW_LENGTH] = "SELECT length(blob) FROM rows WHERE pid = ?1 AND id = ?2",
 	[ROW_SET] = "INSERT INTO rows(pid, id, blob) VALUES(?1, ?2, ?3) "
 		    "ON CONFLICT(pid, id) DO UPDATE SET blob = ?3",
@@ -262,6 +270,24 @@ int nvm_header_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const v
 	bind_id(statement(nvm, HEADER_SET), id);
 	sqlite3_bind_blob(statement(nvm, HEADER_SET), 2, blob, (int)length, SQLITE_STATIC);
 	return execute(nvm, HEADER_SET);
+}
+
+int nvm_policy_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *blob,
+		   size_t capacity, size_t *length)
+{
+	bind_id(statement(nvm, POLICY_GET), id);
+	return single_blob(nvm, POLICY_GET, blob, capacity, length);
+}
+
+int nvm_policy_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const void *blob,
+		   size_t length)
+{
+	enum statement which = length ? POLICY_SET : POLICY_DELETE;
+
+	bind_id(statement(nvm, which), id);
+	if (length)
+		sqlite3_bind_blob(statement(nvm, which), 2, blob, (int)length, SQLITE_STATIC);
+	return execute(nvm, which);
 }
 
 int nvm_row_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t row,

@@ -25,8 +25,17 @@ static void fill_quotas(struct board_partition *partition)
 		partition->max_bytes = BOARD_DEFAULT_BYTES;
 }
 
-static int create_locked(struct state *state, struct board_partition *partition)
+/* At most one profile */
+static bool flags_valid(uint32_t flags)
 {
+	return flags == 0 || flags == BOARD_PARTITION_STRICT || flags == BOARD_PARTITION_LEGACY;
+}
+
+static int create_locked(struct state *state, struct board_partition *partition,
+			 struct policy_bytes policy)
+{
+	struct policy_change change = { .id = partition->id, .policy = policy };
+
 	struct root_record *draft;
 	struct root_entry *entry;
 	int ret;
@@ -50,21 +59,24 @@ static int create_locked(struct state *state, struct board_partition *partition)
 	entry->generation = 1;
 	entry->security_version = state->security_version;
 	ret = keys_random(state->keys, entry->wrapping, sizeof(entry->wrapping));
-	return ret ? ret : state_apply(state, NULL, NULL);
+	if (!ret)
+		ret = policy_draft(state, entry, policy);
+	return ret ? ret : state_apply(state, policy_write, &change);
 }
 
-int state_partition_create(struct state *state, struct board_partition *partition)
+int state_partition_create(struct state *state, struct board_partition *partition,
+			   struct policy_bytes policy)
 {
 	int ret;
 
-	if (partition->flags & ~BOARD_PARTITION_STRICT)
+	if (!flags_valid(partition->flags))
 		return -EINVAL;
 	partition->name[sizeof(partition->name) - 1] = '\0';
 	fill_quotas(partition);
 	ret = state_enter(state);
 	if (ret)
 		return ret;
-	ret = create_locked(state, partition);
+	ret = create_locked(state, partition, policy);
 	state_leave(state);
 	return ret;
 }
@@ -93,13 +105,15 @@ int state_partition_assign(struct state *state, const struct board_partition *pa
 	return ret;
 }
 
-int state_partition_update(struct state *state, const struct board_partition *partition)
+int state_partition_update(struct state *state, const struct board_partition *partition,
+			   struct policy_bytes policy, uint32_t *function)
 {
+	struct policy_change change = { .id = partition->id, .policy = policy };
 	struct board_partition *target;
 	struct root_entry *entry;
 	int ret;
 
-	if (is_device(partition->id) || (partition->flags & ~BOARD_PARTITION_STRICT))
+	if (is_device(partition->id) || !flags_valid(partition->flags))
 		return -EINVAL;
 	ret = state_enter(state);
 	if (ret)
@@ -116,7 +130,10 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 		target->max_sessions = partition->max_sessions;
 		target->max_bytes = partition->max_bytes;
 		fill_quotas(target);
-		ret = state_apply(state, NULL, NULL);
+		*function = target->function;
+		ret = policy_draft(state, entry, policy);
+		if (!ret)
+			ret = state_apply(state, policy_write, &change);
 	}
 	state_leave(state);
 	return ret;
@@ -124,7 +141,9 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 
 static int delete_rows(struct nvm *nvm, void *data)
 {
-	return nvm_partition_delete(nvm, data);
+	int ret = nvm_policy_set(nvm, data, NULL, 0);
+
+	return ret ? ret : nvm_partition_delete(nvm, data);
 }
 
 static void remove_entry(struct root_record *record, struct root_entry *entry)

@@ -10,9 +10,11 @@
 #include "le.h"
 
 #define ROOT_MAGIC   0x544f4f52U /* "ROOT" */
-#define ROOT_VERSION 1
+#define ROOT_VERSION 2
 #define HEAD_SIZE    (4 + 4 + 8 + 4 + 4)
-#define ENTRY_SIZE   (PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4)
+#define ENTRY_SIZE                                                                    \
+	(PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4 + \
+	 BOARD_HASH_SIZE)
 
 _Static_assert(HEAD_SIZE + BOARD_MAX_PARTITIONS * ENTRY_SIZE + SEAL_OVERHEAD <= ROOT_BLOB_MAX,
 	       "a full root record fits its buffer");
@@ -43,6 +45,7 @@ static void encode_entry(uint8_t **at, const struct root_entry *entry)
 	put_u64(at, entry->generation);
 	put_u64(at, entry->counter);
 	put_u32(at, entry->security_version);
+	put_bytes(at, entry->policy, sizeof(entry->policy));
 }
 
 static void decode_entry(const uint8_t **at, struct root_entry *entry)
@@ -63,6 +66,7 @@ static void decode_entry(const uint8_t **at, struct root_entry *entry)
 	entry->generation = get_u64(at);
 	entry->counter = get_u64(at);
 	entry->security_version = get_u32(at);
+	get_bytes(at, entry->policy, sizeof(entry->policy));
 }
 
 size_t root_encode(const struct root_record *record, uint8_t *bytes)

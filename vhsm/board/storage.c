@@ -102,9 +102,24 @@ static int handle_commit(struct storage_call *call)
 	return ret;
 }
 
+static int handle_policy(struct storage_call *call)
+{
+	return state_policy(call->state, call->function, call->body, call->reply, call->capacity,
+			    &call->reply_length);
+}
+
 static void get_partition(const struct storage_call *call, struct board_partition *partition)
 {
 	memcpy(partition, call->body, sizeof(*partition));
+}
+
+/* What follows the structure */
+static struct policy_bytes get_policy(const struct storage_call *call)
+{
+	return (struct policy_bytes){
+		.data = call->body + sizeof(struct board_partition),
+		.length = call->length - sizeof(struct board_partition),
+	};
 }
 
 static int handle_create(struct storage_call *call)
@@ -112,10 +127,12 @@ static int handle_create(struct storage_call *call)
 	struct board_partition partition;
 	int ret;
 
+	if (call->length < sizeof(partition))
+		return -EINVAL;
 	get_partition(call, &partition);
 	if (partition.function >= call->board->options->functions)
 		return -EINVAL;
-	ret = state_partition_create(call->state, &partition);
+	ret = state_partition_create(call->state, &partition, get_policy(call));
 	if (ret)
 		return ret;
 	memcpy(call->reply, &partition, sizeof(partition));
@@ -144,9 +161,16 @@ static int handle_assign(struct storage_call *call)
 static int handle_update(struct storage_call *call)
 {
 	struct board_partition partition;
+	uint32_t function = 0;
+	int ret;
 
+	if (call->length < sizeof(partition))
+		return -EINVAL;
 	get_partition(call, &partition);
-	return state_partition_update(call->state, &partition);
+	ret = state_partition_update(call->state, &partition, get_policy(call), &function);
+	if (!ret)
+		board_partition_changed(call->board, function, partition.id);
+	return ret;
 }
 
 static int handle_destroy(struct storage_call *call)
@@ -197,12 +221,13 @@ static const struct storage_request {
 	{ BOARD_OPEN, "open", PARTITION_ID_SIZE, false, handle_open },
 	{ BOARD_ROWS, "rows", sizeof(struct board_rows), false, handle_rows },
 	{ BOARD_COMMIT, "commit", ANY_LENGTH, false, handle_commit },
-	{ BOARD_PARTITION_CREATE, "create", sizeof(struct board_partition), true, handle_create },
+	{ BOARD_POLICY, "policy", PARTITION_ID_SIZE, false, handle_policy },
+	{ BOARD_PARTITION_CREATE, "create", ANY_LENGTH, true, handle_create },
 	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },
 	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },
 	{ BOARD_CLAIM, "claim", ANY_LENGTH, true, handle_claim },
 	{ BOARD_COUNTER, "counter", 0, true, handle_counter },
-	{ BOARD_PARTITION_UPDATE, "update", sizeof(struct board_partition), true, handle_update },
+	{ BOARD_PARTITION_UPDATE, "update", ANY_LENGTH, true, handle_update },
 };
 
 static const struct storage_request *find_request(uint32_t type)

@@ -11,6 +11,8 @@
 
 #define ADVANCE BOARD_COMMIT_ADVANCE
 
+static const struct policy_bytes no_policy;
+
 static uint64_t counter(struct fixture *f)
 {
 	uint64_t value;
@@ -156,16 +158,17 @@ static void test_quota(void **test)
 	struct fixture *f = *test;
 	struct board_partition partition = { .name = "small", .function = 2, .max_bytes = 1000 };
 	static uint8_t blob[900];
+	uint32_t function;
 
 	assert_int_equal(fixture_open(f), 0);
-	assert_int_equal(state_partition_create(f->state, &partition), 0);
+	assert_int_equal(state_partition_create(f->state, &partition, no_policy), 0);
 	assert_int_equal(fixture_commit(f, 2, partition.id, 0, "a", 1, blob, 900), 0);
 	assert_int_equal(fixture_commit(f, 2, partition.id, 0, "b", 2, blob, 101), -EDQUOT);
 	fixture_header(f, 2, partition.id, "a");
 	assert_int_equal(fixture_commit(f, 2, partition.id, 0, "c", 2, blob, 100), 0);
 	/* What adds nothing is never refused: a counter of PIN failures must be able to move. */
 	partition.max_bytes = 10;
-	assert_int_equal(state_partition_update(f->state, &partition), 0);
+	assert_int_equal(state_partition_update(f->state, &partition, no_policy, &function), 0);
 	assert_int_equal(fixture_commit(f, 2, partition.id, ADVANCE, "d", 0, NULL, 0), 0);
 	assert_int_equal(fixture_commit(f, 2, partition.id, 0, "e", 1, NULL, 0), 0);
 	assert_int_equal(fixture_open(f), 0);
@@ -180,9 +183,9 @@ static void test_partitions(void **test)
 	size_t count;
 
 	assert_int_equal(fixture_open(f), 0);
-	assert_int_equal(state_partition_create(f->state, &a), 0);
-	assert_int_equal(state_partition_create(f->state, &b), 0);
-	assert_int_equal(state_partition_create(f->state, &a), -EEXIST);
+	assert_int_equal(state_partition_create(f->state, &a, no_policy), 0);
+	assert_int_equal(state_partition_create(f->state, &b, no_policy), 0);
+	assert_int_equal(state_partition_create(f->state, &a, no_policy), -EEXIST);
 	assert_int_equal(a.slot + 1, b.slot);
 	assert_int_equal(a.max_bytes, BOARD_DEFAULT_BYTES);
 	b.function = 2;
@@ -195,10 +198,64 @@ static void test_partitions(void **test)
 	assert_int_equal(state_partition_destroy(f->state, b.id, &former), -ENOENT);
 	/* The number of a slot is never given again. */
 	memset(b.id, 0, sizeof(b.id));
-	assert_int_equal(state_partition_create(f->state, &b), 0);
+	assert_int_equal(state_partition_create(f->state, &b, no_policy), 0);
 	assert_int_equal(b.slot, a.slot + 2);
 	assert_int_equal(fixture_open(f), 0);
 	assert_int_equal(partitions(f), 4);
+}
+
+static void assert_policy(struct fixture *f, const struct board_partition *partition,
+			  uint32_t function, struct policy_bytes wanted)
+{
+	static uint8_t bytes[BOARD_POLICY_MAX];
+	size_t length;
+
+	assert_int_equal(
+		state_policy(f->state, function, partition->id, bytes, sizeof(bytes), &length), 0);
+	assert_int_equal(length, wanted.length);
+	assert_memory_equal(bytes, wanted.data, wanted.length);
+}
+
+static void test_policies(void **test)
+{
+	static const struct policy_bytes first = { "first", 5 }, second = { "the second", 10 };
+	static const uint8_t zeros[BOARD_POLICY_MAX + 1];
+	static const struct policy_bytes too_long = { zeros, sizeof(zeros) };
+	struct fixture *f = *test;
+	struct board_partition a = { .name = "a", .function = 2 }, b = { .name = "b" };
+	uint8_t bytes[16];
+	uint32_t function = 0;
+	size_t length;
+
+	assert_int_equal(fixture_open(f), 0);
+	a.flags = BOARD_PARTITION_STRICT | BOARD_PARTITION_LEGACY;
+	assert_int_equal(state_partition_create(f->state, &a, first), -EINVAL);
+	a.flags = BOARD_PARTITION_LEGACY;
+	assert_int_equal(state_partition_create(f->state, &a, too_long), -EINVAL);
+	assert_int_equal(state_partition_create(f->state, &a, first), 0);
+	assert_int_equal(state_partition_create(f->state, &b, no_policy), 0);
+	assert_int_equal(fixture_open(f), 0);
+	assert_policy(f, &a, 2, first);
+	assert_policy(f, &a, 0, first);
+	assert_policy(f, &b, 0, no_policy);
+	assert_int_equal(state_policy(f->state, 3, a.id, bytes, 16, &length), -ENOENT);
+	assert_int_equal(state_partition_update(f->state, &a, too_long, &function), -EINVAL);
+	assert_policy(f, &a, 2, first);
+	assert_int_equal(state_partition_update(f->state, &a, second, &function), 0);
+	assert_int_equal(function, 2);
+	assert_int_equal(fixture_open(f), 0);
+	assert_policy(f, &a, 2, second);
+	/* Put back behind the record's back, or gone */
+	assert_int_equal(nvm_policy_set(f->state->nvm, a.id, first.data, first.length), 0);
+	assert_int_equal(state_policy(f->state, 2, a.id, bytes, 16, &length), -EBADMSG);
+	assert_int_equal(nvm_policy_set(f->state->nvm, a.id, NULL, 0), 0);
+	assert_int_equal(state_policy(f->state, 2, a.id, bytes, 16, &length), -EBADMSG);
+	assert_int_equal(nvm_policy_set(f->state->nvm, a.id, second.data, second.length), 0);
+	assert_policy(f, &a, 2, second);
+	/* It goes with its partition. */
+	assert_int_equal(state_partition_destroy(f->state, a.id, &function), 0);
+	assert_int_equal(nvm_policy_get(f->state->nvm, a.id, bytes, 16, &length), 0);
+	assert_int_equal(length, 0);
 }
 
 /* Copies of before: database, fuses, and both. */
@@ -293,7 +350,7 @@ static void test_crash_in_rotation(void **test)
 	assert_int_equal(fixture_commit(f, 1, id, 0, "mine", 1, "row", 3), 0);
 	for (i = 0; i < 3; i++) {
 		memset(doomed.id, 0, sizeof(doomed.id));
-		assert_int_equal(state_partition_create(f->state, &doomed), 0);
+		assert_int_equal(state_partition_create(f->state, &doomed, no_policy), 0);
 		assert_int_equal(fixture_commit(f, 2, doomed.id, 0, "theirs", 1, "row", 3), 0);
 		fixture_close(f);
 		fixture_save_all(f);
@@ -550,6 +607,7 @@ int main(void)
 		TEST(test_malformed_commit),
 		TEST(test_quota),
 		TEST(test_partitions),
+		TEST(test_policies),
 		TEST(test_old_copies),
 		TEST(test_crash_in_commit),
 		TEST(test_crash_in_creation),
