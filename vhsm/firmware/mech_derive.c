@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Key derivation: ECDH with or without a key derivation function, and HKDF. What comes out is never shorter than a floor
- * (mech_secret_derived()).
+ * Key derivation: HKDF. What comes out is never shorter than a floor (mech_secret_derived()). Agreement on a secret with
+ * another party is in mech_agree.c.
  */
 #include <string.h>
 #include "mech_private.h"
 
-#define SHARED_MAX  66 /* bytes of a P-521 field element */
-#define DERIVED_MAX 4096
-
-/* The length wanted; without one in the template: that of the key type, or @fallback */
-static CK_RV wanted_length(const struct attributes *attributes, size_t fallback, size_t *length)
+CK_RV mech_derived_length(const struct attributes *attributes, size_t fallback, size_t *length)
 {
 	CK_RV rv = mech_secret_length(attributes, length);
 
@@ -20,120 +16,18 @@ static CK_RV wanted_length(const struct attributes *attributes, size_t fallback,
 		*length = fallback;
 	if (!*length)
 		return CKR_TEMPLATE_INCOMPLETE;
-	return *length < MECH_DERIVED_MIN || *length > DERIVED_MAX ? CKR_ATTRIBUTE_VALUE_INVALID
-								   : CKR_OK;
+	return *length < MECH_DERIVED_MIN || *length > MECH_DERIVED_MAX
+		       ? CKR_ATTRIBUTE_VALUE_INVALID
+		       : CKR_OK;
 }
 
-static CK_RV run_kdf(const char *name, const OSSL_PARAM *params, uint8_t *out, size_t length)
+CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, size_t length)
 {
 	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(mech_kdf(name));
 	bool ok = ctx && EVP_KDF_derive(ctx, out, length, params) > 0;
 
 	EVP_KDF_CTX_free(ctx);
 	return ok ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED);
-}
-
-/* ---- ECDH ---- */
-
-/* Points that are not on the curve, and results that are zero, are refused by libcrypto; see the tests. */
-static EVP_PKEY *peer_from(struct key *base, const uint8_t *data, size_t length)
-{
-	const struct mech_curve *curve = mech_curve_of(&base->attributes);
-	const struct attribute *params = attributes_find(&base->attributes, CKA_EC_PARAMS);
-	struct attributes peer = { 0 };
-	EVP_PKEY *pkey = NULL;
-
-	if (!curve || !data || !mech_curve_point(curve, data, length, &(size_t){ 0 }))
-		return NULL;
-	if (attributes_set_ulong(&peer, CKA_CLASS, CKO_PUBLIC_KEY) == CKR_OK &&
-	    attributes_set_ulong(&peer, CKA_KEY_TYPE, base->type) == CKR_OK &&
-	    attributes_set(&peer, CKA_EC_PARAMS, params->value, params->length) == CKR_OK &&
-	    attributes_set(&peer, CKA_EC_POINT, data, length) == CKR_OK)
-		pkey = mech_pkey_from(&peer);
-	attributes_free(&peer);
-	return pkey;
-}
-
-static CK_RV agree(struct key *base, EVP_PKEY *peer, uint8_t secret[SHARED_MAX], size_t *length)
-{
-	EVP_PKEY *pkey = key_pkey(base);
-	EVP_PKEY_CTX *ctx = pkey ? EVP_PKEY_CTX_new_from_pkey(mech_libctx(), pkey, NULL) : NULL;
-	bool ok;
-
-	*length = SHARED_MAX;
-	ok = ctx && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer(ctx, peer) > 0 &&
-	     EVP_PKEY_derive(ctx, secret, length) > 0;
-	EVP_PKEY_CTX_free(ctx);
-	return ok ? CKR_OK : mech_failed(CKR_MECHANISM_PARAM_INVALID);
-}
-
-/* X9.63, or the single-step function of SP 800-56A, with the same inputs */
-static CK_RV shared_kdf(const struct mech_hash *hash, bool sp800, const uint8_t *secret,
-			size_t secret_length, const uint8_t *info, size_t info_length, uint8_t *out,
-			size_t length)
-{
-	OSSL_PARAM params[4];
-	unsigned int n = 0;
-
-	params[n++] =
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
-	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret,
-							secret_length);
-	if (info_length)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info,
-								info_length);
-	params[n] = OSSL_PARAM_construct_end();
-	return run_kdf(sp800 ? "SSKDF" : "X963KDF", params, out, length);
-}
-
-static CK_RV ecdh_output(const struct mechanism *mechanism, const uint8_t *secret,
-			 size_t secret_length, struct attributes *attributes)
-{
-	uint64_t kdf = hsm_fields_u64(mechanism->fields, HSM_FIELD_KDF, 0);
-	size_t shared_length, length;
-	const uint8_t *shared =
-		hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &shared_length);
-	const struct mech_hash *hash;
-	uint8_t out[DERIVED_MAX];
-	bool sp800;
-	CK_RV rv;
-
-	if (kdf == CKD_NULL)
-		return shared_length ? CKR_MECHANISM_PARAM_INVALID
-				     : mech_secret_derived(attributes, secret, secret_length);
-	hash = mech_hash_by_kdf(kdf, &sp800);
-	if (!hash)
-		return CKR_MECHANISM_PARAM_INVALID;
-	rv = wanted_length(attributes, 0, &length);
-	if (rv != CKR_OK)
-		return rv;
-	rv = shared_kdf(hash, sp800, secret, secret_length, shared, shared_length, out, length);
-	if (rv == CKR_OK)
-		rv = mech_secret_derived(attributes, out, length);
-	OPENSSL_cleanse(out, sizeof(out));
-	return rv;
-}
-
-static CK_RV derive_ecdh(const struct mechanism *mechanism, struct key *base,
-			 struct attributes *attributes)
-{
-	size_t length, secret_length;
-	const uint8_t *public = hsm_fields_bytes(mechanism->fields, HSM_FIELD_PUBLIC, &length);
-	uint8_t secret[SHARED_MAX];
-	EVP_PKEY *peer;
-	CK_RV rv;
-
-	if (base->class != CKO_PRIVATE_KEY)
-		return CKR_KEY_TYPE_INCONSISTENT;
-	peer = peer_from(base, public, length);
-	if (!peer)
-		return CKR_MECHANISM_PARAM_INVALID;
-	rv = agree(base, peer, secret, &secret_length);
-	EVP_PKEY_free(peer);
-	if (rv == CKR_OK)
-		rv = ecdh_output(mechanism, secret, secret_length, attributes);
-	OPENSSL_cleanse(secret, sizeof(secret));
-	return rv;
 }
 
 /* ---- HKDF ---- */
@@ -158,7 +52,7 @@ static CK_RV hkdf_length(const struct mech_hash *hash, bool expand,
 			 const struct attributes *attributes, size_t *length)
 {
 	size_t digest = (size_t)EVP_MD_get_size(mech_hash_md(hash));
-	CK_RV rv = wanted_length(attributes, digest, length);
+	CK_RV rv = mech_derived_length(attributes, digest, length);
 
 	if (rv != CKR_OK)
 		return rv;
@@ -179,7 +73,7 @@ static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base,
 	size_t salt_length, info_length, length, made;
 	const uint8_t *info = hsm_fields_bytes(mechanism->fields, HSM_FIELD_INFO, &info_length);
 	const uint8_t *salt;
-	uint8_t out[DERIVED_MAX];
+	uint8_t out[MECH_DERIVED_MAX];
 	OSSL_PARAM params[6];
 	unsigned int n = 0;
 	CK_RV rv;
@@ -205,7 +99,7 @@ static CK_RV derive_hkdf(const struct mechanism *mechanism, struct key *base,
 	params[n] = OSSL_PARAM_construct_end();
 	/* Extracting alone writes the whole digest. */
 	made = expand ? length : (size_t)EVP_MD_get_size(mech_hash_md(hash));
-	rv = run_kdf("HKDF", params, out, made);
+	rv = mech_kdf_run("HKDF", params, out, made);
 	if (rv == CKR_OK)
 		rv = mech_secret_derived(attributes, out, made);
 	OPENSSL_cleanse(out, sizeof(out));
@@ -225,6 +119,6 @@ CK_RV mech_derive(const struct mechanism *mechanism, struct key *base,
 	if (rv != CKR_OK)
 		return rv;
 	if (mechanism->info->family == MECH_FAMILY_ECDH)
-		return derive_ecdh(mechanism, base, attributes);
+		return mech_agree_ecdh(mechanism, base, attributes);
 	return derive_hkdf(mechanism, base, attributes);
 }

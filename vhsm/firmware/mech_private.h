@@ -20,6 +20,7 @@
 #define MECH_RAW_MAX		1024			/* input of RSA and ECDSA that is not hashed here */
 #define MECH_SIGNATURE_MAX	8192			/* the longest signature, of ML-DSA-87, is 4627 bytes */
 #define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
+#define MECH_DERIVED_MAX	4096			/* nor longer */
 #define MECH_AES_BLOCK		16
 
 /* ---- what libcrypto has, fetched once (mech.c) ---- */
@@ -119,6 +120,16 @@ CK_RV mech_secret_length(const struct attributes *attributes, size_t *length);
  * @secret: what the mechanism gives; longer than asked for: bytes are removed from its leading end, as PKCS#11 says
  */
 CK_RV mech_secret_derived(struct attributes *attributes, const uint8_t *secret, size_t length);
+
+/* mech_derived_length - length wanted of a derived secret: the template's, that of the key type, or @fallback (0: none) */
+CK_RV mech_derived_length(const struct attributes *attributes, size_t fallback, size_t *length);
+
+/* mech_kdf_run - one of mech_kdf() with its parameters */
+CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, size_t length);
+
+/* ---- key agreement (mech_agree.c) ---- */
+
+CK_RV mech_agree_ecdh(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
 
 /* ---- curves (mech_curve.c) ---- */
 
