@@ -1034,6 +1034,12 @@
 #endif
 
 /* Trust */
+#ifndef CK_CERTIFICATE_CATEGORY_OTHER_ENTITY
+#define CK_CERTIFICATE_CATEGORY_OTHER_ENTITY 3UL
+#endif
+#ifndef CK_SECURITY_DOMAIN_THIRD_PARTY
+#define CK_SECURITY_DOMAIN_THIRD_PARTY 3UL
+#endif
 #ifndef CKT_TRUST_UNKNOWN
 #define CKT_TRUST_UNKNOWN 0x00000000UL
 #endif
@@ -1345,6 +1351,13 @@ typedef struct _CK_FUNCTION_LIST_3_2 {
 #endif /* before 3.2 */
 
 #undef HSM_FUNCTION
+
+/*
+ * Ours. CKA_HSM_USE_LIMIT, given to a private or secret key when it is made, is how many operations it may start; it can
+ * be lowered. CKA_HSM_USE_COUNT is how many it has started. Afterwards: CKR_KEY_EXHAUSTED. See Documentation/policy.rst.
+ */
+#define CKA_HSM_USE_LIMIT (CKA_VENDOR_DEFINED | 0x00485301UL)
+#define CKA_HSM_USE_COUNT (CKA_VENDOR_DEFINED | 0x00485302UL)
 
 #ifdef __cplusplus
 }

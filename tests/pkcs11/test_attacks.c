@@ -171,7 +171,8 @@ static void templates_of_keys(void **state)
 			  { CKA_WRAP_TEMPLATE, demand, sizeof(demand) },
 			  { CKA_UNWRAP_TEMPLATE, demand, sizeof(demand) }),
 		    &kek));
-	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), STRING(CKA_ID, "your")), &key));
+	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_SENSITIVE), STRING(CKA_ID, "your")),
+		    &key));
 	REFUSED(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
 	OK(set(s, key, ATTRS(STRING(CKA_ID, "mine"))));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));

@@ -8,23 +8,6 @@
 #include "attribute_table.h"
 #include "mech.h"
 
-static bool key_fits_class(uint64_t class, int group)
-{
-	switch (class_bit(class)) {
-	case C_SECRET:
-		return group == K_SYMMETRIC;
-	case C_OTP:
-		return group == K_OTP;
-	case C_DOMAIN:
-		return group & K_DOMAIN;
-	case C_PUBLIC:
-	case C_PRIVATE:
-		return group & K_PAIR;
-	default:
-		return true;
-	}
-}
-
 /* ---- policy ---- */
 
 static bool both(const struct attributes *a, uint64_t x, const struct attributes *b, uint64_t y)
@@ -79,9 +62,23 @@ static bool usage_default(const struct rule *rule, uint64_t key_type)
 	return false;
 }
 
-static CK_RV set_default(const struct rule_context *context, const struct rule *rule,
-			 uint64_t class, uint64_t key_type, struct attributes *object)
+/*
+ * The standard's default for secret keys is not to be sensitive. What a key unwraps or derives is, and so is everything in
+ * the strict profile, unless somebody asks.
+ */
+static bool sensitive_default(const struct rule_context *context, enum template_use use,
+			      uint64_t class)
 {
+	return context->strict || class == CKO_PRIVATE_KEY ||
+	       !(use & (TEMPLATE_CREATE | TEMPLATE_GENERATE));
+}
+
+static CK_RV set_default(const struct rule_context *context, enum template_use use,
+			 const struct rule *rule, uint64_t class, uint64_t type,
+			 struct attributes *object)
+{
+	if (rule->flags & F_VIRTUAL)
+		return CKR_OK;
 	switch (rule->fallback) {
 	case D_FALSE:
 		return attributes_set_bool(object, rule->type, false);
@@ -93,20 +90,23 @@ static CK_RV set_default(const struct rule_context *context, const struct rule *
 		return attributes_set_ulong(object, rule->type, 0);
 	case D_OWN:
 		return attributes_set_bool(object, rule->type, class_bit(class) & C_OWN);
+	case D_SECRET:
+		return attributes_set_bool(object, rule->type,
+					   sensitive_default(context, use, class));
 	case D_USAGE:
 		/* In the strict profile a use must be asked for. */
 		return attributes_set_bool(object, rule->type,
-					   !context->strict && usage_default(rule, key_type));
+					   !context->strict && usage_default(rule, type));
 	default:
 		return CKR_OK;
 	}
 }
 
 static CK_RV complete(const struct rule_context *context, enum template_use use, uint64_t class,
-		      uint64_t key_type, struct attributes *object)
+		      uint64_t type, struct attributes *object)
 {
 	unsigned int bit = class_bit(class);
-	int group = key_group(key_type);
+	int group = type_group(bit, type);
 	const struct rule *rule;
 	CK_RV rv = CKR_OK;
 	size_t i;
@@ -116,7 +116,7 @@ static CK_RV complete(const struct rule_context *context, enum template_use use,
 			continue;
 		if (use == TEMPLATE_CREATE && (rule->flags & F_NEED))
 			return CKR_TEMPLATE_INCOMPLETE;
-		rv = set_default(context, rule, class, key_type, object);
+		rv = set_default(context, use, rule, class, type, object);
 	}
 	return rv;
 }
@@ -133,33 +133,51 @@ static CK_RV accept(const struct rule_context *context, enum template_use use, u
 	if ((rule->flags & F_SO) && item->length == 1 && *item->value && !context->so)
 		return CKR_ATTRIBUTE_READ_ONLY;
 	/* Computed, see template_check_value() */
-	if (item->type == CKA_CHECK_VALUE && (class & C_SYMMETRIC))
+	if (item->type == CKA_CHECK_VALUE)
 		return CKR_OK;
 	return value_store(object, rule, item);
 }
 
-CK_RV template_settle(const struct rule_context *context, enum template_use use, uint64_t class,
-		      uint64_t key_type, const struct attributes *template,
-		      struct attributes *object)
+/* A key whose uses are limited has no second life: not as a copy, nor wrapped and unwrapped. */
+static CK_RV settle_limit(struct attributes *object)
 {
+	CK_RV rv;
+
+	if (!attributes_find(object, CKA_HSM_USE_LIMIT))
+		return CKR_OK;
+	if (attributes_bool(object, CKA_COPYABLE, false) ||
+	    attributes_bool(object, CKA_EXTRACTABLE, false))
+		return CKR_TEMPLATE_INCONSISTENT;
+	rv = attributes_set_bool(object, CKA_COPYABLE, false);
+	return rv == CKR_OK ? attributes_set_ulong(object, CKA_HSM_USE_COUNT, 0) : rv;
+}
+
+CK_RV template_settle(const struct rule_context *context, enum template_use use, uint64_t class,
+		      uint64_t type, const struct attributes *template, struct attributes *object)
+{
+	uint64_t type_attribute = class_type_attribute(class);
 	unsigned int bit = class_bit(class);
-	int group = bit & C_TYPED ? key_group(key_type) : 0;
+	int group = type_group(bit, type);
 	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
 
-	if (!bit || !key_fits_class(class, group))
+	if (bit & C_BUILTIN)
+		return CKR_TEMPLATE_INCONSISTENT;
+	if (!bit || !group_fits(bit, group))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (attributes_ulong(template, CKA_CLASS, class) != class ||
-	    ((bit & C_TYPED) && attributes_ulong(template, CKA_KEY_TYPE, key_type) != key_type))
+	    (type_attribute && attributes_ulong(template, type_attribute, type) != type))
 		return CKR_TEMPLATE_INCONSISTENT;
 	while (rv == CKR_OK && (item = attributes_next(template, item)))
 		rv = accept(context, use, bit, group, item, object);
 	if (rv == CKR_OK && use != TEMPLATE_CREATE)
 		rv = attributes_set_ulong(object, CKA_CLASS, class);
-	if (rv == CKR_OK && use != TEMPLATE_CREATE && (bit & C_TYPED))
-		rv = attributes_set_ulong(object, CKA_KEY_TYPE, key_type);
+	if (rv == CKR_OK && use != TEMPLATE_CREATE && type_attribute)
+		rv = attributes_set_ulong(object, type_attribute, type);
 	if (rv == CKR_OK)
-		rv = complete(context, use, class, key_type, object);
+		rv = settle_limit(object);
+	if (rv == CKR_OK)
+		rv = complete(context, use, class, type, object);
 	return rv == CKR_OK ? consistent(context, use, object) : rv;
 }
 
@@ -188,7 +206,7 @@ CK_RV template_check_value(const struct attributes *template, struct attributes 
 	const struct attribute *given = attributes_find(template, CKA_CHECK_VALUE);
 	const struct attribute *computed = attributes_find(object, CKA_CHECK_VALUE);
 
-	if (!given || !(class_bit(attributes_ulong(object, CKA_CLASS, ~0ULL)) & C_SYMMETRIC))
+	if (!given)
 		return CKR_OK;
 	if (!given->length)
 		attributes_remove(object, CKA_CHECK_VALUE);
@@ -237,26 +255,55 @@ CK_RV template_finish(enum template_use use, uint64_t mechanism, const struct at
  * The SO vouches for what a trusted key is used for: nobody else adds to it, or a trusted key that wraps would one day
  * decrypt what it has wrapped.
  */
+static bool may_switch(const struct rule_context *context, const struct rule *rule, bool now,
+		       bool wanted, bool vouched)
+{
+	bool down = (rule->flags & F_DOWN) || (context->strict && (rule->flags & F_STRICT_DOWN));
+
+	if (wanted == now)
+		return true;
+	if (now)
+		return !(rule->flags & F_UP);
+	if (down)
+		return false;
+	return context->so || !((rule->flags & F_SO) || (vouched && (rule->flags & F_STRICT_DOWN)));
+}
+
+/*
+ * Values that follow from the object's: they may be given, not changed. Nothing is what an application gives that
+ * wants the check value gone (PKCS#11 3.2, 4.12), or that knows no public key.
+ */
+static CK_RV change_computed(const struct attribute *item, struct attributes *object)
+{
+	if (item->length)
+		return value_same(item, attributes_find(object, item->type))
+			       ? CKR_OK
+			       : CKR_ATTRIBUTE_VALUE_INVALID;
+	if (item->type == CKA_CHECK_VALUE)
+		attributes_remove(object, item->type);
+	return CKR_OK;
+}
+
 static CK_RV change(const struct rule_context *context, enum template_use use,
 		    const struct attribute *item, struct attributes *object)
 {
 	const struct rule *rule = rule_of(object, item->type);
 	bool now = attributes_bool(object, item->type, false);
-	bool down, wanted, vouched = attributes_bool(object, CKA_TRUSTED, false);
 
 	if (!rule)
 		return CKR_ATTRIBUTE_TYPE_INVALID;
 	if (!(rule->flags & use))
 		return CKR_ATTRIBUTE_READ_ONLY;
-	if (rule->kind == KIND_BOOL && value_valid(rule, item)) {
-		wanted = *item->value;
-		down = (rule->flags & F_DOWN) || (context->strict && (rule->flags & F_STRICT_DOWN));
-		if (wanted != now && ((now && (rule->flags & F_UP)) || (!now && down)))
-			return CKR_ATTRIBUTE_READ_ONLY;
-		if (wanted && !now && !context->so &&
-		    ((rule->flags & F_SO) || (vouched && (rule->flags & F_STRICT_DOWN))))
-			return CKR_ATTRIBUTE_READ_ONLY;
-	}
+	if (!value_valid(rule, item))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	if (rule->kind == KIND_BOOL && !may_switch(context, rule, now, *item->value,
+						   attributes_bool(object, CKA_TRUSTED, false)))
+		return CKR_ATTRIBUTE_READ_ONLY;
+	if ((rule->flags & F_LOWER) &&
+	    hsm_get_le64(item->value) > attributes_ulong(object, item->type, 0))
+		return CKR_ATTRIBUTE_READ_ONLY;
+	if (item->type == CKA_CHECK_VALUE || item->type == CKA_PUBLIC_KEY_INFO)
+		return change_computed(item, object);
 	return value_store(object, rule, item);
 }
 

@@ -75,14 +75,17 @@ CK_RV template_merge(const struct attributes *object, uint64_t type, struct attr
 bool template_satisfied(const struct attributes *object, uint64_t type,
 			const struct attributes *key);
 
-/* class_is_key - public, private, secret and OTP keys; class_has_type - these and domain parameters have a CKA_KEY_TYPE */
+/* class_is_key - public, private, secret and OTP keys; class_is_builtin - objects that are there and cannot be made */
 bool class_is_key(uint64_t class);
-bool class_has_type(uint64_t class);
+bool class_is_builtin(uint64_t class);
+
+/* class_type_attribute - CKA_KEY_TYPE of keys and domain parameters, CKA_CERTIFICATE_TYPE ...; 0: a class without types */
+uint64_t class_type_attribute(uint64_t class);
 
 /* attribute_is_secret - a value that never leaves the device: sensitive, or not extractable */
 bool attribute_is_secret(const struct attributes *object, uint64_t type);
 
-/* attribute_known - has an object of this class and key type such an attribute? */
-bool attribute_known(const struct attributes *object, uint64_t type);
+/* attribute_virtual - 8 bytes of an attribute that the object has and does not store; NULL: not such a one */
+const uint8_t *attribute_virtual(const struct attributes *object, uint64_t type);
 
 #endif /* FIRMWARE_ATTRIBUTE_RULES_H */

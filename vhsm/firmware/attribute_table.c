@@ -13,49 +13,92 @@
 
 /* By subject. A type may have several rows, for different classes or key types. */
 static const struct rule rules[] = {
-	/* storage */
+	/* all objects, and those that can be made */
 	RULE(CKA_CLASS, ULONG, C_ALL, K_ANY, F_NEW | F_NEED, NONE),
+	RULE(CKA_UNIQUE_ID, BYTES, C_ALL, K_ANY, 0, NONE),
 	RULE(CKA_TOKEN, BOOL, C_ALL, K_ANY, F_NEW | F_COPY, FALSE),
 	RULE(CKA_PRIVATE, BOOL, C_ALL, K_ANY, F_NEW | F_COPY | F_UP, OWN),
 	RULE(CKA_MODIFIABLE, BOOL, C_ALL, K_ANY, F_NEW | F_COPY | F_DOWN, TRUE),
 	RULE(CKA_COPYABLE, BOOL, C_ALL, K_ANY, F_NEW | F_CHANGE | F_DOWN, TRUE),
 	RULE(CKA_DESTROYABLE, BOOL, C_ALL, K_ANY, F_NEW | F_CHANGE | F_DOWN, TRUE),
-	RULE(CKA_LABEL, BYTES, C_ALL, K_ANY, F_NEW | F_CHANGE, EMPTY),
-	RULE(CKA_UNIQUE_ID, BYTES, C_ALL, K_ANY, 0, NONE),
+	RULE(CKA_LABEL, BYTES, C_STORED, K_ANY, F_NEW | F_CHANGE, EMPTY),
+
+	/* what the token says of itself: objects that are there and cannot be made (builtin_objects.c) */
+	RULE(CKA_PROFILE_ID, ULONG, C_PROFILE, K_ANY, 0, NONE),
+	RULE(CKA_MECHANISM_TYPE, ULONG, C_MECHANISM, K_ANY, 0, NONE),
+	RULE(CKA_HW_FEATURE_TYPE, ULONG, C_FEATURE, K_ANY, 0, NONE),
+	RULE(CKA_VALUE, BYTES, C_FEATURE, K_COUNTER | K_CLOCK, 0, NONE),
+	RULE(CKA_RESET_ON_INIT, BOOL, C_FEATURE, K_COUNTER, 0, NONE),
+	RULE(CKA_HAS_RESET, BOOL, C_FEATURE, K_COUNTER, 0, NONE),
+	RULE(CKA_VALIDATION_TYPE, ULONG, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_VERSION, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_LEVEL, ULONG, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_MODULE_ID, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_FLAG, ULONG, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_AUTHORITY_TYPE, ULONG, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_COUNTRY, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_CERTIFICATE_IDENTIFIER, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_CERTIFICATE_URI, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_VENDOR_URI, BYTES, C_VALIDATION, K_ANY, 0, NONE),
+	RULE(CKA_VALIDATION_PROFILE, BYTES, C_VALIDATION, K_ANY, 0, NONE),
 
 	/* data */
 	RULE(CKA_APPLICATION, BYTES, C_DATA, K_ANY, F_C | F_CHANGE, EMPTY),
 	RULE(CKA_OBJECT_ID, BYTES, C_DATA, K_ANY, F_C | F_CHANGE, EMPTY),
 	RULE(CKA_VALUE, BYTES, C_DATA, K_ANY, F_C | F_CHANGE, EMPTY),
 
-	/* certificates (X.509) */
+	/* certificates */
 	RULE(CKA_CERTIFICATE_TYPE, ULONG, C_CERT, K_ANY, F_C | F_NEED, NONE),
 	RULE(CKA_CERTIFICATE_CATEGORY, ULONG, C_CERT, K_ANY, F_C, ZERO),
 	RULE(CKA_VALUE, BYTES, C_CERT, K_ANY, F_C | F_NEED, NONE),
-	RULE(CKA_ISSUER, BYTES, C_CERT, K_ANY, F_C | F_CHANGE, EMPTY),
+	RULE(CKA_START_DATE, DATE, C_CERT, K_ANY, F_C, EMPTY),
+	RULE(CKA_END_DATE, DATE, C_CERT, K_ANY, F_C, EMPTY),
+	RULE(CKA_PUBLIC_KEY_INFO, BYTES, C_CERT, K_ANY, F_C, EMPTY),
+	RULE(CKA_SUBJECT, BYTES, C_CERT, K_X509, F_C | F_NEED, NONE),
+	RULE(CKA_ISSUER, BYTES, C_CERT, K_X509, F_C | F_CHANGE, EMPTY),
 	RULE(CKA_SERIAL_NUMBER, BYTES, C_CERT, K_ANY, F_C | F_CHANGE, EMPTY),
-	RULE(CKA_URL, BYTES, C_CERT, K_ANY, F_C, EMPTY),
-	RULE(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, BYTES, C_CERT, K_ANY, F_C, EMPTY),
-	RULE(CKA_HASH_OF_ISSUER_PUBLIC_KEY, BYTES, C_CERT, K_ANY, F_C, EMPTY),
-	RULE(CKA_JAVA_MIDP_SECURITY_DOMAIN, ULONG, C_CERT, K_ANY, F_C, ZERO),
-	RULE(CKA_NAME_HASH_ALGORITHM, ULONG, C_CERT, K_ANY, F_C, NONE),
+	RULE(CKA_ID, BYTES, C_CERT, K_X509, F_C | F_CHANGE, EMPTY),
+	RULE(CKA_URL, BYTES, C_CERT, K_X509, F_C, EMPTY),
+	RULE(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, BYTES, C_CERT, K_X509, F_C, EMPTY),
+	RULE(CKA_HASH_OF_ISSUER_PUBLIC_KEY, BYTES, C_CERT, K_X509, F_C, EMPTY),
+	RULE(CKA_JAVA_MIDP_SECURITY_DOMAIN, ULONG, C_CERT, K_X509, F_C, ZERO),
+	RULE(CKA_NAME_HASH_ALGORITHM, ULONG, C_CERT, K_X509, F_C, NONE),
+	RULE(CKA_OWNER, BYTES, C_CERT, K_X509_ATTR, F_C | F_NEED, NONE),
+	RULE(CKA_AC_ISSUER, BYTES, C_CERT, K_X509_ATTR, F_C | F_CHANGE, EMPTY),
+	RULE(CKA_ATTR_TYPES, BYTES, C_CERT, K_X509_ATTR, F_C | F_CHANGE, EMPTY),
 
-	/* common to certificates and keys */
-	RULE(CKA_SUBJECT, BYTES, C_CERT | C_PAIR, K_ANY, F_NEW | F_CHANGE, EMPTY),
-	RULE(CKA_ID, BYTES, C_CERT | C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
-	RULE(CKA_START_DATE, DATE, C_CERT | C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
-	RULE(CKA_END_DATE, DATE, C_CERT | C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
-	RULE(CKA_PUBLIC_KEY_INFO, BYTES, C_CERT | C_PAIR, K_ANY, F_C | F_U, NONE),
-	RULE(CKA_CHECK_VALUE, BYTES, C_CERT | C_SYMMETRIC, K_ANY, F_NEW, NONE),
+	/* trust in somebody's certificate */
+	RULE(CKA_ISSUER, BYTES, C_TRUST, K_ANY, F_C | F_NEED, NONE),
+	RULE(CKA_SERIAL_NUMBER, BYTES, C_TRUST, K_ANY, F_C | F_NEED, NONE),
+	RULE(CKA_HASH_OF_CERTIFICATE, BYTES, C_TRUST, K_ANY, F_C, EMPTY),
+	RULE(CKA_NAME_HASH_ALGORITHM, ULONG, C_TRUST, K_ANY, F_C, NONE),
+	RULE(CKA_TRUST_SERVER_AUTH, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_CLIENT_AUTH, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_CODE_SIGNING, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_EMAIL_PROTECTION, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_IPSEC_IKE, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_TIME_STAMPING, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+	RULE(CKA_TRUST_OCSP_SIGNING, ULONG, C_TRUST, K_ANY, F_C | F_CHANGE, ZERO),
+
+	/* common to keys, some to certificates as well */
+	RULE(CKA_SUBJECT, BYTES, C_PAIR, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_ID, BYTES, C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_START_DATE, DATE, C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_END_DATE, DATE, C_KEYS, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_PUBLIC_KEY_INFO, BYTES, C_PAIR, K_ANY, F_C | F_U | F_CHANGE, NONE),
+	RULE(CKA_CHECK_VALUE, BYTES, C_CERT | C_SYMMETRIC, K_ANY, F_NEW | F_CHANGE, NONE),
 	RULE(CKA_TRUSTED, BOOL, C_CERT | C_OPEN, K_ANY, F_NEW | F_CHANGE | F_SO, FALSE),
 
 	/* keys */
 	RULE(CKA_KEY_TYPE, ULONG, C_TYPED, K_ANY, F_NEW | F_NEED, NONE),
 	RULE(CKA_LOCAL, BOOL, C_TYPED, K_ANY, 0, NONE),
 	RULE(CKA_KEY_GEN_MECHANISM, ULONG, C_KEYS, K_ANY, 0, NONE),
+	RULE(CKA_OBJECT_VALIDATION_FLAGS, ULONG, C_KEYS, K_ANY, F_VIRTUAL, ZERO),
+	RULE(CKA_HSM_USE_LIMIT, ULONG, C_OWN, K_ANY, F_NEW | F_SET | F_LOWER, NONE),
+	RULE(CKA_HSM_USE_COUNT, ULONG, C_OWN, K_ANY, 0, NONE),
 	RULE(CKA_ALLOWED_MECHANISMS, LIST, C_KEYS, K_ANY, F_NEW, NONE),
 	RULE(CKA_DERIVE, BOOL, C_KEYS, K_ANY, F_NEW | F_CHANGE, FALSE),
-	RULE(CKA_SENSITIVE, BOOL, C_OWN, K_ANY, F_NEW | F_CHANGE | F_UP, TRUE),
+	RULE(CKA_SENSITIVE, BOOL, C_OWN, K_ANY, F_NEW | F_CHANGE | F_UP, SECRET),
 	RULE(CKA_EXTRACTABLE, BOOL, C_OWN, K_ANY, F_NEW | F_CHANGE | F_DOWN, FALSE),
 	RULE(CKA_ALWAYS_SENSITIVE, BOOL, C_OWN, K_ANY, 0, NONE),
 	RULE(CKA_NEVER_EXTRACTABLE, BOOL, C_OWN, K_ANY, 0, NONE),
@@ -119,6 +162,22 @@ static const struct rule rules[] = {
 	/* secret keys */
 	RULE(CKA_VALUE, BYTES, C_SYMMETRIC, K_ANY, F_C | F_NEED | F_SECRET, NONE),
 	RULE(CKA_VALUE_LEN, ULONG, C_SYMMETRIC, K_ANY, F_G | F_U | F_D, NONE),
+
+	/* one-time passwords */
+	RULE(CKA_OTP_FORMAT, ULONG, C_OTP, K_ANY, F_NEW, ZERO),
+	RULE(CKA_OTP_LENGTH, ULONG, C_OTP, K_ANY, F_NEW, NONE),
+	RULE(CKA_OTP_TIME_INTERVAL, ULONG, C_OTP, K_ANY, F_NEW, NONE),
+	RULE(CKA_OTP_USER_FRIENDLY_MODE, BOOL, C_OTP, K_ANY, F_NEW, FALSE),
+	RULE(CKA_OTP_CHALLENGE_REQUIREMENT, ULONG, C_OTP, K_ANY, F_NEW, ZERO),
+	RULE(CKA_OTP_TIME_REQUIREMENT, ULONG, C_OTP, K_ANY, F_NEW, ZERO),
+	RULE(CKA_OTP_COUNTER_REQUIREMENT, ULONG, C_OTP, K_ANY, F_NEW, ZERO),
+	RULE(CKA_OTP_PIN_REQUIREMENT, ULONG, C_OTP, K_ANY, F_NEW, ZERO),
+	RULE(CKA_OTP_COUNTER, BYTES, C_OTP, K_ANY, F_NEW, EMPTY),
+	RULE(CKA_OTP_TIME, BYTES, C_OTP, K_ANY, F_NEW, EMPTY),
+	RULE(CKA_OTP_USER_IDENTIFIER, BYTES, C_OTP, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_OTP_SERVICE_IDENTIFIER, BYTES, C_OTP, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_OTP_SERVICE_LOGO, BYTES, C_OTP, K_ANY, F_NEW | F_CHANGE, EMPTY),
+	RULE(CKA_OTP_SERVICE_LOGO_TYPE, BYTES, C_OTP, K_ANY, F_NEW | F_CHANGE, EMPTY),
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
@@ -179,24 +238,22 @@ const struct rule *rule_at(size_t index)
 
 unsigned int class_bit(uint64_t class)
 {
-	switch (class) {
-	case CKO_DATA:
-		return C_DATA;
-	case CKO_CERTIFICATE:
-		return C_CERT;
-	case CKO_PUBLIC_KEY:
-		return C_PUBLIC;
-	case CKO_PRIVATE_KEY:
-		return C_PRIVATE;
-	case CKO_SECRET_KEY:
-		return C_SECRET;
-	case CKO_DOMAIN_PARAMETERS:
-		return C_DOMAIN;
-	case CKO_OTP_KEY:
-		return C_OTP;
-	default:
-		return 0;
-	}
+	static const uint16_t bits[] = {
+		[CKO_DATA] = C_DATA,
+		[CKO_CERTIFICATE] = C_CERT,
+		[CKO_PUBLIC_KEY] = C_PUBLIC,
+		[CKO_PRIVATE_KEY] = C_PRIVATE,
+		[CKO_SECRET_KEY] = C_SECRET,
+		[CKO_HW_FEATURE] = C_FEATURE,
+		[CKO_DOMAIN_PARAMETERS] = C_DOMAIN,
+		[CKO_MECHANISM] = C_MECHANISM,
+		[CKO_OTP_KEY] = C_OTP,
+		[CKO_PROFILE] = C_PROFILE,
+		[CKO_VALIDATION] = C_VALIDATION,
+		[CKO_TRUST] = C_TRUST,
+	};
+
+	return class < sizeof(bits) / sizeof(bits[0]) ? bits[class] : 0;
 }
 
 bool class_is_key(uint64_t class)
@@ -204,12 +261,24 @@ bool class_is_key(uint64_t class)
 	return class_bit(class) & C_KEYS;
 }
 
-bool class_has_type(uint64_t class)
+bool class_is_builtin(uint64_t class)
 {
-	return class_bit(class) & C_TYPED;
+	return class_bit(class) & C_BUILTIN;
 }
 
-int key_group(uint64_t key_type)
+uint64_t class_type_attribute(uint64_t class)
+{
+	switch (class_bit(class)) {
+	case C_CERT:
+		return CKA_CERTIFICATE_TYPE;
+	case C_FEATURE:
+		return CKA_HW_FEATURE_TYPE;
+	default:
+		return class_bit(class) & C_TYPED ? CKA_KEY_TYPE : 0;
+	}
+}
+
+static int key_group(uint64_t key_type)
 {
 	size_t i;
 
@@ -217,6 +286,36 @@ int key_group(uint64_t key_type)
 		if (key_types[i].type == key_type)
 			return key_types[i].group;
 	return 0;
+}
+
+int type_group(unsigned int class, uint64_t type)
+{
+	if (class & C_TYPED)
+		return key_group(type);
+	if (class & C_CERT)
+		return type == CKC_X_509 ? K_X509 : type == CKC_X_509_ATTR_CERT ? K_X509_ATTR : 0;
+	if (class & C_FEATURE)
+		return type == CKH_CLOCK ? K_CLOCK : type == CKH_MONOTONIC_COUNTER ? K_COUNTER : 0;
+	return 0;
+}
+
+bool group_fits(unsigned int class, int group)
+{
+	switch (class) {
+	case C_SECRET:
+		return group == K_SYMMETRIC;
+	case C_OTP:
+		return group == K_OTP;
+	case C_DOMAIN:
+		return group & K_DOMAIN;
+	case C_PUBLIC:
+	case C_PRIVATE:
+		return group & K_PAIR;
+	case C_CERT:
+		return group;
+	default:
+		return true;
+	}
 }
 
 uint64_t key_row_type(uint64_t key_type)
@@ -246,13 +345,18 @@ const struct rule *rule_find(uint64_t type, unsigned int class, int group)
 
 const struct rule *rule_of(const struct attributes *object, uint64_t type)
 {
-	return rule_find(type, class_bit(attributes_ulong(object, CKA_CLASS, ~0ULL)),
-			 key_group(attributes_ulong(object, CKA_KEY_TYPE, ~0ULL)));
+	uint64_t class = attributes_ulong(object, CKA_CLASS, ~0ULL);
+	uint64_t object_type = attributes_ulong(object, class_type_attribute(class), ~0ULL);
+
+	return rule_find(type, class_bit(class), type_group(class_bit(class), object_type));
 }
 
-bool attribute_known(const struct attributes *object, uint64_t type)
+const uint8_t *attribute_virtual(const struct attributes *object, uint64_t type)
 {
-	return rule_of(object, type) != NULL;
+	static const uint8_t zero[8];
+	const struct rule *rule = rule_of(object, type);
+
+	return rule && (rule->flags & F_VIRTUAL) ? zero : NULL;
 }
 
 bool attribute_is_secret(const struct attributes *object, uint64_t type)

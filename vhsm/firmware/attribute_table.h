@@ -29,16 +29,26 @@ enum {
 	C_SECRET = 1 << 4,
 	C_DOMAIN = 1 << 5,
 	C_OTP = 1 << 6,
+	C_TRUST = 1 << 7,
+	C_FEATURE = 1 << 8,
+	C_MECHANISM = 1 << 9,
+	C_PROFILE = 1 << 10,
+	C_VALIDATION = 1 << 11,
 	C_KEYS = C_PUBLIC | C_PRIVATE | C_SECRET | C_OTP,
 	C_PAIR = C_PUBLIC | C_PRIVATE,
-	C_ALL = C_DATA | C_CERT | C_KEYS | C_DOMAIN,
+	C_STORED = C_DATA | C_CERT | C_KEYS | C_DOMAIN | C_TRUST, /* the standard's storage objects */
+	C_BUILTIN = C_FEATURE | C_MECHANISM | C_PROFILE | C_VALIDATION,
+	C_ALL = C_STORED | C_BUILTIN,
 	C_SYMMETRIC = C_SECRET | C_OTP,
 	C_OWN = C_PRIVATE | C_SYMMETRIC,
 	C_OPEN = C_PUBLIC | C_SYMMETRIC,
 	C_TYPED = C_KEYS | C_DOMAIN, /* have a CKA_KEY_TYPE */
 };
 
-/* Groups of key types that have the same attributes; which type is in which group: key_types[] */
+/*
+ * Groups of types that have the same attributes: of keys (which type is in which group: key_types[]), of certificates, of
+ * hardware features
+ */
 enum {
 	K_RSA = 1 << 0,
 	K_EC = 1 << 1,
@@ -48,6 +58,10 @@ enum {
 	K_DH = 1 << 5,
 	K_X9_42 = 1 << 6,
 	K_OTP = 1 << 7,
+	K_X509 = 1 << 8,
+	K_X509_ATTR = 1 << 9,
+	K_COUNTER = 1 << 10,
+	K_CLOCK = 1 << 11,
 	K_PAIR = K_RSA | K_EC | K_ML | K_SLH | K_DH | K_X9_42,
 	K_DOMAIN = K_DH | K_X9_42,
 	K_FIELD = K_DH | K_X9_42,
@@ -71,6 +85,8 @@ enum {
 	F_UP = 1 << 11,		 /* once true, always true */
 	F_DOWN = 1 << 12,	 /* once false, always false */
 	F_STRICT_DOWN = 1 << 13, /* the same, in the strict profile */
+	F_LOWER = 1 << 14,	 /* a number that changes downwards alone */
+	F_VIRTUAL = 1 << 15,	 /* its default is answered, not stored */
 };
 
 enum fallback {
@@ -80,6 +96,7 @@ enum fallback {
 	D_EMPTY,
 	D_ZERO,
 	D_OWN,   /* true for private and secret keys */
+	D_SECRET, /* true; false for secret keys that are made or imported outside the strict profile */
 	D_USAGE, /* true when a mechanism of the key type can do it */
 };
 
@@ -112,8 +129,11 @@ const struct rule *rule_of(const struct attributes *object, uint64_t type);
 /* class_bit - C_ of a class, 0: no object of that class can be made */
 unsigned int class_bit(uint64_t class);
 
-/* key_group - K_ of a key type, 0: unknown */
-int key_group(uint64_t key_type);
+/* type_group - K_ of a type of a class's objects, 0: unknown, or a class whose objects have no type */
+int type_group(unsigned int class, uint64_t type);
+
+/* group_fits - can an object of this class be of a type of this group? */
+bool group_fits(unsigned int class, int group);
 
 /* key_row_type - the key type that the mechanism table's rows name for keys of this one */
 uint64_t key_row_type(uint64_t key_type);

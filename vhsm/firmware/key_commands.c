@@ -155,9 +155,11 @@ static bool is_class(const struct object *object, uint64_t class)
 	return attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL) == class;
 }
 
-static bool sensitive(const struct object *object)
+/* Can nobody read the key? One that may not leave is as good as a sensitive one. */
+static bool hidden(const struct attributes *key)
 {
-	return attributes_bool(&object->attributes, CKA_SENSITIVE, true);
+	return attributes_bool(key, CKA_SENSITIVE, true) ||
+	       !attributes_bool(key, CKA_EXTRACTABLE, false);
 }
 
 /*
@@ -190,7 +192,7 @@ static CK_RV strict_wrap(const struct mechanism *mechanism, const struct object 
 		return CKR_KEY_NOT_WRAPPABLE;
 	if (is_class(wrapping, CKO_PUBLIC_KEY))
 		return CKR_OK;
-	if (sensitive(key) && !sensitive(wrapping))
+	if (hidden(&key->attributes) && !hidden(&wrapping->attributes))
 		return CKR_KEY_NOT_WRAPPABLE;
 	kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
 	length = attributes_ulong(&key->attributes, CKA_VALUE_LEN, 0);
@@ -347,7 +349,7 @@ static CK_RV no_leak(const struct making *making)
 
 	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_ML_KEM)
 		return CKR_OK;
-	if (!sensitive(making->base) && !(salt && attributes_bool(salt, CKA_SENSITIVE, true)))
+	if (!hidden(&making->base->attributes) && !(salt && hidden(salt)))
 		return CKR_OK;
 	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
 								     : CKR_TEMPLATE_INCONSISTENT;

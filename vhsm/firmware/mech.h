@@ -134,6 +134,12 @@ CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key
 CK_RV mech_decapsulate(const struct mechanism *mechanism, struct key *private_key, const uint8_t *ciphertext, size_t length,
 		       struct attributes *attributes);
 
+/* mech_digest - @out, of EVP_MAX_MD_SIZE, gets the digest by a CKM_ of digests; false when libcrypto does not have it */
+bool mech_digest(uint64_t hash, const void *in, size_t length, uint8_t *out);
+
+/* mech_digest_size - its length, 0: no such digest */
+size_t mech_digest_size(uint64_t hash);
+
 /* mech_random, mech_seed */
 CK_RV mech_random(uint8_t *out, size_t length);
 CK_RV mech_seed(const uint8_t *in, size_t length);

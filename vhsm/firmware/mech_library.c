@@ -341,3 +341,17 @@ CK_RV mech_seed(const uint8_t *in, size_t length)
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }
+
+bool mech_digest(uint64_t hash, const void *in, size_t length, uint8_t *out)
+{
+	const struct mech_hash *found = mech_hash_find(hash);
+
+	return found && EVP_Digest(in, length, out, NULL, mech_hash_md(found), NULL);
+}
+
+size_t mech_digest_size(uint64_t hash)
+{
+	const struct mech_hash *found = mech_hash_find(hash);
+
+	return found ? (size_t)EVP_MD_get_size(mech_hash_md(found)) : 0;
+}

@@ -3,6 +3,7 @@
  * Commands about objects: create, copy, destroy, read and change attributes, search. PKCS#11 3.2, 5.7.
  */
 #include <string.h>
+#include "certificate.h"
 #include "commands.h"
 
 static struct rule_context rules_for(const struct command *command)
@@ -29,25 +30,37 @@ static struct object *object_of(struct command *command)
 
 /* ---- create, copy, destroy ---- */
 
+/* What the class says of the values, and what follows from them */
+static CK_RV import(uint64_t class, struct attributes *object)
+{
+	switch (class) {
+	case CKO_DATA:
+		return CKR_OK;
+	case CKO_CERTIFICATE:
+		return certificate_settle(object);
+	case CKO_TRUST:
+		return trust_settle(object);
+	default:
+		return mech_import(object);
+	}
+}
+
 static CK_RV settle_new(const struct command *command, const struct attributes *template,
 			struct attributes *object)
 {
 	struct rule_context rules = rules_for(command);
 	uint64_t class = attributes_ulong(template, CKA_CLASS, ~0ULL);
-	uint64_t key_type = attributes_ulong(template, CKA_KEY_TYPE, ~0ULL);
-	bool typed = class_has_type(class);
+	uint64_t type_attribute = class_type_attribute(class);
+	uint64_t type = attributes_ulong(template, type_attribute, ~0ULL);
 	CK_RV rv;
 
-	if (class == ~0ULL || (typed && key_type == ~0ULL))
+	if (class == ~0ULL || (type_attribute && !class_is_builtin(class) && type == ~0ULL))
 		return CKR_TEMPLATE_INCOMPLETE;
-	rv = template_settle(&rules, TEMPLATE_CREATE, class, key_type, template, object);
-	if (rv == CKR_OK && class == CKO_CERTIFICATE &&
-	    attributes_ulong(object, CKA_CERTIFICATE_TYPE, ~0ULL) != CKC_X_509)
-		rv = CKR_ATTRIBUTE_VALUE_INVALID;
+	rv = template_settle(&rules, TEMPLATE_CREATE, class, type, template, object);
 	if (rv == CKR_OK)
 		rv = object_allowed(command, object);
-	if (rv == CKR_OK && typed)
-		rv = mech_import(object);
+	if (rv == CKR_OK)
+		rv = import(class, object);
 	if (rv == CKR_OK)
 		rv = template_check_value(template, object);
 	if (rv == CKR_OK)
@@ -147,18 +160,18 @@ CK_RV command_object_size(struct command *command)
 static CK_RV put_one(struct hsm_writer *out, const struct attributes *set, uint64_t type)
 {
 	const struct attribute *item = attributes_find(set, type);
+	const uint8_t *value = item ? item->value : attribute_virtual(set, type);
+	size_t length = item ? item->length : 8;
 	CK_RV rv = CKR_OK;
 
-	if (!item && !attribute_known(set, type))
-		rv = CKR_ATTRIBUTE_TYPE_INVALID;
-	else if (attribute_is_secret(set, type))
+	if (attribute_is_secret(set, type))
 		rv = CKR_ATTRIBUTE_SENSITIVE;
-	else if (!item)
+	else if (!value)
 		rv = CKR_ATTRIBUTE_TYPE_INVALID;
-	else if (item->length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
+	else if (length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
 		rv = CKR_DEVICE_MEMORY;
 	if (rv == CKR_OK)
-		hsm_put_attribute(out, type, 0, item->value, item->length);
+		hsm_put_attribute(out, type, 0, value, length);
 	else
 		hsm_put_attribute(out, type, rv, NULL, 0);
 	return rv;
@@ -200,6 +213,8 @@ static CK_RV changed(struct command *command, const struct object *object, struc
 		rv = attributes_copy(set, &object->attributes);
 	if (rv == CKR_OK)
 		rv = template_change(&rules, TEMPLATE_SET, &template, set);
+	if (rv == CKR_OK && attributes_ulong(set, CKA_CLASS, ~0ULL) == CKO_TRUST)
+		rv = trust_settle(set);
 	attributes_free(&template);
 	return rv;
 }
