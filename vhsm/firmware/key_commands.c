@@ -155,11 +155,17 @@ static bool is_class(const struct object *object, uint64_t class)
 	return attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL) == class;
 }
 
-/* Can nobody read the key? One that may not leave is as good as a sensitive one. */
+/* Has nobody read the key? One that was imported is known to whoever did, unless it has become sensitive since. */
 static bool hidden(const struct attributes *key)
 {
 	return attributes_bool(key, CKA_SENSITIVE, true) ||
-	       !attributes_bool(key, CKA_EXTRACTABLE, false);
+	       attributes_bool(key, CKA_NEVER_EXTRACTABLE, false);
+}
+
+static bool readable(const struct attributes *key)
+{
+	return !attributes_bool(key, CKA_SENSITIVE, true) &&
+	       attributes_bool(key, CKA_EXTRACTABLE, false);
 }
 
 /*
@@ -337,8 +343,8 @@ static CK_RV making_end(struct command *command, struct making *making,
 }
 
 /*
- * Reading what comes out must not tell what went in sealed: a key that a sensitive key unwraps or that is
- * derived from one is itself sensitive. Key agreement is the exception that protocols live from
+ * Reading what comes out must not tell what went in sealed: a key that a hidden key unwraps or that is
+ * derived from one cannot be read itself. Key agreement is the exception that protocols live from
  * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it. A key that is the salt of HKDF counts as
  * much as the base: with a known base the output would be a MAC by the salt key.
  */
@@ -351,8 +357,7 @@ static CK_RV no_leak(const struct making *making)
 		return CKR_OK;
 	if (!hidden(&making->base->attributes) && !(salt && hidden(salt)))
 		return CKR_OK;
-	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
-								     : CKR_TEMPLATE_INCONSISTENT;
+	return readable(&making->object) ? CKR_TEMPLATE_INCONSISTENT : CKR_OK;
 }
 
 static CK_RV unwrap(struct command *command, struct making *making)
