@@ -103,17 +103,24 @@ struct partition_state {
 
 /* ---- objects ---- */
 
+/* struct object_link - place in a list that can be left from the middle; @before NULL: in none */
+struct object_link {
+	struct object *next;
+	struct object **before;
+};
+
 /**
  * struct object - a token or session object
  * @handle: unique in the partition, never used again; of a token object its row's id
  * @generation: of the row, counts changes
  * @digest: the row's share of the multiset hash
- * @client: owner of a session object, not a reference
- * @session: session that made it
+ * @owner: of a session object, the session that made it, valid while the object is in the index; no reference
+ * @mine: link of the owner's objects
  * @sealed: of a private token object: attributes as stored, under the private key
  * @attributes: empty while the object is private and nobody is logged in
  * @key: made when first needed
- * @next: links of the index, under partition.lock
+ * @next: link of the index by handle
+ * @named: links of the index by label and by id. All links are under partition.lock.
  */
 struct object {
 	atomic_uint refs;
@@ -123,18 +130,20 @@ struct object {
 	uint64_t handle;
 	uint64_t generation;
 	uint8_t digest[32];
-	struct client *client;
-	uint32_t session;
+	struct session *owner;
+	struct object_link mine;
 	uint8_t *sealed;
 	uint32_t sealed_length;
 	uint32_t stored_length;
 	struct attributes attributes;
 	_Atomic(struct key *) key;
-	struct object *next[3];
+	struct object *next;
+	struct object_link named[2];
 };
 
 struct object_index {
-	struct object **bucket[3]; /* by handle, by label, by id */
+	struct object **handles;
+	struct object **names[2]; /* by label, by id */
 	size_t buckets;
 	size_t count;
 };
@@ -244,7 +253,7 @@ struct session {
 	bool closed;
 	bool drop_private; /* a logout came while a command ran */
 	unsigned int waiting;
-	uint64_t objects; /* session objects made here */
+	struct object *objects; /* session objects made here, under partition.lock */
 
 	/* whoever has the turn */
 	struct operation operation[OPERATIONS];
@@ -419,7 +428,10 @@ void sessions_close(struct client *client);
  */
 CK_RV session_enter(struct session *session, struct task *task, unsigned int use, uint64_t part);
 void session_leave(struct session *session);
-/* sessions_drop_private - end operations with private keys in all sessions of a client (logout) */
+/*
+ * sessions_drop_private - logout: end operations with private keys, and private session objects, in all sessions of a
+ * client. The caller holds partition.lock.
+ */
 void sessions_drop_private(struct client *client);
 void operation_end(struct operation *operation);
 void find_end(struct session *session);
@@ -438,7 +450,14 @@ bool object_visible(const struct object *object, const struct client *client);
 /* object_find - a reference to a visible object, NULL: none. Takes partition.lock. */
 struct object *object_find(struct command *command, uint64_t handle);
 
+/* ---- index.c, all under partition.lock ---- */
+
+/* index_reserve - make the tables large enough for so many objects. Return: 0 or -ENOMEM. */
+int index_reserve(struct object_index *index, size_t count);
 int index_insert(struct object_index *index, struct object *object);
+/* index_name, index_unname - into and out of the tables of labels and ids, when attributes come or go */
+void index_name(struct object_index *index, struct object *object);
+void index_unname(struct object *object);
 void index_remove(struct object_index *index, struct object *object);
 struct object *index_find(const struct object_index *index, uint64_t handle);
 void index_clear(struct object_index *index);
@@ -468,9 +487,8 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 /* object_replace - @set, taken over, becomes the object's attributes */
 CK_RV object_replace(struct command *command, struct object *before, struct attributes *set);
 CK_RV object_destroy(struct command *command, struct object *object);
-/* session_objects_drop - session objects of a client; @session 0: all; @only_private: at logout. Holds partition.lock. */
-void session_objects_drop(struct partition *partition, const struct client *client,
-			  uint32_t session, bool only_private);
+/* session_objects_drop - destroy a session's objects; @only_private: at logout. The caller holds partition.lock. */
+void session_objects_drop(struct partition *partition, struct session *session, bool only_private);
 
 /* ---- handlers ---- */
 

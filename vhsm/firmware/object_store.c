@@ -55,10 +55,27 @@ static struct object *make(struct command *command, struct attributes *set)
 	object->token = attributes_bool(&object->attributes, CKA_TOKEN, false);
 	object->is_private = attributes_bool(&object->attributes, CKA_PRIVATE, false);
 	if (!object->token) {
-		object->client = command->client;
-		object->session = command->session->id;
+		object->owner = command->session;
 	}
 	return object;
+}
+
+/* To the objects of its session. The caller holds partition->lock. */
+static void own(struct object *object)
+{
+	struct object **head = &object->owner->objects;
+
+	object->mine = (struct object_link){ .next = *head, .before = head };
+	if (*head)
+		(*head)->mine.before = &object->mine.next;
+	*head = object;
+}
+
+static void disown(struct object *object)
+{
+	*object->mine.before = object->mine.next;
+	if (object->mine.next)
+		object->mine.next->mine.before = object->mine.before;
 }
 
 /* Into the index, with its share of the accounts. The caller holds partition->lock. */
@@ -69,6 +86,7 @@ static CK_RV enter(struct partition *partition, struct object *object)
 	if (object->token) {
 		partition->token_bytes += object->stored_length;
 	} else {
+		own(object);
 		object->stored_length = size_of(&object->attributes);
 		partition->session_bytes += object->stored_length;
 		partition->session_objects++;
@@ -81,6 +99,7 @@ static void leave(struct partition *partition, struct object *object)
 	if (object->token) {
 		partition->token_bytes -= object->stored_length;
 	} else {
+		disown(object);
 		partition->session_bytes -= object->stored_length;
 		partition->session_objects--;
 	}
@@ -249,8 +268,7 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	if (!after)
 		return CKR_HOST_MEMORY;
 	after->handle = before->handle;
-	after->client = before->client;
-	after->session = before->session;
+	after->owner = before->owner;
 	/* What changes is not the key. */
 	if (key)
 		atomic_store(&after->key, key_get(key));
@@ -290,29 +308,13 @@ CK_RV object_destroy(struct command *command, struct object *object)
 	return rv;
 }
 
-struct dropping {
-	struct partition *partition;
-	const struct client *client;
-	uint32_t session;
-	bool only_private;
-};
-
-static void drop(struct object *object, void *data)
+void session_objects_drop(struct partition *partition, struct session *session, bool only_private)
 {
-	struct dropping *dropping = data;
+	struct object *object, *next;
 
-	if (object->token || object->client != dropping->client ||
-	    (dropping->session && object->session != dropping->session) ||
-	    (dropping->only_private && !object->is_private))
-		return;
-	leave(dropping->partition, object);
-}
-
-void session_objects_drop(struct partition *partition, const struct client *client,
-			  uint32_t session, bool only_private)
-{
-	struct dropping dropping = { partition, client, session, only_private };
-
-	if (partition->session_objects)
-		index_each(&partition->index, drop, &dropping);
+	for (object = session->objects; object; object = next) {
+		next = object->mine.next;
+		if (!only_private || object->is_private)
+			leave(partition, object);
+	}
 }

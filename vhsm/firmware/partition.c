@@ -395,7 +395,6 @@ void partition_logout(struct partition *partition, struct client *client)
 		return;
 	client->login = NOT_LOGGED_IN;
 	sessions_drop_private(client);
-	session_objects_drop(partition, client, 0, true);
 	partition->logins--;
 	partition->users -= login == CKU_USER;
 	partition_lock_objects(partition);

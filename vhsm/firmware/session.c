@@ -205,7 +205,7 @@ CK_RV session_close(struct client *client, uint32_t id)
 	session = unplace(client, id);
 	pthread_mutex_unlock(&client->lock);
 	if (session) {
-		session_objects_drop(partition, client, id, false);
+		session_objects_drop(partition, session, false);
 		if (!client->count)
 			partition_logout(partition, client);
 	}
@@ -229,10 +229,10 @@ void sessions_close(struct client *client)
 		if (!session)
 			continue;
 		unplace(client, session->id);
+		session_objects_drop(partition, session, false);
 		shut(session);
 	}
 	pthread_mutex_unlock(&client->lock);
-	session_objects_drop(partition, client, 0, false);
 	partition_logout(partition, client);
 	pthread_mutex_unlock(&partition->lock);
 }
@@ -332,6 +332,7 @@ void sessions_drop_private(struct client *client)
 		session = client->session[i];
 		if (!session)
 			continue;
+		session_objects_drop(client->partition, session, true);
 		pthread_mutex_lock(&session->lock);
 		if (session->busy)
 			session->drop_private = true;
