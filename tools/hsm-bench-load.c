@@ -32,7 +32,7 @@ struct hand {
 	struct histogram latency;
 };
 
-static uint64_t now(void)
+uint64_t now_ns(void)
 {
 	struct timespec time;
 
@@ -58,7 +58,7 @@ static int work(struct hand *hand, void *worker)
 {
 	const struct target_ops *ops = hand->crew->ops;
 	const struct load *load = hand->crew->load;
-	uint64_t start = now();
+	uint64_t start = now_ns();
 	uint64_t measured = start + (uint64_t)(load->warmup * 1e9);
 	uint64_t end = measured + (uint64_t)(load->seconds * 1e9);
 	uint64_t before = start, after;
@@ -67,12 +67,12 @@ static int work(struct hand *hand, void *worker)
 	do {
 		if (load->pause_us) {
 			sleep_us(load->pause_us);
-			before = now();
+			before = now_ns();
 		}
 		ret = ops->run(worker);
 		if (ret)
 			return ret;
-		after = now();
+		after = now_ns();
 		if (before >= measured) {
 			histogram_add(&hand->latency, after - before);
 			hand->busy += after - before;
@@ -82,7 +82,7 @@ static int work(struct hand *hand, void *worker)
 			ret = ops->rest(worker);
 			if (ret)
 				return ret;
-			before = now();
+			before = now_ns();
 		}
 	} while ((after < end || !hand->latency.count) &&
 		 !atomic_load_explicit(&hand->crew->failed, memory_order_relaxed));

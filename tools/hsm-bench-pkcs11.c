@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <hsm/pkcs11.h>
 #include "hsm-bench.h"
+#include "hsm-bench-pkcs11.h"
 
 #define IV_SIZE	 12
 #define TAG_SIZE 16
@@ -46,6 +47,8 @@ struct worker {
 	unsigned int number;
 	unsigned int next;
 	unsigned int pairs;
+	CK_OBJECT_HANDLE *made;
+	size_t made_count, made_room;
 	CK_OBJECT_HANDLE pair[PAIRS_KEPT][2];
 };
 
@@ -329,9 +332,15 @@ static int pkcs11_prepare(struct target *target, const struct operation *operati
 			return -EINVAL;
 		rv = make_many(target);
 		break;
+	case BENCH_KEY_FIND:
+		if (!operation->size)
+			return -EINVAL;
+		rv = objects_fill(target->p11, target->slot, operation->size);
+		break;
 	case BENCH_DIGEST:
 	case BENCH_RANDOM:
 	case BENCH_P256_KEYGEN:
+	case BENCH_DATA_CREATE:
 		break;
 	default:
 		return -ENOTSUP;
@@ -432,6 +441,37 @@ static CK_RV run_find(struct worker *worker)
 	return rv == CKR_OK && count != 1 ? CKR_GENERAL_ERROR : rv;
 }
 
+static CK_RV run_key_find(struct worker *worker)
+{
+	size_t size = worker->target->operation.size, number;
+	CK_ULONG count;
+	CK_RV rv;
+
+	/* All over the token, in an order that no cache foresees; two numbers differ in which they are looked up by. */
+	worker->next = worker->next * 1664525U + 1013904223U;
+	number = (size_t)((uint64_t)worker->next * size >> 32);
+	rv = objects_find(worker->p11, worker->session, number, worker->next >> 8 & 1, &count);
+	return rv == CKR_OK && count != 1 ? CKR_GENERAL_ERROR : rv;
+}
+
+/* Destroyed when the measurement is over: a destruction is a commit too. */
+static CK_RV run_data_create(struct worker *worker)
+{
+	CK_OBJECT_HANDLE *more;
+	CK_RV rv;
+
+	if (worker->made_count == worker->made_room) {
+		worker->made_room = worker->made_room * 2 + 1024;
+		more = realloc(worker->made, worker->made_room * sizeof(*more));
+		if (!more)
+			return CKR_HOST_MEMORY;
+		worker->made = more;
+	}
+	rv = objects_create_data(worker->p11, worker->session, &worker->made[worker->made_count]);
+	worker->made_count += rv == CKR_OK;
+	return rv;
+}
+
 /* ---- one thread ---- */
 
 static run_function function_of(enum bench_kind kind)
@@ -448,6 +488,10 @@ static run_function function_of(enum bench_kind kind)
 		return run_keygen;
 	case BENCH_FIND:
 		return run_find;
+	case BENCH_KEY_FIND:
+		return run_key_find;
+	case BENCH_DATA_CREATE:
+		return run_data_create;
 	default:
 		return run_random;
 	}
@@ -470,8 +514,12 @@ static void pkcs11_stop(void *arg)
 
 	if (worker->session) {
 		destroy_pairs(worker);
+		while (worker->made_count)
+			worker->p11->C_DestroyObject(worker->session,
+						     worker->made[--worker->made_count]);
 		worker->p11->C_CloseSession(worker->session);
 	}
+	free(worker->made);
 	free(worker->in);
 	free(worker->out);
 	free(worker);

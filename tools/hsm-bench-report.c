@@ -93,6 +93,7 @@ int report_json(const struct report *report)
 	add_text(object, "target", report->ops->kind);
 	add_text(object, "name", report->name);
 	add_text(object, "description", report->description);
+	add_number(object, "open_ns", report->open_ns);
 	json_object_object_add(object, "machine", json_machine());
 	for (size_t i = 0; i < report->count; i++)
 		json_object_array_add(results, json_result(&report->results[i]));

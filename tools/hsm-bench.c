@@ -314,8 +314,8 @@ static int run_all(struct bench *bench, struct target *target, struct result *re
 	return 0;
 }
 
-static int report(const struct bench *bench, struct target *target, const struct result *results,
-		  size_t count)
+static int report(const struct bench *bench, struct target *target, uint64_t open_ns,
+		  const struct result *results, size_t count)
 {
 	const struct target_config *config = &bench->config;
 	struct report out = {
@@ -324,6 +324,7 @@ static int report(const struct bench *bench, struct target *target, const struct
 			: config->device ? config->device
 					 : "",
 		.description = bench->ops->describe(target),
+		.open_ns = open_ns,
 		.results = results,
 		.count = count,
 	};
@@ -335,15 +336,18 @@ static int measure(struct bench *bench)
 {
 	struct result *results;
 	struct target *target;
+	uint64_t start, open_ns;
 	size_t count = 0;
 	int code = BENCH_TARGET;
 
 	results = calloc(bench->operation_count * bench->thread_count, sizeof(*results));
 	if (!results)
 		return BENCH_FAILED;
+	start = now_ns();
 	if (!bench->ops->open(&bench->config, &target)) {
+		open_ns = now_ns() - start;
 		code = run_all(bench, target, results, &count) ? BENCH_FAILED : BENCH_OK;
-		if (report(bench, target, results, count) || !count)
+		if (report(bench, target, open_ns, results, count) || !count)
 			code = BENCH_FAILED;
 		bench->ops->close(target);
 	}

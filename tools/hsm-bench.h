@@ -25,6 +25,9 @@ enum {
 /* complain - one line on standard error, with the program's name */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* now_ns - CLOCK_MONOTONIC */
+uint64_t now_ns(void);
+
 /* ---- histogram ---- */
 
 /*
@@ -65,6 +68,8 @@ enum bench_kind {
 	BENCH_RANDOM,
 	BENCH_P256_KEYGEN,
 	BENCH_FIND,
+	BENCH_DATA_CREATE,
+	BENCH_KEY_FIND,
 	BENCH_FDATASYNC,
 	BENCH_PING,
 	BENCH_WAKE,
@@ -197,6 +202,7 @@ struct report {
 	const struct target_ops *ops;
 	const char *name;		/* module or device */
 	const char *description;
+	uint64_t open_ns;		/* from nothing to the user logged in */
 	const struct result *results;
 	size_t count;
 };

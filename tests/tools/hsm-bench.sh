@@ -68,8 +68,8 @@ no_nop() {
 
 softhsm() {
 	short --module "$module" --token-label bench --json "$@" --threads 1,2 \
-		--op aes-gcm,p256-sign,rsa2048-sign,digest,random,p256-keygen,find:3 >"$work/soft.json"
-	sound_json "$work/soft.json" 14
+		--op aes-gcm,p256-sign,rsa2048-sign,digest,random,p256-keygen,find:3,data-create >"$work/soft.json"
+	sound_json "$work/soft.json" 16
 }
 
 from_descriptor() {
