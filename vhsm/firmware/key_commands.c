@@ -162,12 +162,6 @@ static bool hidden(const struct attributes *key)
 	       attributes_bool(key, CKA_NEVER_EXTRACTABLE, false);
 }
 
-static bool readable(const struct attributes *key)
-{
-	return !attributes_bool(key, CKA_SENSITIVE, true) &&
-	       attributes_bool(key, CKA_EXTRACTABLE, false);
-}
-
 /*
  * Does nobody know the wrapping key but this token? A value that was imported, unwrapped or agreed upon may be known
  * to the caller, however sensitive it has become; the SO vouches for those that are not.
@@ -344,7 +338,7 @@ static CK_RV making_end(struct command *command, struct making *making,
 
 /*
  * Reading what comes out must not tell what went in sealed: a key that a hidden key unwraps or that is
- * derived from one cannot be read itself. Key agreement is the exception that protocols live from
+ * derived from one is itself sensitive. Key agreement is the exception that protocols live from
  * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it. A key that is the salt of HKDF counts as
  * much as the base: with a known base the output would be a MAC by the salt key.
  */
@@ -357,7 +351,8 @@ static CK_RV no_leak(const struct making *making)
 		return CKR_OK;
 	if (!hidden(&making->base->attributes) && !(salt && hidden(salt)))
 		return CKR_OK;
-	return readable(&making->object) ? CKR_TEMPLATE_INCONSISTENT : CKR_OK;
+	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
+								     : CKR_TEMPLATE_INCONSISTENT;
 }
 
 static CK_RV unwrap(struct command *command, struct making *making)
