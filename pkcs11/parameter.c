@@ -12,6 +12,7 @@ union parameter {
 	CK_AES_CTR_PARAMS ctr;
 	CK_GCM_PARAMS gcm;
 	CK_CCM_PARAMS ccm;
+	CK_CHACHA20_PARAMS chacha20;
 	CK_RSA_PKCS_PSS_PARAMS pss;
 	CK_RSA_PKCS_OAEP_PARAMS oaep;
 	CK_ECDH1_DERIVE_PARAMS ecdh;
@@ -55,6 +56,22 @@ static bool put_ccm(struct hsm_writer *w, const union parameter *p)
 	hsm_put_u64(w, HSM_FIELD_TAG_BITS, (uint64_t)p->ccm.ulMACLen * 8);
 	return put(w, HSM_FIELD_IV, p->ccm.pNonce, p->ccm.ulNonceLen) &&
 	       put(w, HSM_FIELD_AAD, p->ccm.pAAD, p->ccm.ulAADLen);
+}
+
+/* Counter and nonce, 4 and 12 bytes or 8 and 8, one after the other: XChaCha20 has no mechanism here. */
+static bool put_chacha20(struct hsm_writer *w, const union parameter *p)
+{
+	size_t counter = p->chacha20.blockCounterBits / 8, nonce = p->chacha20.ulNonceBits / 8;
+	uint8_t iv[16];
+
+	if (p->chacha20.blockCounterBits % 32 || p->chacha20.ulNonceBits % 32 ||
+	    (counter != 4 && counter != 8) || counter + nonce != sizeof(iv) ||
+	    !p->chacha20.pBlockCounter || !p->chacha20.pNonce)
+		return false;
+	memcpy(iv, p->chacha20.pBlockCounter, counter);
+	memcpy(iv + counter, p->chacha20.pNonce, nonce);
+	hsm_put_u64(w, HSM_FIELD_COUNTER_BITS, p->chacha20.blockCounterBits);
+	return put(w, HSM_FIELD_IV, iv, sizeof(iv));
 }
 
 static bool put_pss(struct hsm_writer *w, const union parameter *p)
@@ -140,6 +157,7 @@ static const struct form {
 	[HSM_PARAM_CTR] = { sizeof(CK_AES_CTR_PARAMS), false, put_ctr },
 	[HSM_PARAM_GCM] = { sizeof(CK_GCM_PARAMS), false, put_gcm },
 	[HSM_PARAM_CCM] = { sizeof(CK_CCM_PARAMS), false, put_ccm },
+	[HSM_PARAM_CHACHA20] = { sizeof(CK_CHACHA20_PARAMS), false, put_chacha20 },
 	[HSM_PARAM_PSS] = { sizeof(CK_RSA_PKCS_PSS_PARAMS), false, put_pss },
 	[HSM_PARAM_OAEP] = { sizeof(CK_RSA_PKCS_OAEP_PARAMS), false, put_oaep },
 	[HSM_PARAM_ECDH] = { sizeof(CK_ECDH1_DERIVE_PARAMS), false, put_ecdh },

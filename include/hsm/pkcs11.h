@@ -1225,6 +1225,13 @@ typedef struct _CK_FUNCTION_LIST_3_0 {
 	CK_C_MessageVerifyFinal C_MessageVerifyFinal;
 } CK_FUNCTION_LIST_3_0, *CK_FUNCTION_LIST_3_0_PTR, **CK_FUNCTION_LIST_3_0_PTR_PTR;
 
+typedef struct CK_CHACHA20_PARAMS {
+	CK_BYTE *pBlockCounter;
+	CK_ULONG blockCounterBits;
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceBits;
+} CK_CHACHA20_PARAMS;
+
 #endif /* before 3.0 */
 
 #if CRYPTOKI_VERSION_MAJOR < 3 || (CRYPTOKI_VERSION_MAJOR == 3 && CRYPTOKI_VERSION_MINOR < 2)

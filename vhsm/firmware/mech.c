@@ -11,13 +11,23 @@
 #include "mech_private.h"
 
 static const struct mech_ops *const families[MECH_FAMILIES] = {
-	[MECH_FAMILY_RSA_PKCS] = &mech_rsa_pkcs_ops, [MECH_FAMILY_RSA_PSS] = &mech_rsa_pss_ops,
-	[MECH_FAMILY_RSA_RAW] = &mech_rsa_raw_ops,   [MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops,
-	[MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,	     [MECH_FAMILY_EDDSA] = &mech_eddsa_ops,
-	[MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,     [MECH_FAMILY_CIPHER] = &mech_cipher_ops,
-	[MECH_FAMILY_AEAD] = &mech_aead_ops,	     [MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops,
-	[MECH_FAMILY_HMAC] = &mech_hmac_ops,	     [MECH_FAMILY_CMAC] = &mech_cmac_ops,
+	[MECH_FAMILY_RSA_PKCS] = &mech_rsa_pkcs_ops,
+	[MECH_FAMILY_RSA_PSS] = &mech_rsa_pss_ops,
+	[MECH_FAMILY_RSA_RAW] = &mech_rsa_raw_ops,
+	[MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops,
+	[MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,
+	[MECH_FAMILY_EDDSA] = &mech_eddsa_ops,
+	[MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,
+	[MECH_FAMILY_CIPHER] = &mech_cipher_ops,
+	[MECH_FAMILY_AEAD] = &mech_aead_ops,
+	[MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops,
+	[MECH_FAMILY_HMAC] = &mech_hmac_ops,
+	[MECH_FAMILY_CMAC] = &mech_cmac_ops,
 	[MECH_FAMILY_DIGEST] = &mech_digest_ops,
+	[MECH_FAMILY_GMAC] = &mech_gmac_ops,
+	[MECH_FAMILY_POLY1305] = &mech_poly1305_ops,
+	[MECH_FAMILY_CBC_MAC] = &mech_cbc_mac_ops,
+	[MECH_FAMILY_CIPHER_WHOLE] = &mech_cipher_whole_ops,
 };
 
 CK_RV mech_failed(CK_RV rv)
@@ -168,6 +178,7 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_NONE] = 0,
 	[HSM_PARAM_IV] = BIT(IV),
 	[HSM_PARAM_CTR] = BIT(IV) | BIT(COUNTER_BITS),
+	[HSM_PARAM_CHACHA20] = BIT(IV) | BIT(COUNTER_BITS),
 	[HSM_PARAM_GCM] = BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
 	[HSM_PARAM_CCM] = BIT(LENGTH) | BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
 	[HSM_PARAM_OPTIONAL_IV] = BIT(IV),
@@ -214,6 +225,10 @@ static bool key_type_fits(const struct hsm_mechanism_info *info, const struct ke
 		return key->type == CKK_GENERIC_SECRET;
 	case MECH_FAMILY_ECDH:
 		return key->type == CKK_EC_MONTGOMERY;
+	case MECH_FAMILY_CIPHER:
+	case MECH_FAMILY_CMAC:
+	case MECH_FAMILY_CBC_MAC:
+		return info->key_type == CKK_DES3 && key->type == CKK_DES2;
 	default:
 		return false;
 	}
@@ -270,7 +285,7 @@ static CK_RV begin_hash(struct mech_operation *operation)
 		operation->md_ctx = EVP_MD_CTX_new();
 	if (!operation->md_ctx)
 		return CKR_HOST_MEMORY;
-	if (!EVP_DigestInit_ex2(operation->md_ctx, mech_hash_md(hash), NULL))
+	if (!mech_hash_init(operation->md_ctx, hash))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	return CKR_OK;
 }

@@ -1,26 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * AES without authentication: ECB, CBC, CBC with padding, CTR. The key schedule stays with the parked operation; beginning
- * the next one sets an IV.
+ * Ciphers without authentication: block ciphers in ECB, CBC, CBC with padding, CTR, OFB, CFB, XTS and CBC with ciphertext
+ * stealing, and ChaCha20. The key schedule stays with the parked operation; beginning the next one sets an IV.
  */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mech_private.h"
 
+#define DES_BLOCK    8
+#define CHACHA_BLOCK 64
+
 static bool is_encryption(const struct mech_operation *operation)
 {
 	return operation->use == MECH_ENCRYPT;
 }
 
+/* How input becomes output: in whole blocks, the same with padding, byte by byte, or all at once */
+enum cipher_form {
+	FORM_BLOCKS,
+	FORM_PADDED,
+	FORM_STREAM,
+	FORM_WHOLE,
+};
+
+static enum cipher_form form_of(const struct hsm_mechanism_info *info)
+{
+	switch (info->mechanism) {
+	case CKM_AES_CBC_PAD:
+	case CKM_CAMELLIA_CBC_PAD:
+	case CKM_ARIA_CBC_PAD:
+	case CKM_DES3_CBC_PAD:
+		return FORM_PADDED;
+	default:
+		break;
+	}
+	if (info->family == MECH_FAMILY_CIPHER_WHOLE)
+		return FORM_WHOLE;
+	return strcmp(info->algorithm, "ECB") && strcmp(info->algorithm, "CBC") ? FORM_STREAM
+										: FORM_BLOCKS;
+}
+
 static bool is_padded(const struct mech_operation *operation)
 {
-	return operation->info->mechanism == CKM_AES_CBC_PAD;
+	return operation->form == FORM_PADDED;
 }
 
 static bool is_stream(const struct mech_operation *operation)
 {
-	return operation->info->mechanism == CKM_AES_CTR;
+	return operation->form == FORM_STREAM;
 }
 
 /* ---- begin ---- */
@@ -29,10 +57,8 @@ static bool is_stream(const struct mech_operation *operation)
  * libcrypto counts with all 128 bits. With a narrower counter PKCS#11 wants an error where the two would part: when the
  * counter passes its end.
  */
-static CK_RV counter_limit(struct mech_operation *operation, const struct mechanism *mechanism,
-			   const uint8_t *iv)
+static CK_RV counter_limit(struct mech_operation *operation, uint64_t bits, const uint8_t *iv)
 {
-	uint64_t bits = hsm_fields_u64(mechanism->fields, HSM_FIELD_COUNTER_BITS, 0);
 	unsigned __int128 counter = 0, left;
 
 	if (bits < 1 || bits > 128)
@@ -44,6 +70,19 @@ static CK_RV counter_limit(struct mech_operation *operation, const struct mechan
 	left = ((unsigned __int128)1 << bits) - (counter & (((unsigned __int128)1 << bits) - 1));
 	if (left < UINT64_MAX / MECH_AES_BLOCK)
 		operation->limit = (uint64_t)left * MECH_AES_BLOCK;
+	return CKR_OK;
+}
+
+/*
+ * libcrypto's IV of ChaCha20 is the counter, little-endian, and the nonce: 4 and 12 bytes (RFC 8439), or 8 and 8. With the
+ * short counter its end is the end of the data.
+ */
+static CK_RV chacha_limit(struct mech_operation *operation, uint64_t bits, const uint8_t *iv)
+{
+	if (bits != 32 && bits != 64)
+		return CKR_MECHANISM_PARAM_INVALID;
+	if (bits == 32)
+		operation->limit = (((uint64_t)1 << 32) - hsm_get_le32(iv)) * CHACHA_BLOCK;
 	return CKR_OK;
 }
 
@@ -67,16 +106,31 @@ static CK_RV cipher_prepare(struct mech_operation *operation, const uint8_t *iv)
 	return CKR_OK;
 }
 
+static size_t iv_length(const struct mech_operation *operation)
+{
+	if (!strcmp(operation->info->algorithm, "ECB"))
+		return 0;
+	return operation->block > 1 ? operation->block : MECH_AES_BLOCK;
+}
+
 static CK_RV cipher_begin(struct mech_operation *operation, const struct mechanism *mechanism)
 {
+	const struct hsm_mechanism_info *info = operation->info;
+	uint64_t bits = hsm_fields_u64(mechanism->fields, HSM_FIELD_COUNTER_BITS, 0);
 	size_t length;
 	const uint8_t *iv = hsm_fields_bytes(mechanism->fields, HSM_FIELD_IV, &length);
 	CK_RV rv = CKR_OK;
 
-	if (length != (operation->info->mechanism == CKM_AES_ECB ? 0 : MECH_AES_BLOCK))
+	operation->form = form_of(info);
+	operation->block = info->key_type == CKK_CHACHA20 ? 1
+			   : info->key_type == CKK_DES3	  ? DES_BLOCK
+							  : MECH_AES_BLOCK;
+	if (length != iv_length(operation))
 		return CKR_MECHANISM_PARAM_INVALID;
-	if (is_stream(operation))
-		rv = counter_limit(operation, mechanism, iv);
+	if (info->parameter == HSM_PARAM_CTR)
+		rv = counter_limit(operation, bits, iv);
+	else if (info->parameter == HSM_PARAM_CHACHA20)
+		rv = chacha_limit(operation, bits, iv);
 	if (rv != CKR_OK)
 		return rv;
 	if (!operation->prepared)
@@ -91,11 +145,11 @@ static CK_RV cipher_begin(struct mech_operation *operation, const struct mechani
 /* Bytes that libcrypto puts out for so much more input, the padding not counted */
 static size_t whole_blocks(const struct mech_operation *operation, size_t in_length)
 {
-	size_t partial = operation->count % MECH_AES_BLOCK;
+	size_t partial = operation->count % operation->block;
 
 	if (is_stream(operation))
 		return in_length;
-	return (partial + in_length) / MECH_AES_BLOCK * MECH_AES_BLOCK;
+	return (partial + in_length) / operation->block * operation->block;
 }
 
 static CK_RV length_error(const struct mech_operation *operation)
@@ -127,13 +181,13 @@ static CK_RV plain_finish(struct mech_operation *operation, const uint8_t *in, s
 			  uint8_t *out, size_t *out_length)
 {
 	size_t need =
-		whole_blocks(operation, in_length) + (is_padded(operation) ? MECH_AES_BLOCK : 0);
+		whole_blocks(operation, in_length) + (is_padded(operation) ? operation->block : 0);
 	size_t written = *out_length;
 	int last = 0;
 	CK_RV rv;
 
 	if (!is_padded(operation) && !is_stream(operation) &&
-	    (operation->count + in_length) % MECH_AES_BLOCK)
+	    (operation->count + in_length) % operation->block)
 		return length_error(operation);
 	if (*out_length < need) {
 		*out_length = need;
@@ -156,7 +210,7 @@ static CK_RV padded_update(struct mech_operation *operation, const uint8_t *in, 
 			   uint8_t *out, size_t *out_length)
 {
 	size_t total = operation->tail_length + in_length;
-	size_t ready = total ? (total - 1) / MECH_AES_BLOCK * MECH_AES_BLOCK : 0;
+	size_t ready = total ? (total - 1) / operation->block * operation->block : 0;
 	size_t from_in = ready > operation->tail_length ? ready - operation->tail_length : 0;
 	int first = 0, second = 0;
 
@@ -184,15 +238,15 @@ static CK_RV padded_update(struct mech_operation *operation, const uint8_t *in, 
  * Every byte is looked at, and how the padding is wrong makes no difference to what is done or answered.
  * Return: bytes of padding, 0 when it is wrong.
  */
-static unsigned int padding_of(const uint8_t block[MECH_AES_BLOCK])
+static unsigned int padding_of(const uint8_t *block, unsigned int size)
 {
-	unsigned int pad = block[MECH_AES_BLOCK - 1];
-	unsigned int bad = ((pad - 1) >> 8) | ((MECH_AES_BLOCK - pad) >> 8);
+	unsigned int pad = block[size - 1];
+	unsigned int bad = ((pad - 1) >> 8) | ((size - pad) >> 8);
 	unsigned int i, within;
 
-	for (i = 0; i < MECH_AES_BLOCK; i++) {
+	for (i = 0; i < size; i++) {
 		within = (i - pad) >> 8; /* all ones where i < pad */
-		bad |= within & (block[MECH_AES_BLOCK - 1 - i] ^ pad);
+		bad |= within & (block[size - 1 - i] ^ pad);
 	}
 	/* bad is zero or not: spread that over a mask without a branch. */
 	bad = (bad | (0 - bad)) >> (sizeof(bad) * CHAR_BIT - 1);
@@ -212,7 +266,7 @@ static CK_RV padded_decrypt(EVP_CIPHER_CTX *ctx, const struct mech_operation *op
 	    (in_length && !EVP_CipherUpdate(ctx, plain + first, &second, in, (int)in_length)))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	*plain_length = (size_t)first + (size_t)second;
-	padding = padding_of(plain + *plain_length - MECH_AES_BLOCK);
+	padding = padding_of(plain + *plain_length - operation->block, operation->block);
 	if (!padding)
 		return CKR_ENCRYPTED_DATA_INVALID;
 	*plain_length -= padding;
@@ -231,9 +285,9 @@ static CK_RV padded_finish(struct mech_operation *operation, const uint8_t *in, 
 	uint8_t *plain;
 	CK_RV rv = CKR_HOST_MEMORY;
 
-	if (!total || total % MECH_AES_BLOCK || total > INT_MAX)
+	if (!total || total % operation->block || total > INT_MAX)
 		return length_error(operation);
-	if (*out_length < total - MECH_AES_BLOCK) {
+	if (*out_length < total - operation->block) {
 		*out_length = total;
 		return CKR_BUFFER_TOO_SMALL;
 	}
@@ -281,7 +335,7 @@ static size_t cipher_size(const struct mech_operation *operation, size_t in_leng
 {
 	if (takes_padding_off(operation))
 		return operation->tail_length + in_length;
-	return whole_blocks(operation, in_length) + (is_padded(operation) ? MECH_AES_BLOCK : 0);
+	return whole_blocks(operation, in_length) + (is_padded(operation) ? operation->block : 0);
 }
 
 const struct mech_ops mech_cipher_ops = {
@@ -289,4 +343,33 @@ const struct mech_ops mech_cipher_ops = {
 	.update = cipher_update,
 	.finish = cipher_finish,
 	.size = cipher_size,
+};
+
+/* ---- all at once: libcrypto wants these modes in one piece, so parts are gathered (mech.c) ---- */
+
+static CK_RV whole_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			  uint8_t *out, size_t *out_length)
+{
+	int written = 0;
+
+	if (in_length < operation->block || in_length > MECH_HELD_MAX)
+		return length_error(operation);
+	if (!EVP_CipherUpdate(operation->cipher_ctx, out, &written, in, (int)in_length) ||
+	    (size_t)written != in_length)
+		return mech_failed(CKR_FUNCTION_FAILED);
+	*out_length = in_length;
+	return CKR_OK;
+}
+
+static size_t whole_size(const struct mech_operation *operation, size_t in_length)
+{
+	(void)operation;
+	return in_length;
+}
+
+const struct mech_ops mech_cipher_whole_ops = {
+	.begin = cipher_begin,
+	.finish = whole_finish,
+	.size = whole_size,
+	.exact = true,
 };

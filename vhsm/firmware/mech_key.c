@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Keys: their life, secret values, and the checks of what comes in from outside. How the attributes of a key pair become
+ * Keys: their life, and the checks of what comes in from outside. Secret values: mech_secret.c. How the attributes of a key pair become
  * libcrypto's object and the other way round is in mech_pkey.c.
  */
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 #include "mech_private.h"
 #include "selftest.h"
 
-#define AES_CHECK_LENGTH      3
-#define SECRET_MAX	      4096
 #define RSA_EXPONENT_MIN_BITS 17 /* 65537: smaller ones, e = 3 above all, have known attacks */
 
 /* ---- life ---- */
@@ -59,7 +57,7 @@ struct key *key_new(const struct attributes *attributes)
 	pthread_mutex_init(&key->lock, NULL);
 	key->class = attributes_ulong(attributes, CKA_CLASS, UINT64_MAX);
 	key->type = attributes_ulong(attributes, CKA_KEY_TYPE, UINT64_MAX);
-	if (key->class == CKO_SECRET_KEY)
+	if (key->class == CKO_SECRET_KEY || key->class == CKO_OTP_KEY)
 		key->value = attributes_find(&key->attributes, CKA_VALUE);
 	key->size = key_size(key);
 	return key;
@@ -96,132 +94,6 @@ EVP_PKEY *key_pkey(struct key *key)
 	}
 	pthread_mutex_unlock(&key->lock);
 	return pkey;
-}
-
-/* ---- secret keys ---- */
-
-/* The first bytes of a block of zeroes encrypted with an AES key, of the SHA-1 of any other secret (PKCS#11, CKA_CHECK_VALUE) */
-static CK_RV check_value(uint64_t type, const uint8_t *value, size_t length,
-			 uint8_t check[EVP_MAX_MD_SIZE])
-{
-	const struct mech_hash *sha1 = mech_hash_find(CKM_SHA_1);
-	uint8_t zero[MECH_AES_BLOCK] = { 0 };
-	EVP_CIPHER_CTX *ctx;
-	int written = 0;
-	bool ok;
-
-	if (type != CKK_AES) {
-		ok = sha1 && EVP_Digest(value, length, check, NULL, mech_hash_md(sha1), NULL);
-		return ok ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED);
-	}
-	ctx = EVP_CIPHER_CTX_new();
-	if (!ctx)
-		return CKR_HOST_MEMORY;
-	ok = EVP_EncryptInit_ex2(ctx, mech_cipher_ecb(length), value, NULL, NULL) &&
-	     EVP_CIPHER_CTX_set_padding(ctx, 0) &&
-	     EVP_EncryptUpdate(ctx, check, &written, zero, sizeof(zero));
-	EVP_CIPHER_CTX_free(ctx);
-	return ok ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED);
-}
-
-static bool secret_length_valid(uint64_t type, size_t length)
-{
-	if (type == CKK_AES)
-		return length == 16 || length == 24 || length == 32;
-	return length >= 1 && length <= SECRET_MAX;
-}
-
-/* A check value in a template must be right; an empty one says that none is wanted. */
-static CK_RV set_check_value(struct attributes *attributes, uint64_t type, const uint8_t *value,
-			     size_t length)
-{
-	const struct attribute *given = attributes_find(attributes, CKA_CHECK_VALUE);
-	uint8_t check[EVP_MAX_MD_SIZE];
-	CK_RV rv;
-
-	if (given && !given->length)
-		return CKR_OK;
-	rv = check_value(type, value, length, check);
-	if (rv != CKR_OK)
-		return rv;
-	if (!given)
-		return attributes_set(attributes, CKA_CHECK_VALUE, check, AES_CHECK_LENGTH);
-	if (given->length != AES_CHECK_LENGTH ||
-	    CRYPTO_memcmp(given->value, check, AES_CHECK_LENGTH))
-		return CKR_ATTRIBUTE_VALUE_INVALID;
-	return CKR_OK;
-}
-
-CK_RV mech_secret_fill(struct attributes *attributes, const uint8_t *value, size_t length)
-{
-	uint64_t type = attributes_ulong(attributes, CKA_KEY_TYPE, UINT64_MAX);
-	CK_RV rv;
-
-	if (!secret_length_valid(type, length))
-		return CKR_ATTRIBUTE_VALUE_INVALID;
-	rv = attributes_set(attributes, CKA_VALUE, value, length);
-	if (rv == CKR_OK)
-		rv = attributes_set_ulong(attributes, CKA_VALUE_LEN, length);
-	if (rv == CKR_OK)
-		rv = set_check_value(attributes, type, value, length);
-	return rv;
-}
-
-CK_RV mech_secret_length(const struct attributes *attributes, size_t *length)
-{
-	uint64_t type = attributes_ulong(attributes, CKA_KEY_TYPE, UINT64_MAX);
-	uint64_t asked = attributes_ulong(attributes, CKA_VALUE_LEN, 0);
-
-	*length = 0;
-	if (!attributes_find(attributes, CKA_VALUE_LEN))
-		return CKR_OK;
-	if (asked > SECRET_MAX || !secret_length_valid(type, asked))
-		return CKR_ATTRIBUTE_VALUE_INVALID;
-	*length = asked;
-	return CKR_OK;
-}
-
-CK_RV mech_secret_derived(struct attributes *attributes, const uint8_t *secret, size_t length)
-{
-	uint64_t class = attributes_ulong(attributes, CKA_CLASS, CKO_SECRET_KEY);
-	size_t asked;
-	CK_RV rv = mech_secret_length(attributes, &asked);
-
-	if (rv != CKR_OK)
-		return rv;
-	if (class != CKO_SECRET_KEY)
-		return CKR_TEMPLATE_INCONSISTENT;
-	if (!asked)
-		asked = length;
-	/* Lessons of others: short outputs of one base, each searched for, give it away piece by piece. */
-	if (asked < MECH_DERIVED_MIN || asked > length)
-		return CKR_ATTRIBUTE_VALUE_INVALID;
-	return mech_secret_fill(attributes, secret + length - asked, asked);
-}
-
-CK_RV mech_generate_key(const struct mechanism *mechanism, struct attributes *attributes)
-{
-	const struct hsm_mechanism_info *info = mechanism->info;
-	uint8_t value[SECRET_MAX];
-	size_t length;
-	CK_RV rv;
-
-	if (info->family != MECH_FAMILY_SECRET_GENERATE || !mech_available(info))
-		return CKR_MECHANISM_INVALID;
-	rv = mech_check_parameters(mechanism);
-	if (rv == CKR_OK)
-		rv = mech_secret_length(attributes, &length);
-	if (rv != CKR_OK)
-		return rv;
-	if (!length)
-		return CKR_TEMPLATE_INCOMPLETE;
-	if (length < info->min || length > info->max)
-		return CKR_ATTRIBUTE_VALUE_INVALID;
-	rv = mech_random(value, length);
-	if (rv == CKR_OK)
-		rv = mech_secret_fill(attributes, value, length);
-	OPENSSL_cleanse(value, sizeof(value));
-	return rv;
 }
 
 /* ---- pairs ---- */
@@ -385,7 +257,7 @@ CK_RV mech_import(struct attributes *attributes)
 	const struct attribute *value = attributes_find(attributes, CKA_VALUE);
 	uint64_t class = attributes_ulong(attributes, CKA_CLASS, UINT64_MAX);
 	uint64_t type = attributes_ulong(attributes, CKA_KEY_TYPE, UINT64_MAX);
-	uint8_t copy[SECRET_MAX];
+	uint8_t copy[MECH_SECRET_MAX];
 	size_t length;
 	CK_RV rv;
 
@@ -396,7 +268,7 @@ CK_RV mech_import(struct attributes *attributes)
 	if (!value)
 		return CKR_TEMPLATE_INCOMPLETE;
 	length = value->length;
-	if (!secret_length_valid(type, length) ||
+	if (!mech_secret_valid(type, value->value, length) ||
 	    length != attributes_ulong(attributes, CKA_VALUE_LEN, length))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	/* Setting an attribute may move the others. */

@@ -11,31 +11,65 @@
 #include "mech_private.h"
 
 static const struct mech_hash hashes[] = {
-	{ CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, 0, "SHA1", 0 },
+	{ CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, CKK_SHA_1_HMAC, "SHA1", 0,
+	  0 },
 	{ CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKD_SHA224_KDF_SP800, CKK_SHA224_HMAC,
-	  "SHA224", 4 },
+	  "SHA224", 4, 0 },
 	{ CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKD_SHA256_KDF_SP800, CKK_SHA256_HMAC,
-	  "SHA256", 1 },
+	  "SHA256", 1, 0 },
 	{ CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKD_SHA384_KDF_SP800, CKK_SHA384_HMAC,
-	  "SHA384", 2 },
+	  "SHA384", 2, 0 },
 	{ CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKD_SHA512_KDF_SP800, CKK_SHA512_HMAC,
-	  "SHA512", 3 },
-	{ CKM_SHA512_224, 0, 0, 0, CKK_SHA512_224_HMAC, "SHA512-224", 5 },
-	{ CKM_SHA512_256, 0, 0, 0, CKK_SHA512_256_HMAC, "SHA512-256", 6 },
+	  "SHA512", 3, 0 },
+	{ CKM_SHA512_224, 0, 0, 0, CKK_SHA512_224_HMAC, "SHA512-224", 5, 0 },
+	{ CKM_SHA512_256, 0, 0, 0, CKK_SHA512_256_HMAC, "SHA512-256", 6, 0 },
 	{ CKM_SHA3_224, CKG_MGF1_SHA3_224, CKD_SHA3_224_KDF, CKD_SHA3_224_KDF_SP800,
-	  CKK_SHA3_224_HMAC, "SHA3-224", 7 },
+	  CKK_SHA3_224_HMAC, "SHA3-224", 7, 0 },
 	{ CKM_SHA3_256, CKG_MGF1_SHA3_256, CKD_SHA3_256_KDF, CKD_SHA3_256_KDF_SP800,
-	  CKK_SHA3_256_HMAC, "SHA3-256", 8 },
+	  CKK_SHA3_256_HMAC, "SHA3-256", 8, 0 },
 	{ CKM_SHA3_384, CKG_MGF1_SHA3_384, CKD_SHA3_384_KDF, CKD_SHA3_384_KDF_SP800,
-	  CKK_SHA3_384_HMAC, "SHA3-384", 9 },
+	  CKK_SHA3_384_HMAC, "SHA3-384", 9, 0 },
 	{ CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800,
-	  CKK_SHA3_512_HMAC, "SHA3-512", 10 },
+	  CKK_SHA3_512_HMAC, "SHA3-512", 10, 0 },
 };
 
-#define HASHES	    (sizeof(hashes) / sizeof(hashes[0]))
-#define AES_LENGTHS 3
+#define HASHES (sizeof(hashes) / sizeof(hashes[0]))
 
-static const char *const kdf_names[] = { "HKDF", "X963KDF", "SSKDF" };
+/*
+ * BLAKE2b of other lengths: libcrypto has one algorithm, and its length is a parameter (since OpenSSL 3.2). They serve digests,
+ * HMAC and derivation alone, so that no other mechanism takes one for the whole BLAKE2b-512.
+ */
+static const struct mech_hash sized_hashes[] = {
+	{ CKM_BLAKE2B_160, 0, 0, 0, CKK_BLAKE2B_160_HMAC, "BLAKE2B-160", 0, 20 },
+	{ CKM_BLAKE2B_256, 0, 0, 0, CKK_BLAKE2B_256_HMAC, "BLAKE2B-256", 0, 32 },
+	{ CKM_BLAKE2B_384, 0, 0, 0, CKK_BLAKE2B_384_HMAC, "BLAKE2B-384", 0, 48 },
+	{ CKM_BLAKE2B_512, 0, 0, 0, CKK_BLAKE2B_512_HMAC, "BLAKE2B-512", 0, 64 },
+};
+
+#define SIZED_HASHES (sizeof(sized_hashes) / sizeof(sized_hashes[0]))
+
+/* Ciphers by key type: libcrypto's names, to which a row's mode is added, by the key's length */
+#define CIPHER_LENGTHS 3
+
+static const struct {
+	uint64_t type;
+	struct {
+		uint8_t length;
+		const char *name;
+	} key[CIPHER_LENGTHS];
+} ciphers[] = {
+	{ CKK_AES, { { 16, "AES-128" }, { 24, "AES-192" }, { 32, "AES-256" } } },
+	{ CKK_AES_XTS, { { 32, "AES-128" }, { 64, "AES-256" } } },
+	{ CKK_CAMELLIA,
+	  { { 16, "CAMELLIA-128" }, { 24, "CAMELLIA-192" }, { 32, "CAMELLIA-256" } } },
+	{ CKK_ARIA, { { 16, "ARIA-128" }, { 24, "ARIA-192" }, { 32, "ARIA-256" } } },
+	{ CKK_DES3, { { 16, "DES-EDE" }, { 24, "DES-EDE3" } } },
+	{ CKK_CHACHA20, { { 32, "ChaCha20" } } },
+};
+
+#define CIPHERS (sizeof(ciphers) / sizeof(ciphers[0]))
+
+static const char *const kdf_names[] = { "HKDF", "X963KDF", "SSKDF", "PBKDF2", "TLS1-PRF" };
 
 #define KDFS (sizeof(kdf_names) / sizeof(kdf_names[0]))
 
@@ -44,15 +78,18 @@ static struct {
 	OSSL_LIB_CTX *libctx;
 	OSSL_PROVIDER *provider;
 	EVP_MD *md[HASHES];
+	EVP_MD *blake2b;
 	EVP_MAC *hmac;
 	EVP_MAC *cmac;
+	EVP_MAC *gmac;
+	EVP_MAC *poly1305;
 	EVP_KDF *kdf[KDFS];
-	EVP_CIPHER *ecb[AES_LENGTHS];
+	EVP_CIPHER *block[CIPHERS][CIPHER_LENGTHS];
 	bool implicit_rejection;
 	struct {
 		bool available;
 		const struct mech_hash *hash;
-		EVP_CIPHER *cipher[AES_LENGTHS];
+		EVP_CIPHER *cipher[CIPHER_LENGTHS];
 	} row[HSM_MECHANISM_ROWS];
 } library;
 
@@ -70,7 +107,23 @@ static size_t row_of(const struct hsm_mechanism_info *info)
 
 const EVP_MD *mech_hash_md(const struct mech_hash *hash)
 {
-	return library.md[hash - hashes];
+	return hash->size ? library.blake2b : library.md[hash - hashes];
+}
+
+size_t mech_hash_size(const struct mech_hash *hash)
+{
+	return hash->size ? hash->size : (size_t)EVP_MD_get_size(mech_hash_md(hash));
+}
+
+bool mech_hash_init(EVP_MD_CTX *ctx, const struct mech_hash *hash)
+{
+	size_t size = hash->size;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t(OSSL_DIGEST_PARAM_SIZE, &size),
+		OSSL_PARAM_construct_end(),
+	};
+
+	return EVP_DigestInit_ex2(ctx, mech_hash_md(hash), size ? params : NULL) > 0;
 }
 
 static const struct mech_hash *known(size_t i)
@@ -111,23 +164,42 @@ const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info)
 	return library.row[row_of(info)].hash;
 }
 
-static int aes_index(size_t key_length)
+/* Index in ciphers[], CIPHERS: none; keys of two lengths of 3DES have a type each. */
+static size_t cipher_of(uint64_t key_type)
 {
-	return key_length == 16 ? 0 : key_length == 24 ? 1 : key_length == 32 ? 2 : -1;
+	size_t i;
+
+	if (key_type == CKK_DES2)
+		key_type = CKK_DES3;
+	for (i = 0; i < CIPHERS && ciphers[i].type != key_type; i++)
+		;
+	return i;
+}
+
+static const EVP_CIPHER *cipher_for(EVP_CIPHER *const cipher[CIPHER_LENGTHS], uint64_t key_type,
+				    size_t key_length)
+{
+	size_t type = cipher_of(key_type);
+
+	for (size_t i = 0; type < CIPHERS && i < CIPHER_LENGTHS; i++) {
+		if (key_length && ciphers[type].key[i].length == key_length)
+			return cipher[i];
+	}
+	return NULL;
 }
 
 const EVP_CIPHER *mech_cipher(const struct hsm_mechanism_info *info, size_t key_length)
 {
-	int i = aes_index(key_length);
-
-	return i < 0 ? NULL : library.row[row_of(info)].cipher[i];
+	return cipher_for(library.row[row_of(info)].cipher, info->key_type, key_length);
 }
 
-const EVP_CIPHER *mech_cipher_ecb(size_t key_length)
+const EVP_CIPHER *mech_cipher_ecb(uint64_t key_type, size_t key_length)
 {
-	int i = aes_index(key_length);
+	size_t type = cipher_of(key_type);
 
-	return i < 0 ? NULL : library.ecb[i];
+	if (type == CIPHERS || key_type == CKK_AES_XTS || key_type == CKK_CHACHA20)
+		return NULL;
+	return cipher_for(library.block[type], key_type, key_length);
 }
 
 EVP_MAC *mech_mac_hmac(void)
@@ -138,6 +210,16 @@ EVP_MAC *mech_mac_hmac(void)
 EVP_MAC *mech_mac_cmac(void)
 {
 	return library.cmac;
+}
+
+EVP_MAC *mech_mac_gmac(void)
+{
+	return library.gmac;
+}
+
+EVP_MAC *mech_mac_poly1305(void)
+{
+	return library.poly1305;
 }
 
 EVP_KDF *mech_kdf(const char *name)
@@ -174,17 +256,20 @@ uint64_t mech_flags(const struct hsm_mechanism_info *info)
 
 /* ---- start ---- */
 
-static bool fetch_ciphers(EVP_CIPHER *cipher[AES_LENGTHS], const char *mode)
+/* Fetch the ciphers of a key type, in a mode; "": the cipher has but one. Return: are they all there? */
+static bool fetch_ciphers(EVP_CIPHER *cipher[CIPHER_LENGTHS], uint64_t key_type, const char *mode)
 {
+	size_t type = cipher_of(key_type);
 	char name[32];
 
-	for (int i = 0; i < AES_LENGTHS; i++) {
-		snprintf(name, sizeof(name), "AES-%d-%s", 128 + 64 * i, mode);
+	for (int i = 0; type < CIPHERS && i < CIPHER_LENGTHS && ciphers[type].key[i].length; i++) {
+		snprintf(name, sizeof(name), "%s%s%s", ciphers[type].key[i].name, *mode ? "-" : "",
+			 mode);
 		cipher[i] = EVP_CIPHER_fetch(library.libctx, name, NULL);
 		if (!cipher[i])
 			return false;
 	}
-	return true;
+	return type < CIPHERS;
 }
 
 static bool has_keys(const char *name)
@@ -202,7 +287,41 @@ static bool find_hash(size_t row, const char *name)
 			continue;
 		library.row[row].hash = known(i);
 	}
+	for (size_t i = 0; library.blake2b && i < SIZED_HASHES; i++) {
+		if (!strcmp(sized_hashes[i].name, name))
+			library.row[row].hash = &sized_hashes[i];
+	}
 	return library.row[row].hash;
+}
+
+/* BLAKE2b, when its length can be set */
+static EVP_MD *fetch_blake2b(void)
+{
+	EVP_MD *md = EVP_MD_fetch(library.libctx, "BLAKE2B-512", NULL);
+	const OSSL_PARAM *params = md ? EVP_MD_settable_ctx_params(md) : NULL;
+
+	if (params && OSSL_PARAM_locate_const(params, OSSL_DIGEST_PARAM_SIZE))
+		return md;
+	EVP_MD_free(md);
+	return NULL;
+}
+
+/* The mode in which single blocks are encrypted, for check values; XTS and ChaCha20 stand in with what they have. */
+static const char *block_mode(uint64_t key_type)
+{
+	return key_type == CKK_AES_XTS ? "XTS" : key_type == CKK_CHACHA20 ? "" : "ECB";
+}
+
+/* A kind of secret key is there when something can be done with it. */
+static bool has_secret(const struct hsm_mechanism_info *info)
+{
+	size_t type = cipher_of(info->key_type);
+
+	if (type < CIPHERS)
+		return library.block[type][0];
+	if (info->key_type == CKK_POLY1305)
+		return library.poly1305;
+	return strncmp(info->algorithm, "BLAKE2B", 7) || library.blake2b;
 }
 
 /* Fetch what a row needs. Return: is it all there? */
@@ -212,11 +331,17 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 
 	switch (info->family) {
 	case MECH_FAMILY_CIPHER:
+	case MECH_FAMILY_CIPHER_WHOLE:
+	case MECH_FAMILY_CBC_MAC:
 	case MECH_FAMILY_AEAD:
 	case MECH_FAMILY_KEY_WRAP:
-		return fetch_ciphers(library.row[row].cipher, name);
+		return fetch_ciphers(library.row[row].cipher, info->key_type, name);
 	case MECH_FAMILY_CMAC:
-		return library.cmac && fetch_ciphers(library.row[row].cipher, name);
+		return library.cmac && fetch_ciphers(library.row[row].cipher, info->key_type, name);
+	case MECH_FAMILY_GMAC:
+		return library.gmac && fetch_ciphers(library.row[row].cipher, info->key_type, name);
+	case MECH_FAMILY_POLY1305:
+		return library.poly1305;
 	case MECH_FAMILY_HMAC:
 		return library.hmac && find_hash(row, name);
 	case MECH_FAMILY_DIGEST:
@@ -236,7 +361,7 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 	case MECH_FAMILY_HKDF:
 		return mech_kdf("HKDF");
 	case MECH_FAMILY_SECRET_GENERATE:
-		return true;
+		return has_secret(info);
 	default:
 		return has_keys(name);
 	}
@@ -284,8 +409,14 @@ int mech_start(void)
 		library.kdf[i] = EVP_KDF_fetch(library.libctx, kdf_names[i], NULL);
 	library.hmac = EVP_MAC_fetch(library.libctx, "HMAC", NULL);
 	library.cmac = EVP_MAC_fetch(library.libctx, "CMAC", NULL);
+	library.gmac = EVP_MAC_fetch(library.libctx, "GMAC", NULL);
+	library.poly1305 = EVP_MAC_fetch(library.libctx, "POLY1305", NULL);
+	library.blake2b = fetch_blake2b();
 	library.implicit_rejection = find_implicit_rejection();
-	if (!fetch_ciphers(library.ecb, "ECB")) {
+	/* All but AES may be missing. */
+	for (i = 0; i < CIPHERS; i++)
+		fetch_ciphers(library.block[i], ciphers[i].type, block_mode(ciphers[i].type));
+	if (!library.block[cipher_of(CKK_AES)][0]) {
 		mech_stop();
 		return -EIO;
 	}
@@ -307,12 +438,17 @@ void mech_stop(void)
 		EVP_MD_free(library.md[i]);
 	for (i = 0; i < KDFS; i++)
 		EVP_KDF_free(library.kdf[i]);
-	for (i = 0; i < AES_LENGTHS; i++)
-		EVP_CIPHER_free(library.ecb[i]);
+	for (i = 0; i < CIPHERS; i++) {
+		for (j = 0; j < CIPHER_LENGTHS; j++)
+			EVP_CIPHER_free(library.block[i][j]);
+	}
 	for (i = 0; i < HSM_MECHANISM_ROWS; i++) {
-		for (j = 0; j < AES_LENGTHS; j++)
+		for (j = 0; j < CIPHER_LENGTHS; j++)
 			EVP_CIPHER_free(library.row[i].cipher[j]);
 	}
+	EVP_MD_free(library.blake2b);
+	EVP_MAC_free(library.gmac);
+	EVP_MAC_free(library.poly1305);
 	EVP_MAC_free(library.hmac);
 	EVP_MAC_free(library.cmac);
 	if (library.provider)

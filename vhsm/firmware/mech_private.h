@@ -22,6 +22,7 @@
 #define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
 #define MECH_DERIVED_MAX	4096			/* nor longer */
 #define MECH_AES_BLOCK		16
+#define MECH_SECRET_MAX		4096			/* bytes of a secret key */
 
 /* ---- what libcrypto has, fetched once (mech.c) ---- */
 
@@ -34,6 +35,7 @@
  * @hmac_key: CKK_ of keys for its HMAC alone
  * @name: libcrypto's
  * @oid: last arc of 2.16.840.1.101.3.4.2, which HashML-DSA signs with the hash
+ * @size: bytes of the digest where libcrypto must be told; 0: it is the algorithm's own
  */
 struct mech_hash {
 	uint64_t mechanism;
@@ -43,6 +45,7 @@ struct mech_hash {
 	uint64_t hmac_key;
 	const char *name;
 	uint8_t oid;
+	uint8_t size;
 };
 
 /* Each looks for a hash by one of its numbers. NULL: there is none, or libcrypto does not have it. */
@@ -53,23 +56,28 @@ const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800);
 /* mech_hash_of_row - hash that the row names, NULL when it names none */
 const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info);
 
-/* mech_hash_md - the fetched digest */
+/* mech_hash_md - the fetched digest; mech_hash_size - bytes of its output; mech_hash_init - start a digest in @ctx */
 const EVP_MD *mech_hash_md(const struct mech_hash *hash);
+size_t mech_hash_size(const struct mech_hash *hash);
+bool mech_hash_init(EVP_MD_CTX *ctx, const struct mech_hash *hash);
 
-/* mech_cipher - AES in the row's mode with a key of so many bytes; NULL when that is no AES key's length */
+/* mech_cipher - the row's cipher and mode with a key of so many bytes; NULL when no key is that long */
 const EVP_CIPHER *mech_cipher(const struct hsm_mechanism_info *info, size_t key_length);
-const EVP_CIPHER *mech_cipher_ecb(size_t key_length);
+/* mech_cipher_ecb - block cipher of a key type, for single blocks; NULL when it has none */
+const EVP_CIPHER *mech_cipher_ecb(uint64_t key_type, size_t key_length);
 
 EVP_MAC *mech_mac_hmac(void);
 EVP_MAC *mech_mac_cmac(void);
+EVP_MAC *mech_mac_gmac(void);
+EVP_MAC *mech_mac_poly1305(void);
 
-/* mech_kdf - a fetched key derivation: "HKDF", "X963KDF", "SSKDF"; NULL otherwise */
+/* mech_kdf - a fetched key derivation: "HKDF", "X963KDF", "SSKDF", "PBKDF2", "TLS1-PRF"; NULL otherwise */
 EVP_KDF *mech_kdf(const char *name);
 
 /* mech_implicit_rejection - does libcrypto answer bad PKCS#1 v1.5 padding with a made-up plaintext? */
 bool mech_implicit_rejection(void);
 
-/* ---- keys (mech_key.c) ---- */
+/* ---- keys (mech_key.c, mech_secret.c) ---- */
 
 #define KEY_PARKED	4	/* prepared operations that a key keeps for each use */
 
@@ -109,6 +117,10 @@ EVP_PKEY *mech_pkey_from(const struct attributes *attributes);
 /* mech_pkey_fill - set the attributes of key material from @pkey; @class says which half */
 CK_RV mech_pkey_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class, uint64_t type);
 
+/* mech_secret_valid - may a key of this type have this value? mech_secret_fixed - the one length of a key type, 0: it has none */
+bool mech_secret_valid(uint64_t key_type, const uint8_t *value, size_t length);
+size_t mech_secret_fixed(uint64_t key_type);
+
 /* mech_secret_fill - set CKA_VALUE, CKA_VALUE_LEN where the key type has it, and CKA_CHECK_VALUE */
 CK_RV mech_secret_fill(struct attributes *attributes, const uint8_t *value, size_t length);
 
@@ -130,6 +142,8 @@ CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, siz
 /* ---- key agreement (mech_agree.c) ---- */
 
 CK_RV mech_agree_ecdh(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
+/* mech_secret_leading - the same for functions whose first bytes are the key */
+CK_RV mech_secret_leading(struct attributes *attributes, const uint8_t *secret, size_t length);
 
 /* ---- curves (mech_curve.c) ---- */
 
@@ -199,7 +213,9 @@ struct mech_params {
  * @held: input held back
  * @count: bytes that have gone through
  * @limit: how many may
- * @tail: last ciphertext block of a decryption with padding
+ * @tail: last ciphertext block of a decryption with padding, or of a CBC-MAC
+ * @block: bytes of the cipher's block
+ * @form: enum cipher_form (mech_cipher.c)
  */
 struct mech_operation {
 	const struct mech_ops *ops;
@@ -222,6 +238,8 @@ struct mech_operation {
 	uint64_t limit;
 	uint8_t tail[MECH_AES_BLOCK];
 	uint8_t tail_length;
+	uint8_t block;
+	uint8_t form;
 };
 
 /**
@@ -251,6 +269,7 @@ struct mech_ops {
 
 extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_raw_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
 	mech_ml_dsa_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
+extern const struct mech_ops mech_cipher_whole_ops, mech_gmac_ops, mech_poly1305_ops, mech_cbc_mac_ops;
 
 /* mech_begin_any - mech_begin() without the question whether the table allows this use, for wrap and unwrap */
 CK_RV mech_begin_any(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism,

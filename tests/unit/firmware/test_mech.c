@@ -11,9 +11,35 @@ static struct {
 	struct pair rsa, p256, p384, p521, ed25519, ed448, x25519, ml_dsa, ml_kem;
 	struct key *aes;
 	struct key *secret;
+	struct key *other[8]; /* of the key types that have a cipher or a MAC of their own */
 } keys;
 
 static uint8_t message[MESSAGE_LENGTH];
+
+static const struct {
+	uint64_t type;
+	uint64_t mechanism;
+	size_t length;
+} other_types[] = {
+	{ CKK_AES_XTS, CKM_AES_XTS_KEY_GEN, 64 },   { CKK_CAMELLIA, CKM_CAMELLIA_KEY_GEN, 24 },
+	{ CKK_ARIA, CKM_ARIA_KEY_GEN, 32 },	    { CKK_DES2, CKM_DES2_KEY_GEN, 16 },
+	{ CKK_DES3, CKM_DES3_KEY_GEN, 24 },	    { CKK_CHACHA20, CKM_CHACHA20_KEY_GEN, 32 },
+	{ CKK_POLY1305, CKM_POLY1305_KEY_GEN, 32 },
+};
+
+static struct key *generated_key(uint64_t mechanism, uint64_t type, size_t length)
+{
+	struct attributes attributes = { 0 };
+	struct call call;
+	struct key *key;
+
+	set_head(&attributes, CKO_SECRET_KEY, type);
+	attributes_set_ulong(&attributes, CKA_VALUE_LEN, length);
+	assert_int_equal(mech_generate_key(call_plain(&call, mechanism), &attributes), CKR_OK);
+	key = key_new(&attributes);
+	attributes_free(&attributes);
+	return key;
+}
 
 static int start(void **state)
 {
@@ -52,6 +78,9 @@ static int start(void **state)
 				 CKR_OK);
 	keys.aes = secret_key(CKK_AES, bytes, 32);
 	keys.secret = secret_key(CKK_GENERIC_SECRET, bytes, 32);
+	for (size_t i = 0; i < sizeof(other_types) / sizeof(other_types[0]); i++)
+		keys.other[i] = generated_key(other_types[i].mechanism, other_types[i].type,
+					      other_types[i].length);
 	return 0;
 }
 
@@ -65,6 +94,8 @@ static int stop(void **state)
 		pair_free(pairs[i]);
 	key_put(keys.aes);
 	key_put(keys.secret);
+	for (size_t i = 0; i < sizeof(keys.other) / sizeof(keys.other[0]); i++)
+		key_put(keys.other[i]);
 	return library_stop(state);
 }
 
@@ -84,8 +115,9 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 	call_start(call, info->mechanism);
 	switch (info->parameter) {
 	case HSM_PARAM_IV:
-		hsm_put_bytes(w, HSM_FIELD_IV, message, 16);
+		hsm_put_bytes(w, HSM_FIELD_IV, message, info->key_type == CKK_DES3 ? 8 : 16);
 		break;
+	case HSM_PARAM_CHACHA20:
 	case HSM_PARAM_CTR:
 		hsm_put_bytes(w, HSM_FIELD_IV, message, 16);
 		hsm_put_u64(w, HSM_FIELD_COUNTER_BITS, 32);
@@ -95,7 +127,8 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 		/* fall through */
 	case HSM_PARAM_GCM:
 		hsm_put_bytes(w, HSM_FIELD_IV, message, 12);
-		hsm_put_bytes(w, HSM_FIELD_AAD, message, 20);
+		if (info->family == MECH_FAMILY_AEAD)
+			hsm_put_bytes(w, HSM_FIELD_AAD, message, 20);
 		hsm_put_u64(w, HSM_FIELD_TAG_BITS, 128);
 		break;
 	case HSM_PARAM_PSS:
@@ -115,7 +148,7 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 		hsm_put_bytes(w, HSM_FIELD_CONTEXT, message, 7);
 		break;
 	case HSM_PARAM_MAC_LENGTH:
-		hsm_put_u64(w, HSM_FIELD_LENGTH, 10);
+		hsm_put_u64(w, HSM_FIELD_LENGTH, info->key_type == CKK_DES3 ? 6 : 10);
 		break;
 	default:
 		break;
@@ -149,6 +182,10 @@ static struct key *key_for(const struct hsm_mechanism_info *info, bool private_h
 		return private_half ? pair->private_key : pair->public_key;
 	if (info->key_type == CKK_AES)
 		return keys.aes;
+	for (size_t i = 0; i < sizeof(other_types) / sizeof(other_types[0]); i++) {
+		if (other_types[i].type == info->key_type)
+			return keys.other[i];
+	}
 	assert_true(info->key_type == CKK_GENERIC_SECRET || info->key_type == CKK_HKDF);
 	return keys.secret;
 }
@@ -325,19 +362,22 @@ static void try_digest(const struct hsm_mechanism_info *info)
 
 static void try_generate(const struct hsm_mechanism_info *info)
 {
+	size_t fixed = mech_secret_fixed(info->key_type), length = fixed ? fixed : 32;
 	struct attributes attributes = { 0 };
 	struct call call;
 
 	set_head(&attributes, CKO_SECRET_KEY, info->key_type);
 	assert_int_equal(mech_generate_key(call_plain(&call, info->mechanism), &attributes),
-			 CKR_TEMPLATE_INCOMPLETE);
+			 fixed ? CKR_OK : CKR_TEMPLATE_INCOMPLETE);
 	attributes_set_ulong(&attributes, CKA_VALUE_LEN, info->max + 1);
 	assert_int_equal(mech_generate_key(&call.mechanism, &attributes),
 			 CKR_ATTRIBUTE_VALUE_INVALID);
-	attributes_set_ulong(&attributes, CKA_VALUE_LEN, 32);
+	attributes_remove(&attributes, CKA_CHECK_VALUE);
+	attributes_set_ulong(&attributes, CKA_VALUE_LEN, length);
 	assert_int_equal(mech_generate_key(&call.mechanism, &attributes), CKR_OK);
-	assert_int_equal(attributes_find(&attributes, CKA_VALUE)->length, 32);
+	assert_int_equal(attributes_find(&attributes, CKA_VALUE)->length, length);
 	assert_int_equal(attributes_find(&attributes, CKA_CHECK_VALUE)->length, 3);
+	assert_int_equal(mech_import(&attributes), CKR_OK);
 	attributes_free(&attributes);
 }
 
