@@ -133,6 +133,9 @@ CK_RV mech_secret_length(const struct attributes *attributes, size_t *length);
  */
 CK_RV mech_secret_derived(struct attributes *attributes, const uint8_t *secret, size_t length);
 
+/* mech_secret_leading - the same for functions whose first bytes are the key */
+CK_RV mech_secret_leading(struct attributes *attributes, const uint8_t *secret, size_t length);
+
 /* mech_derived_length - length wanted of a derived secret: the template's, that of the key type, or @fallback (0: none) */
 CK_RV mech_derived_length(const struct attributes *attributes, size_t fallback, size_t *length);
 
@@ -142,8 +145,6 @@ CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, siz
 /* ---- key agreement (mech_agree.c) ---- */
 
 CK_RV mech_agree_ecdh(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
-/* mech_secret_leading - the same for functions whose first bytes are the key */
-CK_RV mech_secret_leading(struct attributes *attributes, const uint8_t *secret, size_t length);
 
 /* ---- curves (mech_curve.c) ---- */
 
