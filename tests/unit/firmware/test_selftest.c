@@ -6,6 +6,7 @@
 #include <openssl/param_build.h>
 #include "mech_testing.h"
 #include "selftest.h"
+#include "selftest_kat.h"
 
 static unsigned int times_told;
 
@@ -128,12 +129,88 @@ static void test_error_state_stays(void **state)
 	assert_int_equal(selftest_gate(), CKR_GENERAL_ERROR);
 }
 
+/* ---- known answers ---- */
+
+static void test_all_pass(void **state)
+{
+	unsigned int count, offered = 0;
+	const struct selftest *table;
+	size_t rows = selftest_table(&table);
+
+	(void)state;
+	for (size_t i = 0; i < rows; i++) {
+		if (!selftest_offered(&table[i]))
+			print_message("%s: not in this libcrypto\n", table[i].name);
+		else if (!selftest_known_answer(&table[i]))
+			fail_msg("%s", table[i].name);
+		else
+			offered++;
+	}
+	assert_int_equal(selftest_run(&count), CKR_OK);
+	assert_int_equal(count, offered);
+	assert_in_range(count, 17, rows);
+	assert_int_equal(times_told, 0);
+}
+
+/* Another hexadecimal digit in the middle */
+static char *damaged(const char *hex)
+{
+	char *copy = strdup(hex);
+	char *at = copy + strlen(copy) / 2;
+
+	assert_non_null(copy);
+	*at = *at == '3' ? 'c' : '3';
+	return copy;
+}
+
+/* Each row, with another answer and with another input: a test that cannot fail would be none. */
+static void test_each_can_fail(void **state)
+{
+	const struct selftest *table;
+	size_t rows = selftest_table(&table);
+
+	(void)state;
+	for (size_t i = 0; i < rows; i++) {
+		struct selftest bad = table[i];
+		char *text;
+
+		if (!selftest_offered(&bad))
+			continue;
+		if (bad.out) {
+			bad.out = text = damaged(table[i].out);
+			if (selftest_known_answer(&bad))
+				fail_msg("%s with a wrong answer", bad.name);
+			free(text);
+			bad.out = table[i].out;
+		}
+		if (bad.in && bad.out) {
+			bad.in = text = damaged(table[i].in);
+			if (selftest_known_answer(&bad))
+				fail_msg("%s with another input", bad.name);
+			free(text);
+			bad.in = table[i].in;
+		}
+		/* The last part of a key is its secret, of an RSA key one of its numbers. */
+		for (size_t j = SELFTEST_ITEMS; j-- > 0;) {
+			if (!bad.key[j].hex)
+				continue;
+			bad.key[j].hex = "00";
+			if (selftest_known_answer(&bad))
+				fail_msg("%s with another key", bad.name);
+			break;
+		}
+	}
+	assert_int_equal(times_told, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_good_pairs, reset),
 		cmocka_unit_test_setup(test_bad_pairs, reset),
 		cmocka_unit_test_setup(test_error_state_stays, reset),
+		cmocka_unit_test_setup(test_all_pass, reset),
+		cmocka_unit_test_setup(test_each_can_fail, reset),
 	};
 
 	return cmocka_run_group_tests(tests, library_start, library_stop);
