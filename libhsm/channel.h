@@ -121,6 +121,7 @@ struct hsm_request {
 	size_t room;
 	uint64_t sequence;
 	uint64_t rv;
+	bool approved;
 	uint32_t answered_session;
 	struct hsm_fields fields;
 	struct hsm_request *next;

@@ -141,6 +141,7 @@ struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_op
 	request->generation = atomic_load(&channel->generation);
 	request->state = REQUEST_NEW;
 	request->rv = 0;
+	request->approved = false;
 	request->answered_session = 0;
 	request->fields.count = 0;
 	request->transfer.notify = false;
@@ -397,11 +398,13 @@ static int parse_answer(struct hsm_request *request, size_t length)
 	if (length < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, body, sizeof(header));
-	if (le16toh(header.operation) != request->info->code || header.flags)
+	if (le16toh(header.operation) != request->info->code ||
+	    le16toh(header.flags) & ~HSM_RESPONSE_APPROVED)
 		return -EBADMSG;
 	if (hsm_fields_parse(&request->fields, body + ANSWER, length - ANSWER))
 		return -EBADMSG;
 	request->rv = le64toh(header.rv);
+	request->approved = le16toh(header.flags) & HSM_RESPONSE_APPROVED;
 	request->answered_session = le32toh(header.session);
 	return 0;
 }
@@ -633,6 +636,11 @@ int hsm_poll(struct hsm_request *request)
 uint64_t hsm_request_rv(const struct hsm_request *request)
 {
 	return request->rv;
+}
+
+bool hsm_request_approved(const struct hsm_request *request)
+{
+	return request->approved;
 }
 
 uint32_t hsm_request_session(const struct hsm_request *request)

@@ -13,7 +13,8 @@
 #include <hsm/seal.h>
 #include "trust.h"
 
-#define GROUPS_NEW    "X25519MLKEM768:X25519:P-384"
+/* A device in approved mode has neither of the first two. */
+#define GROUPS_NEW    "X25519MLKEM768:X25519:SecP256r1MLKEM768:P-384"
 #define GROUPS_OLD    "X25519:P-384"
 #define KEY_TEXT_SIZE (UUID_TEXT_SIZE + 1 + 2 * 16 + 1)
 

@@ -142,6 +142,7 @@ enum board_request {
 #define BOARD_HELLO_CLAIMED		(1U << 1)
 #define BOARD_HELLO_ROLLBACK_SAFE	(1U << 2)	/* fuses lie outside the state directory */
 #define BOARD_HELLO_SECRET_SAFE		(1U << 3)	/* the fuse secret is held by a TPM or system credential */
+#define BOARD_HELLO_APPROVED		(1U << 4)	/* approved mode: approved algorithms, in an unvalidated build */
 
 struct board_hello {
 	uint32_t flags;

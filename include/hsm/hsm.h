@@ -227,6 +227,12 @@ HSM_API int hsm_poll_arm(struct hsm_device *device);
 /* hsm_request_rv - CKR_ number of the response */
 HSM_API uint64_t hsm_request_rv(const struct hsm_request *request);
 
+/*
+ * hsm_request_approved - was the command an approved service? False outside of approved mode. That says which algorithms
+ * were used, not that the device was validated.
+ */
+HSM_API bool hsm_request_approved(const struct hsm_request *request);
+
 /* hsm_request_session - session in the response, for SESSION_OPEN */
 HSM_API uint32_t hsm_request_session(const struct hsm_request *request);
 

@@ -50,6 +50,8 @@
 	X(0x0025, LOGOUT,		SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "log the channel out") \
 	X(0x0026, SESSION_CANCEL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
 	  "end active operations, named by CKF_ flags") \
+	X(0x002a, SELF_TEST,		NONE, ANY, MEDIUM, REPEAT, HSM_NONE, HSM_FIELDS(R(TESTS), O(FAILED_TEST)), \
+	  "run the known-answer tests; in the error state the test that led there is named") \
 	X(0x0030, OBJECT_CREATE,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \
 	  "create an object") \
 	X(0x0031, OBJECT_COPY,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(KEY), O(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \

@@ -62,7 +62,7 @@ struct hsm_command_header {
 /**
  * struct hsm_response_header - first bytes of an opened response
  * @operation: as in the request
- * @flags: zero
+ * @flags: HSM_RESPONSE_*; the others are zero
  * @session: as in the request; the new session of SESSION_OPEN
  * @rv: PKCS#11 return value
  */
@@ -72,6 +72,9 @@ struct hsm_response_header {
 	uint32_t session;
 	uint64_t rv;
 };
+
+/* The command was an approved service: the device is in approved mode, and so are mechanism and use */
+#define HSM_RESPONSE_APPROVED	(1U << 0)
 
 /* struct hsm_field_header - type-length-value, no padding */
 struct hsm_field_header {
@@ -171,6 +174,9 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x51, EXTRACT,	U64,	8,	"HKDF: 1 to extract") \
 	X(0x52, EXPAND,		U64,	8,	"HKDF: 1 to expand") \
 	X(0x53, SALT_KEY,	U64,	8,	"handle of the key that is the salt") \
+	/* self-tests and masked objects */ \
+	X(0xa0, TESTS,		U64,	8,	"self-tests that passed") \
+	X(0xa1, FAILED_TEST,	BYTES,	64,	"name of the self-test that failed") \
 	/* administration */ \
 	X(0x80, NAME,		BYTES,	63,	"the officer's name of a partition, UTF-8") \
 	X(0x81, FUNCTION,	U32,	4,	"function number, 0: none") \

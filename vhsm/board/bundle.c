@@ -94,7 +94,8 @@ static int parse_line(char *text, unsigned int line, struct bundle *bundle, stru
 		return malformed(error, line, "too many files");
 	file = &bundle->files[bundle->count];
 	if (strcmp(role, "firmware") != 0 && strcmp(role, "loader") != 0 &&
-	    strcmp(role, "library") != 0)
+	    strcmp(role, "library") != 0 && strcmp(role, "fips-module") != 0 &&
+	    strcmp(role, "fips-config") != 0)
 		return malformed(error, line, "unknown role");
 	if (strcmp(role, "library") != 0 && count_role(bundle, role))
 		return malformed(error, line, "a second file of this role");
@@ -323,4 +324,24 @@ void bundle_close(struct bundle *bundle)
 		bundle->files[i].memfd = -1;
 	}
 	bundle->count = 0;
+}
+
+const struct bundle_file *bundle_find(const struct bundle *bundle, const char *role)
+{
+	unsigned int i;
+
+	for (i = 0; i < bundle->count; i++)
+		if (strcmp(bundle->files[i].role, role) == 0)
+			return &bundle->files[i];
+	return NULL;
+}
+
+int bundle_approve(struct bundle *bundle, struct error *error)
+{
+	if (!bundle_find(bundle, "fips-module") || !bundle_find(bundle, "fips-config"))
+		return error_set(error, -ENOENT,
+				 "approved mode: the firmware has no FIPS provider; build it where "
+				 "openssl-provider-fips is installed");
+	bundle->approved = true;
+	return 0;
 }

@@ -294,6 +294,8 @@ void state_identity(struct state *state, struct board_hello *hello)
 		hello->flags |= BOARD_HELLO_ROLLBACK_SAFE;
 	if (values->flags & FUSE_CLAIMED)
 		hello->flags |= BOARD_HELLO_CLAIMED;
+	if (values->flags & FUSE_APPROVED)
+		hello->flags |= BOARD_HELLO_APPROVED;
 	memcpy(hello->board_id, values->board_id, sizeof(hello->board_id));
 	memcpy(hello->serial, values->serial, sizeof(hello->serial));
 	hello->security_version = state->security_version;

@@ -58,6 +58,7 @@ enum fuse_flag {
 	FUSE_CLAIMED = 1U << 1,
 	FUSE_NEXT_ROOT = 1U << 2, /* a rotation of the storage root is under way */
 	FUSE_EMBEDDED = 1U << 3, /* made as a user's own directory */
+	FUSE_APPROVED = 1U << 4, /* made for approved mode, and never used in another */
 };
 
 enum fuse_lifecycle {
@@ -297,6 +298,7 @@ enum state_step {
  * @directory: of the database
  * @fuses: path of the fuses
  * @embedded: a user's own: claimed, with a first partition on function 1
+ * @approved: to be used in approved mode alone; a state that was made without is refused then
  * @step: called at each enum state_step; a negative return stops the operation there as a crash
  *	would
  */
@@ -304,6 +306,7 @@ struct state_config {
 	const char *directory;
 	const char *fuses;
 	bool embedded;
+	bool approved;
 	int (*step)(void *data, enum state_step step);
 	void *step_data;
 };
@@ -493,18 +496,21 @@ struct bundle_file {
 /**
  * struct bundle - the firmware, its loader and its libraries, each in a sealed memfd
  * @measurement: SHA-384 over the manifest
+ * @approved: processes start in approved mode, with the FIPS provider
  */
 struct bundle {
 	unsigned int count;
 	uint32_t security_version;
 	uint8_t measurement[BOARD_HASH_SIZE];
+	bool approved;
 	struct bundle_file files[BUNDLE_MAX_FILES];
 };
 
 /**
  * bundle_parse - read a manifest's text
  *
- * Lines `role sha384 name`; roles firmware and loader once each, library any number of times; a
+ * Lines `role sha384 name`; roles firmware and loader once each, library any number of times,
+ * fips-module and fips-config (the FIPS provider and what `openssl fipsinstall` says of it) once or not at all; a
  * line `security-version N` at most once, else it is 1. Return: 0 or -EBADMSG.
  */
 int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct error *error);
@@ -518,6 +524,12 @@ int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct 
 int bundle_load(struct keys *keys, const char *directory, struct bundle *bundle,
 		struct error *error);
 void bundle_close(struct bundle *bundle);
+
+/* bundle_find - the first file of a role, or NULL */
+const struct bundle_file *bundle_find(const struct bundle *bundle, const char *role);
+
+/* bundle_approve - have processes start in approved mode. Return: 0, or -ENOENT: it has no FIPS provider. */
+int bundle_approve(struct bundle *bundle, struct error *error);
 
 /* ---- launch.c: a firmware process ---- */
 
@@ -575,6 +587,7 @@ struct board_options {
 	int ready_fd;
 	mode_t mode;
 	bool embedded;
+	bool fips;
 	bool zeroize;
 };
 

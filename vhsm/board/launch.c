@@ -31,7 +31,8 @@ struct plan {
 	int count;
 	char preload[BUNDLE_MAX_FILES * 24];
 	char program[24];
-	char *argv[8];
+	char module[8], config[8]; /* numbers of descriptors, empty outside of approved mode */
+	char *argv[12];
 };
 
 /*
@@ -84,6 +85,21 @@ static void plan_files(struct plan *plan, const struct bundle *bundle)
 	}
 }
 
+static void plan_number(struct plan *plan, const struct bundle_file *file, char number[8])
+{
+	snprintf(number, 8, "%d", plan->count);
+	plan->sources[plan->count++] = file->memfd;
+}
+
+/* Only approved mode is given the provider: a process that does not load it needs no descriptor of it. */
+static void plan_approved(struct plan *plan, const struct bundle *bundle)
+{
+	if (!bundle->approved)
+		return;
+	plan_number(plan, bundle_find(bundle, "fips-module"), plan->module);
+	plan_number(plan, bundle_find(bundle, "fips-config"), plan->config);
+}
+
 static void plan_arguments(struct plan *plan)
 {
 	char **arg = plan->argv;
@@ -97,6 +113,11 @@ static void plan_arguments(struct plan *plan)
 		*arg++ = plan->preload;
 	}
 	*arg++ = plan->program;
+	if (plan->module[0]) {
+		*arg++ = (char *)"approved";
+		*arg++ = plan->module;
+		*arg++ = plan->config;
+	}
 	*arg = NULL;
 }
 
@@ -196,6 +217,7 @@ int launch(const struct bundle *bundle, struct process *process)
 	plan.sources[BOARD_CONTROL_FD] = control[1];
 	plan.sources[BOARD_STORAGE_FD] = storage[1];
 	plan_files(&plan, bundle);
+	plan_approved(&plan, bundle);
 	plan_arguments(&plan);
 	ret = start(&plan, process);
 	if (ret)

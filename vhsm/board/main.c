@@ -161,6 +161,7 @@ static int load_firmware(struct board *board, struct error *error)
 
 static int open_state(struct board *board, const struct state_config *config, struct error *error)
 {
+	struct board_hello hello = { 0 };
 	struct stat st;
 	int ret;
 
@@ -170,6 +171,11 @@ static int open_state(struct board *board, const struct state_config *config, st
 	ret = load_firmware(board, error);
 	if (!ret)
 		ret = state_open(config, board->bundle.security_version, &board->state, error);
+	if (!ret) {
+		state_identity(board->state, &hello);
+		if (hello.flags & BOARD_HELLO_APPROVED)
+			ret = bundle_approve(&board->bundle, error);
+	}
 	if (!ret && !config->embedded)
 		ret = claim_prepare(board->state, error);
 	return ret;
@@ -212,7 +218,7 @@ static int serve(struct board *board, gid_t gid, struct error *error)
 
 static int run(struct board_options *options, struct paths *paths, struct error *error)
 {
-	struct state_config config = { .embedded = options->embedded };
+	struct state_config config = { .embedded = options->embedded, .approved = options->fips };
 	struct board board = { .options = options, .run = -1, .spare_fd = -1 };
 	gid_t gid;
 	int ret;

@@ -24,6 +24,7 @@ enum option_id {
 	OPTION_QUEUES,
 	OPTION_SPIN,
 	OPTION_EMBEDDED,
+	OPTION_FIPS,
 	OPTION_MODE,
 	OPTION_GROUP,
 	OPTION_FIRMWARE,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{ "queues", required_argument, NULL, OPTION_QUEUES },
 	{ "spin", required_argument, NULL, OPTION_SPIN },
 	{ "embedded", no_argument, NULL, OPTION_EMBEDDED },
+	{ "fips", no_argument, NULL, OPTION_FIPS },
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "group", required_argument, NULL, OPTION_GROUP },
 	{ "firmware", required_argument, NULL, OPTION_FIRMWARE },
@@ -62,6 +64,8 @@ static const char help[] =
 	"  --fuses FILE       the fuses, default DIR/fuses; elsewhere they reveal an old copy of DIR\n"
 	"  --run DIR          directory of the sockets fn0.sock ..., default DIR/run of the state\n"
 	"  --embedded         DIR is the caller's own (0700): its owner is the officer\n"
+	"  --fips             make DIR for approved mode: approved algorithms in an unvalidated\n"
+	"                     build; a state that was made so is always used so\n"
 	"  --functions N      functions, function 0 included, default 8\n"
 	"  --idle-exit SEC    end after SEC seconds without a connection; 0: never\n"
 	"                     (default 0, with --embedded 60)\n"
@@ -153,6 +157,9 @@ static int set_option(int id, const char *name, struct board_options *options)
 		return 0;
 	case OPTION_EMBEDDED:
 		options->embedded = true;
+		return 0;
+	case OPTION_FIPS:
+		options->fips = true;
 		return 0;
 	case OPTION_ZEROIZE:
 		options->zeroize = true;

@@ -240,6 +240,8 @@ static int draw_fuses(struct state *state, struct fuse_values *values)
 	values->minimum_version = 1;
 	if (state->config.embedded)
 		values->flags = FUSE_EMBEDDED | FUSE_CLAIMED;
+	if (state->config.approved)
+		values->flags |= FUSE_APPROVED;
 	ret = keys_hash(state->keys, vendor, sizeof(vendor) - 1, values->vendor_hash);
 	if (!ret)
 		ret = keys_random(state->keys, values->board_id, sizeof(values->board_id));
@@ -422,6 +424,12 @@ static int check_fuses(const struct state *state, struct error *error)
 	if (embedded != state->config.embedded)
 		return error_set(error, -EINVAL, "state %s: was made %s --embedded; start it so",
 				 state->config.directory, embedded ? "with" : "without");
+	/* Keys that other algorithms have used are none for approved mode, and the other way round. */
+	if (state->config.approved && !(values->flags & FUSE_APPROVED))
+		return error_set(
+			error, -EINVAL,
+			"state %s: was made without --fips; make another one for approved mode",
+			state->config.directory);
 	if (state->security_version < values->minimum_version)
 		return error_set(error, -EKEYREJECTED,
 				 "firmware: security version %u, the fuses "

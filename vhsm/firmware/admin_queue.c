@@ -73,6 +73,8 @@ static enum ihsm_status do_identify(struct admin *admin)
 
 	if (hello->flags & BOARD_HELLO_ROLLBACK_SAFE)
 		identify.flags |= htole32(IHSM_IDENTIFY_ROLLBACK_SAFE);
+	if (hello->flags & BOARD_HELLO_APPROVED)
+		identify.flags |= htole32(IHSM_IDENTIFY_APPROVED);
 	memcpy(identify.board_id, hello->board_id, sizeof(identify.board_id));
 	memcpy(identify.measurement, hello->measurement, sizeof(identify.measurement));
 	snprintf(identify.serial, sizeof(identify.serial), "%.31s", hello->serial);

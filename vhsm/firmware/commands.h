@@ -256,6 +256,7 @@ struct session {
 	struct object *objects; /* session objects made here, under partition.lock */
 
 	/* whoever has the turn */
+	bool last_approved; /* the last cryptographic command was an approved service */
 	struct operation operation[OPERATIONS];
 	bool finding;
 	uint64_t *found;
@@ -270,6 +271,7 @@ struct session {
  * @session: with the turn taken, or NULL
  * @answer: session number for the response header
  * @out: fields of the response
+ * @crypto: a mechanism is at work; @approved: in an approved use
  */
 struct command {
 	struct task *task;
@@ -280,6 +282,8 @@ struct command {
 	const struct hsm_operation_info *info;
 	uint32_t answer;
 	uint8_t use;
+	bool crypto;
+	bool approved;
 	struct hsm_writer out;
 	struct hsm_fields fields;
 };
@@ -531,6 +535,7 @@ CK_RV channel_take(struct command *command);
 CK_RV channel_close_command(struct command *command);
 
 CK_RV command_nop(struct command *command);
+CK_RV command_self_test(struct command *command);
 CK_RV command_token_info(struct command *command);
 CK_RV command_mechanism_list(struct command *command);
 CK_RV command_mechanism_info(struct command *command);

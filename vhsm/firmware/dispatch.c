@@ -24,6 +24,7 @@ static const struct command_row rows[] = {
 	[HSM_OP_CHANNEL_CLOSE] = { .handler = channel_close_command, .flags = ALWAYS },
 	[HSM_OP_CHANNEL_OFFER] = { .handler = channel_offer, .flags = ALWAYS },
 	[HSM_OP_CHANNEL_TAKE] = { .handler = channel_take, .flags = ALWAYS },
+	ROW_FLAGS(SELF_TEST, self_test, ALWAYS),
 	ROW_FLAGS(TOKEN_INFO, token_info, STATUS),
 	ROW(MECHANISM_LIST, mechanism_list),
 	ROW(MECHANISM_INFO, mechanism_info),
@@ -140,6 +141,31 @@ static CK_RV handle(struct command *command, const struct command_row *row)
 	return rv;
 }
 
+/* Of a part or an end, before the handler frees its operation; beginnings say it in mechanism_take(). */
+static void note_service(struct command *command, const struct command_row *row)
+{
+	const struct mech_operation *mech = command->session->operation[row->use].mech;
+
+	if (!row->use || !mech)
+		return;
+	command->crypto = true;
+	command->approved = mech_is_approved(mech);
+}
+
+/* With the turn in the session */
+static CK_RV run_turn(struct command *command, const struct command_row *row)
+{
+	CK_RV rv = check_role(command);
+
+	if (rv != CKR_OK)
+		return rv;
+	note_service(command, row);
+	rv = handle(command, row);
+	if (command->crypto)
+		command->session->last_approved = rv == CKR_OK && command->approved;
+	return rv;
+}
+
 static CK_RV run_in_session(struct command *command, const struct command_row *row, uint32_t id)
 {
 	struct session *session = session_find(command->client, id);
@@ -156,9 +182,7 @@ static CK_RV run_in_session(struct command *command, const struct command_row *r
 			part = hsm_fields_u64(&command->fields, HSM_FIELD_PART, 0);
 		rv = session_enter(session, command->task, row->use, part);
 		if (rv == CKR_OK) {
-			rv = check_role(command);
-			if (rv == CKR_OK)
-				rv = handle(command, row);
+			rv = run_turn(command, row);
 			session_leave(session);
 		}
 	}
@@ -182,10 +206,11 @@ static CK_RV run(struct command *command, const struct command_row *row, uint32_
 }
 
 static void put_response_header(uint8_t *response, unsigned int operation, uint32_t session,
-				CK_RV rv)
+				CK_RV rv, bool approved)
 {
 	struct hsm_response_header header = {
 		.operation = htole16(operation),
+		.flags = htole16(approved ? HSM_RESPONSE_APPROVED : 0),
 		.session = htole32(session),
 		.rv = htole64(rv),
 	};
@@ -230,7 +255,8 @@ enum ihsm_status command_execute(struct task *task, struct channel *channel, str
 		command.out.length = 0;
 		rv = CKR_DEVICE_MEMORY;
 	}
-	put_response_header(response, operation, command.answer, rv);
+	put_response_header(response, operation, command.answer, rv,
+			    rv == CKR_OK && command.approved);
 	*written = sizeof(struct hsm_response_header) + command.out.length;
 	if (length <= WIPE_ALWAYS || (row && (row->flags & COMMAND_SECRET)))
 		OPENSSL_cleanse(request, length);

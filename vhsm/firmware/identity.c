@@ -134,6 +134,8 @@ static int tls_policy(SSL_CTX *tls)
 	    !SSL_CTX_set_max_proto_version(tls, TLS1_3_VERSION) ||
 	    !SSL_CTX_set_num_tickets(tls, 0) || !SSL_CTX_set_ciphersuites(tls, HSM_TLS_CIPHERS))
 		return -EIO;
+	if (mech_approved_mode())
+		return SSL_CTX_set1_groups_list(tls, "SecP256r1MLKEM768:P-384:P-256") ? 0 : -EIO;
 	if (!SSL_CTX_set1_groups_list(tls, "X25519MLKEM768:X25519:P-384") &&
 	    !SSL_CTX_set1_groups_list(tls, "X25519:P-384"))
 		return -EIO;

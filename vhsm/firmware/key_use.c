@@ -49,6 +49,8 @@ CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *me
 	};
 	if (!mechanism->info || !(mech_flags(mechanism->info) & can))
 		return CKR_MECHANISM_INVALID;
+	command->crypto = true;
+	command->approved = mech_approved(mechanism->info, can);
 	return take_salt_key(command, mechanism);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mech.h"
 #include "transport.h"
 
 static int fail(const char *what, int error)
@@ -51,12 +52,29 @@ static void end(int status)
 #endif
 }
 
-int main(void)
+/* In approved mode the board names the descriptors of the FIPS provider's module and configuration. */
+static int take_arguments(int argc, char **argv)
+{
+	int module, config;
+
+	if (argc == 1)
+		return 0;
+	if (argc != 4 || strcmp(argv[1], "approved"))
+		return fail("no such arguments", -EINVAL);
+	module = atoi(argv[2]);
+	config = atoi(argv[3]);
+	if (module < BOARD_FIRST_FREE_FD || config < BOARD_FIRST_FREE_FD)
+		return fail("no such descriptors", -EBADF);
+	mech_approve(module, config);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	struct board_hello hello;
 	int error;
 
-	if (start(&hello))
+	if (take_arguments(argc, argv) || start(&hello))
 		return 1;
 	error = board_link_run();
 	if (error)

@@ -324,22 +324,28 @@ CK_RV mech_begin_any(struct mech_operation **out, enum mech_use use,
 	return CKR_OK;
 }
 
+/* The uses as CKF_ of CK_MECHANISM_INFO */
+static const uint64_t use_flags[] = {
+	[MECH_ENCRYPT] = CKF_ENCRYPT,
+	[MECH_DECRYPT] = CKF_DECRYPT,
+	[MECH_DIGEST] = CKF_DIGEST,
+	[MECH_SIGN] = CKF_SIGN,
+	[MECH_VERIFY] = CKF_VERIFY,
+	[MECH_SIGN_RECOVER] = CKF_SIGN_RECOVER,
+	[MECH_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
+};
+
 CK_RV mech_begin(struct mech_operation **operation, enum mech_use use,
 		 const struct mechanism *mechanism, struct key *key)
 {
-	static const uint64_t flag[] = {
-		[MECH_ENCRYPT] = CKF_ENCRYPT,
-		[MECH_DECRYPT] = CKF_DECRYPT,
-		[MECH_DIGEST] = CKF_DIGEST,
-		[MECH_SIGN] = CKF_SIGN,
-		[MECH_VERIFY] = CKF_VERIFY,
-		[MECH_SIGN_RECOVER] = CKF_SIGN_RECOVER,
-		[MECH_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
-	};
-
-	if (!(mech_flags(mechanism->info) & flag[use]))
+	if (!(mech_flags(mechanism->info) & use_flags[use]))
 		return CKR_MECHANISM_INVALID;
 	return mech_begin_any(operation, use, mechanism, key);
+}
+
+bool mech_is_approved(const struct mech_operation *operation)
+{
+	return mech_approved(operation->info, use_flags[operation->use]);
 }
 
 /* ---- parts and end ---- */

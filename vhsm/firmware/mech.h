@@ -44,8 +44,21 @@ void key_put(struct key *key);
 int mech_start(void);
 void mech_stop(void);
 
-/* mech_libctx - the firmware's one OSSL_LIB_CTX: default provider, no configuration file */
+/* mech_libctx - the firmware's one OSSL_LIB_CTX: default provider, or FIPS provider, no configuration file of the system */
 OSSL_LIB_CTX *mech_libctx(void);
+
+/**
+ * mech_approve - before mech_start(): use the FIPS provider, and offer what it approves
+ * @module: descriptor of fips.so
+ * @config: descriptor of what `openssl fipsinstall` wrote for it
+ *
+ * Both are read by mech_start() alone.
+ */
+void mech_approve(int module, int config);
+bool mech_approved_mode(void);
+
+/* mech_approved - is this mode approved, and in it the use (CKF_) of the mechanism? */
+bool mech_approved(const struct hsm_mechanism_info *info, uint64_t use);
 
 /* mech_available - does libcrypto here have the mechanism? */
 bool mech_available(const struct hsm_mechanism_info *info);
@@ -103,6 +116,9 @@ size_t mech_output_size(const struct mech_operation *operation, size_t in_length
 
 /* mech_time_class - how long the operation's end may take (enum ihsm_time_class); more than short with private keys */
 unsigned int mech_time_class(const struct mech_operation *operation);
+
+/* mech_is_approved - mech_approved() of an operation */
+bool mech_is_approved(const struct mech_operation *operation);
 
 /* mech_free - wipe and free. NULL is allowed. */
 void mech_free(struct mech_operation *operation);

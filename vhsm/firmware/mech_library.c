@@ -34,6 +34,10 @@ static const struct mech_hash hashes[] = {
 };
 
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
+/* Flags of CK_MECHANISM_INFO that tell no use but which curves */
+#define EC_FLAGS                                                                           \
+	(CKF_EC_F_P | CKF_EC_F_2M | CKF_EC_ECPARAMETERS | CKF_EC_OID | CKF_EC_UNCOMPRESS | \
+	 CKF_EC_COMPRESS | CKF_EC_CURVENAME)
 
 /*
  * BLAKE2b of other lengths: libcrypto has one algorithm, and its length is a parameter (since OpenSSL 3.2). They serve digests,
@@ -243,15 +247,20 @@ bool mech_available(const struct hsm_mechanism_info *info)
 
 uint64_t mech_flags(const struct hsm_mechanism_info *info)
 {
+	uint64_t flags;
+
 	if (!mech_available(info))
 		return 0;
+	flags = info->flags;
+	if (mech_approved_mode())
+		flags &= info->approved | EC_FLAGS;
 	/*
 	 * OpenSSL before 3.2 tells bad padding from good. Who can ask often enough decrypts with that (Bleichenbacher), so
 	 * there the mechanism does not take anything apart.
 	 */
 	if (info->mechanism == CKM_RSA_PKCS && !library.implicit_rejection)
-		return info->flags & ~(uint64_t)(CKF_DECRYPT | CKF_UNWRAP);
-	return info->flags;
+		return flags & ~(uint64_t)(CKF_DECRYPT | CKF_UNWRAP);
+	return flags;
 }
 
 /* ---- start ---- */
@@ -398,8 +407,7 @@ int mech_start(void)
 	library.libctx = OSSL_LIB_CTX_new();
 	if (!library.libctx)
 		return -EIO;
-	library.provider = OSSL_PROVIDER_load(library.libctx, "default");
-	if (!library.provider || start_random()) {
+	if (mech_load_provider(library.libctx, &library.provider) < 0 || start_random()) {
 		mech_stop();
 		return -EIO;
 	}
@@ -421,7 +429,8 @@ int mech_start(void)
 		return -EIO;
 	}
 	for (i = 0; (info = hsm_mechanism_at(i)); i++)
-		library.row[i].available = start_row(i, info);
+		library.row[i].available = (!mech_approved_mode() || info->approved) &&
+					   start_row(i, info);
 	ERR_clear_error();
 	if (mech_rehearse()) {
 		mech_stop();

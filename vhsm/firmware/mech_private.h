@@ -286,6 +286,9 @@ CK_RV mech_check_key(const struct hsm_mechanism_info *info, const struct key *ke
 CK_RV mech_hold(struct mech_held *held, const uint8_t *in, size_t length);
 void mech_held_free(struct mech_held *held);
 
+/* mech_load_provider - make algorithms come from the mode's provider (mech_approved.c). Return: 0 or a negative errno. */
+int mech_load_provider(OSSL_LIB_CTX *ctx, OSSL_PROVIDER **provider);
+
 /* mech_rehearse - run operations once, so that what libcrypto sets up on first use is there before the sandbox closes */
 int mech_rehearse(void);
 

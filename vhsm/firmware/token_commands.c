@@ -409,6 +409,8 @@ CK_RV command_random(struct command *command)
 	if (length > HSM_DATA_MAX ||
 	    length > command->out.capacity - sizeof(struct hsm_field_header))
 		return CKR_ARGUMENTS_BAD;
+	command->crypto = true;
+	command->approved = mech_approved_mode();
 	room = hsm_put_reserve(&command->out, HSM_FIELD_DATA, length);
 	return room ? mech_random(room, length) : CKR_DEVICE_MEMORY;
 }

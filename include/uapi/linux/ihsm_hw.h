@@ -310,6 +310,7 @@ struct ihsm_identify {
 
 #define IHSM_IDENTIFY_VIRTUAL		(1U << 0)	/* a device made of software */
 #define IHSM_IDENTIFY_ROLLBACK_SAFE	(1U << 1)	/* the fuses are apart from the state */
+#define IHSM_IDENTIFY_APPROVED		(1U << 2)	/* approved algorithms, in an unvalidated build */
 
 /* Time classes: an index of ihsm_identify.class_ms */
 enum ihsm_time_class {
