@@ -11,7 +11,7 @@
 
 #define SLICE	(HZ / 20)	/* how often a waiter looks whether the device is still there */
 #define EVENT_PAUSE	(HZ / 20)	/* between two events of the device */
-#define EVENT_RETRY	HZ		/* when there was no memory or no slot to ask for the next */
+#define EVENT_RETRY	HZ		/* when there was no memory or no slot for the next */
 
 /* Is it of use to go on waiting? A missed interrupt is made good here. */
 static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)

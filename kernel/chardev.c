@@ -77,8 +77,9 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
 	if (err)
 		return err;
 	ihsm_reset_later(ihsm, "a program asked for it");
-	err = wait_event_killable(ihsm->state_wait,
-				  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
+	err = wait_event_state(ihsm->state_wait,
+			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING,
+			       IHSM_WAIT);
 	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
 		err = -ENODEV;
 	ihsm_leave(ihsm);

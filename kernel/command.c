@@ -166,7 +166,7 @@ static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_cla
 		return err;
 	if (time_class != IHSM_TIME_SHORT || !poll_answer(cmd)) {
 		ihsm_cmd_listen(cmd);
-		err = wait_for_completion_killable(&cmd->done);
+		err = wait_for_completion_state(&cmd->done, IHSM_WAIT);
 		if (err && ihsm_cmd_abandon(cmd, true)) {
 			*gone = true;
 			return -EINTR;

@@ -54,8 +54,9 @@ static int create(struct ihsm_context *context)
 	int err;
 
 	do {
-		err = wait_event_killable(ihsm->state_wait,
-					  READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING);
+		err = wait_event_state(ihsm->state_wait,
+				       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING,
+				       IHSM_WAIT);
 		if (err)
 			return err;
 		generation = READ_ONCE(ihsm->generation);

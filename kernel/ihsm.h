@@ -29,6 +29,9 @@
 #include "ring.h"
 
 #define IHSM_ROOM	4096U	/* bytes each way that go through a slot's own buffer */
+/* A program that waits can be killed, and does not keep the system from going to sleep. */
+#define IHSM_WAIT	(TASK_KILLABLE | TASK_FREEZABLE)
+
 #define IHSM_ADMIN_MS	10000U	/* an admin command that takes longer has been lost */
 
 struct ihsm_device;
@@ -254,7 +257,8 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
  * @gone: the driver is unbound; under @gate
  * @control: starting and stopping
- * @function_reset: the function is being reset, and started again after that; under @control
+ * @held: the function is being reset, recovers from an error of the bus, or sleeps, and is started again after that; under
+ *	@control
  * @regs: BAR 0
  * @cap: the capability register
  * @hw_version: the version register
@@ -291,7 +295,7 @@ struct ihsm_device {
 	struct rw_semaphore gate;
 	bool gone;
 	struct mutex control; /* starting and stopping */
-	bool function_reset;
+	bool held;
 	void __iomem *regs;
 	u64 cap;
 	u32 hw_version;
@@ -355,6 +359,7 @@ void ihsm_orphan_work(struct work_struct *work);
 void ihsm_reset_later(struct ihsm_device *ihsm, const char *why);
 void ihsm_look_now(struct ihsm_device *ihsm);
 void ihsm_restart(struct ihsm_device *ihsm);
+void ihsm_die(struct ihsm_device *ihsm, const char *why);
 unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
 
 /* ---- context.c: open files ---- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module, and a PCI function's way in and out: probe, remove, shutdown, function reset.
+ * The module, and a PCI function's way in and out: probe, remove, shutdown, and what happens
+ * to the function in between: resets, errors of the bus, sleep.
  *
  * The device structure belongs to the class device and lives until the last open file is
  * closed; what belongs to the PCI function goes with remove.
@@ -185,6 +186,8 @@ static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto put;
 	pci_set_drvdata(pdev, ihsm);
+	/* For after a reset of the slot */
+	pci_save_state(pdev);
 	ihsm_set_state(ihsm, IHSM_DRIVER_LIVE);
 	err = cdev_device_add(&ihsm->cdev, &ihsm->dev);
 	if (err)
@@ -232,35 +235,98 @@ static void ihsm_shutdown(struct pci_dev *pdev)
 	stop_for_good(pci_get_drvdata(pdev));
 }
 
-/* A function reset, by sysfs for example, takes the function's settings with it. */
-static void ihsm_reset_prepare(struct pci_dev *pdev)
+/*
+ * Keep the device stopped until go_on(): for what happens to the function behind our back. Its settings
+ * and all contexts are lost. A restart that is under way ends first, and none begins.
+ */
+static void hold(struct ihsm_device *ihsm)
 {
-	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
-
-	/* A restart that is under way ends first, and none begins until the reset is done. */
 	mutex_lock(&ihsm->control);
-	ihsm->function_reset = true;
+	ihsm->held = true;
 	ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING);
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_stop(ihsm, -ECANCELED);
 	mutex_unlock(&ihsm->control);
 }
 
-static void ihsm_reset_done(struct pci_dev *pdev)
+static void go_on(struct ihsm_device *ihsm)
 {
-	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
-
 	mutex_lock(&ihsm->control);
-	ihsm->function_reset = false;
+	ihsm->held = false;
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_restart(ihsm);
 	mutex_unlock(&ihsm->control);
 }
 
+/* A function reset, by sysfs for example */
+static void ihsm_reset_prepare(struct pci_dev *pdev)
+{
+	hold(pci_get_drvdata(pdev));
+}
+
+static void ihsm_reset_done(struct pci_dev *pdev)
+{
+	go_on(pci_get_drvdata(pdev));
+}
+
+/* ---- errors of the bus: Documentation/PCI/pci-error-recovery.rst ---- */
+
+static pci_ers_result_t ihsm_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
+
+	dev_warn_ratelimited(&ihsm->dev, "error on the bus\n");
+	/* Where it cannot be reached it is not reset, only kept from memory. */
+	hold(ihsm);
+	if (state != pci_channel_io_perm_failure)
+		return PCI_ERS_RESULT_NEED_RESET;
+	mutex_lock(&ihsm->control);
+	ihsm->held = false;
+	ihsm_die(ihsm, "the bus has given it up");
+	mutex_unlock(&ihsm->control);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+static pci_ers_result_t ihsm_slot_reset(struct pci_dev *pdev)
+{
+	if (pci_enable_device_mem(pdev)) {
+		dev_err(&pdev->dev, "cannot enable the function after a reset of its slot\n");
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void ihsm_error_resume(struct pci_dev *pdev)
+{
+	go_on(pci_get_drvdata(pdev));
+}
+
 static const struct pci_error_handlers ihsm_errors = {
+	.error_detected = ihsm_error_detected,
+	.slot_reset = ihsm_slot_reset,
+	.resume = ihsm_error_resume,
 	.reset_prepare = ihsm_reset_prepare,
 	.reset_done = ihsm_reset_done,
 };
+
+/* ---- sleep ---- */
+
+static int ihsm_suspend(struct device *dev)
+{
+	hold(dev_get_drvdata(dev));
+	return 0;
+}
+
+static int ihsm_resume(struct device *dev)
+{
+	/* One that does not start again is dead, which does not keep the system from waking up. */
+	go_on(dev_get_drvdata(dev));
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(ihsm_pm, ihsm_suspend, ihsm_resume);
 
 static const struct pci_device_id ihsm_ids[] = {
 	{ PCI_DEVICE(IHSM_PCI_VENDOR_ID, IHSM_PCI_DEVICE_ID_PF) },
@@ -276,6 +342,7 @@ static struct pci_driver ihsm_driver = {
 	.remove = ihsm_remove,
 	.shutdown = ihsm_shutdown,
 	.err_handler = &ihsm_errors,
+	.driver.pm = pm_sleep_ptr(&ihsm_pm),
 };
 
 static int __init ihsm_init(void)

@@ -108,7 +108,8 @@ int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 	int err = 0;
 
 	if (queue->qid)
-		killed = wait_event_killable(queue->slot_wait, try_slot(queue, cmd, &err));
+		killed = wait_event_state(queue->slot_wait, try_slot(queue, cmd, &err),
+					  IHSM_WAIT);
 	else
 		wait_event(queue->slot_wait, try_slot(queue, cmd, &err));
 	return killed ? killed : err;

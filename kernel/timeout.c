@@ -55,8 +55,12 @@ void ihsm_look_now(struct ihsm_device *ihsm)
 	mod_delayed_work(ihsm->wq, &ihsm->watch, 0);
 }
 
-/* Nothing can be expected from it any more. Only unbinding follows. */
-static void die(struct ihsm_device *ihsm, const char *why)
+/**
+ * ihsm_die() - nothing can be expected from the device any more: only unbinding follows
+ * @ihsm: device; @control is held
+ * @why: for the log
+ */
+void ihsm_die(struct ihsm_device *ihsm, const char *why)
 {
 	if (!ihsm_set_state(ihsm, IHSM_DRIVER_DEAD))
 		return;
@@ -76,7 +80,7 @@ static void look(struct ihsm_device *ihsm)
 		mutex_lock(&ihsm->control);
 		/* In a function reset it looks like that, too. */
 		if (READ_ONCE(ihsm->state) == IHSM_DRIVER_LIVE && !ihsm_present(ihsm, &status))
-			die(ihsm, "it is gone, its registers read all ones");
+			ihsm_die(ihsm, "it is gone, its registers read all ones");
 		mutex_unlock(&ihsm->control);
 		return;
 	}
@@ -127,7 +131,7 @@ void ihsm_restart(struct ihsm_device *ihsm)
 		return;
 	}
 	ihsm_stop(ihsm, -ENODEV);
-	die(ihsm, err == -ENODEV ? "it is gone" : "it did not start again after a reset");
+	ihsm_die(ihsm, err == -ENODEV ? "it is gone" : "it did not start again after a reset");
 }
 
 /**
@@ -139,7 +143,7 @@ void ihsm_reset_work(struct work_struct *work)
 	struct ihsm_device *ihsm = container_of(work, struct ihsm_device, reset_work);
 
 	mutex_lock(&ihsm->control);
-	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING && !ihsm->function_reset) {
+	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING && !ihsm->held) {
 		ihsm_stop(ihsm, -ECANCELED);
 		ihsm_restart(ihsm);
 	}

@@ -47,3 +47,42 @@ eventually() {
 pci() {
 	basename "$(readlink -f "/sys/class/ihsm/ihsm$1/device")"
 }
+
+# ---- processes that sign all the time, tests/vm/load.c, and lose nothing but what was under way ----
+
+load_fifo() {
+	mkfifo "$TMPDIR/fifo"
+	exec 7<>"$TMPDIR/fifo"
+	workers=''
+}
+
+# load_start N: so many processes sign; each has begun when this ends
+load_start() {
+	workers=''
+	for _ in $(seq "$1"); do
+		"$VM_SHARE/load" "$module" "$VM_SHARE/user" load >&7 2>/dev/console &
+		workers="$workers $!"
+	done
+	for _ in $(seq "$1"); do
+		read -r line <&7
+		[ "$line" = began ] || { echo "$line"; return 1; }
+	done
+}
+
+# load_end: they go on signing, and end. The number of lost operations is in $lost.
+load_end() {
+	lost=0
+	# shellcheck disable=SC2086	# a list of numbers
+	kill -USR1 $workers
+	for pid in $workers; do
+		wait "$pid" || return 1
+		read -r line <&7
+		echo "$line"
+		lost=$((lost + ${line##* }))
+	done
+}
+
+works() {
+	echo data >"$TMPDIR/data"
+	p11 --sign --label load -m ECDSA-SHA256 -i "$TMPDIR/data" -o "$TMPDIR/sig"
+}
