@@ -233,6 +233,18 @@ void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t val
 	hsm_put_bytes(writer, tag, &value, sizeof(value));
 }
 
+void hsm_put_number(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value)
+{
+	const struct field_info *info = field_info(tag);
+
+	if (info && info->type == HSM_TYPE_U64)
+		hsm_put_u64(writer, tag, value);
+	else if (info && info->type == HSM_TYPE_U32 && value <= UINT32_MAX)
+		hsm_put_u32(writer, tag, value);
+	else
+		writer->error = -EINVAL;
+}
+
 void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values,
 		  size_t count)
 {

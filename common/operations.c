@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <hsm/operations.h>
+#include <hsm/policy.h>
 
 #define NONE		0
 #define SESSION		1
@@ -17,6 +18,7 @@
 #define R(name)		(HSM_FIELD_##name | HSM_FIELD_REQUIRED)
 #define O(name)		HSM_FIELD_##name
 #define HSM_PARAMETERS	HSM_FIELD_PARAMETERS
+#define HSM_POLICY	HSM_FIELD_POLICY
 #define HSM_FIELDS(...) { __VA_ARGS__ }
 #define HSM_NONE	{ 0 }
 
@@ -66,6 +68,8 @@ static int tag_allowed(const struct hsm_operation_info *info, unsigned int tag)
 			return 1;
 		if (info->request[i] == HSM_FIELD_PARAMETERS && tag >= HSM_FIELD_PARAMETER_FIRST &&
 		    tag <= HSM_FIELD_PARAMETER_LAST)
+			return 1;
+		if (info->request[i] == HSM_FIELD_POLICY && hsm_policy_field(tag))
 			return 1;
 	}
 	return 0;

@@ -7,7 +7,8 @@
  *   role	who may: ANY, USER, SO, OFFICER (of the device, function 0 only), or a finer rule in the handler, which the
  *		summary then names. SETUP: ANY, or the embedded owner, as the summary says
  *   repeat	REPEAT: libhsm may send it again on a new channel when the answer was lost. ONCE: never
- *   fields	HSM_IN/HSM_OUT of R(required) and O(optional) fields; HSM_PARAMETERS: any parameter fields
+ *   fields	HSM_IN/HSM_OUT of R(required) and O(optional) fields; HSM_PARAMETERS: any parameter fields; HSM_POLICY: any
+ *		fields of a policy (hsm/policy.h)
  */
 #ifndef HSM_OPERATIONS_H
 #define HSM_OPERATIONS_H
@@ -39,6 +40,8 @@
 	  "the SO sets the user's PIN") \
 	X(0x0015, PIN_SET,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
 	  "change the PIN of whoever is logged in, or the user's") \
+	X(0x0018, POLICY,		NONE, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), \
+	  "the partition's policy") \
 	X(0x0020, SESSION_OPEN,		NONE, ANY, SHORT, REPEAT, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
 	  "open a session; its number is in the response header") \
 	X(0x0021, SESSION_CLOSE,	SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close a session") \
@@ -135,12 +138,16 @@
 	  "state of the board: flags BOARD_HELLO_*, number of functions, fuse counter; state 1 when this channel is an officer's") \
 	X(0x0090, PARTITION_LIST,	NONE, OFFICER, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(RECORDS)), "all partitions") \
 	X(0x0091, PARTITION_CREATE,	NONE, OFFICER, MEDIUM, ONCE, \
-	  HSM_FIELDS(R(NAME), O(FUNCTION), O(MAX_OBJECTS), O(MAX_SESSIONS), O(MAX_BYTES), O(PROFILE)), \
-	  HSM_FIELDS(R(PARTITION), R(SLOT)), "create a partition") \
+	  HSM_FIELDS(R(NAME), O(FUNCTION), HSM_POLICY), \
+	  HSM_FIELDS(R(PARTITION), R(SLOT)), "create a partition; what is not given begins as its profile has it") \
 	X(0x0092, PARTITION_ASSIGN,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), R(FUNCTION)), HSM_NONE, \
 	  "give a partition to a function, taking it from its former one") \
 	X(0x0093, PARTITION_DESTROY,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION)), HSM_NONE, \
-	  "destroy a partition and all its keys")
+	  "destroy a partition and all its keys") \
+	X(0x0094, PARTITION_UPDATE,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), O(NAME), O(FLAGS), HSM_POLICY), \
+	  HSM_NONE, "change a partition's name and policy; with flag 1 the policy may become less strict") \
+	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
+	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy")
 
 #define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
 enum hsm_operation {
@@ -155,6 +162,7 @@ enum hsm_role {
 #define HSM_OPERATION_FIELDS	12
 #define HSM_FIELD_REQUIRED	0x8000U	/* in the lists below */
 #define HSM_FIELD_PARAMETERS	0x7fffU	/* in the lists below: any parameter field may come */
+#define HSM_FIELD_POLICY	0x7ffeU	/* likewise: any field of a policy */
 
 /**
  * struct hsm_operation_info - one row of the table

@@ -178,15 +178,30 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0xa0, TESTS,		U64,	8,	"self-tests that passed") \
 	X(0xa1, FAILED_TEST,	BYTES,	64,	"name of the self-test that failed") \
 	/* administration */ \
-	X(0x80, NAME,		BYTES,	63,	"the officer's name of a partition, UTF-8") \
+	X(0x80, NAME,		BYTES,	63,	"name of a partition or of a user, UTF-8") \
 	X(0x81, FUNCTION,	U32,	4,	"function number, 0: none") \
 	X(0x82, MAX_OBJECTS,	U32,	4,	"quota") \
 	X(0x83, MAX_BYTES,	U32,	4,	"quota") \
-	X(0x84, PROFILE,	U32,	4,	"0 compatible, 1 strict") \
+	X(0x84, PROFILE,	U32,	4,	"0 compatible, 1 strict, 2 legacy") \
 	X(0x85, CODE,		BYTES,	64,	"claim code") \
 	X(0x86, SLOT,		U32,	4,	"PKCS#11 slot number") \
 	X(0x87, RECORDS,	BYTES,	65536,	"list of struct hsm_partition_status") \
-	X(0x88, COUNTER,	U64,	8,	"fuse counter")
+	X(0x88, COUNTER,	U64,	8,	"fuse counter") \
+	X(0x89, MAX_RATE,	U32,	4,	"operations in a second") \
+	X(0x8a, MIN_RSA,	U32,	4,	"least bits of RSA keys") \
+	X(0x8b, MIN_EC,		U32,	4,	"least bits of keys on elliptic curves") \
+	X(0x8c, MIN_DH,		U32,	4,	"least bits of Diffie-Hellman primes") \
+	X(0x8d, MIN_AES,	U32,	4,	"least bits of AES keys") \
+	X(0x8e, MIN_SECRET,	U32,	4,	"least bits of all other secret keys") \
+	X(0x8f, MECHANISMS,	LIST,	4096,	"CKM_ numbers that are allowed; empty: all") \
+	X(0x98, PIN_HISTORY,	U32,	4,	"last PINs that are not taken again") \
+	X(0x99, PIN_DAYS,	U32,	4,	"days after which a PIN expires") \
+	X(0x9a, PIN_TRIES,	U32,	4,	"wrong PINs in a row that lock it") \
+	X(0x9b, PIN_DELAY,	U32,	4,	"seconds of delay after wrong PINs") \
+	X(0x9c, RETRY_AFTER,	U64,	8,	"milliseconds until the command may succeed") \
+	X(0x9d, FINGERPRINT,	BYTES,	48,	"SHA-384 of a policy") \
+	X(0x9e, USER_ROLE,	U32,	4,	"role of a user: 1 user, 2 manager, 3 read-only") \
+	X(0x9f, USERS,		BYTES,	65536,	"list of struct hsm_user_status")
 
 /*
  * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature,
@@ -331,7 +346,7 @@ static inline uint16_t hsm_get_le16(const void *p)
  * @data: buffer
  * @length: bytes written
  * @capacity: size of @data
- * @error: 0 or -EMSGSIZE
+ * @error: 0, -EMSGSIZE, or -EINVAL for a number that does not suit its field
  */
 struct hsm_writer {
 	uint8_t *data;
@@ -344,6 +359,8 @@ void hsm_writer_init(struct hsm_writer *writer, void *data, size_t capacity);
 void hsm_put_raw(struct hsm_writer *writer, const void *data, size_t length);
 void hsm_put_u32(struct hsm_writer *writer, enum hsm_field_tag tag, uint32_t value);
 void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value);
+/* hsm_put_number - as U32 or U64, as the table says; a value that a U32 cannot hold is an error */
+void hsm_put_number(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value);
 void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data, size_t length);
 /* hsm_put_list - @values in the machine's own byte order */
 void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values, size_t count);

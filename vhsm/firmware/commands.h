@@ -31,6 +31,7 @@
 #include "firmware.h"
 #include "header.h"
 #include "mech.h"
+#include "policy.h"
 
 #define SECRET_SIZE	32
 #define LABEL_SIZE	32
@@ -154,6 +155,8 @@ struct object_index {
  * struct partition - one tenant's objects and credentials, or the device partition (id 0)
  * @failed: CKR_OK, or what every command is answered with; set under @lock
  * @dead: destroyed or given to another function
+ * @policy: in force; NULL until it has been read
+ * @bucket_full: of policy_rate()
  * @storage_key: and what is derived from it; wiped with the partition
  * @private_key: what PINs unwrap, while @logins is above 0
  */
@@ -165,6 +168,8 @@ struct partition {
 	bool device;
 	atomic_bool dead;
 	_Atomic(CK_RV) failed;
+	_Atomic(struct policy *) policy;
+	_Atomic(uint64_t) bucket_full;
 	SSL_CTX *tls;
 	uint8_t *identity;
 	uint32_t identity_length;
@@ -534,6 +539,11 @@ CK_RV channel_offer(struct command *command);
 CK_RV channel_take(struct command *command);
 CK_RV channel_close_command(struct command *command);
 
+/* admin_commands.c: a request to the board, and what its answer is to an application */
+int ask_board(enum board_request type, const void *body, size_t size, void *reply, size_t capacity,
+	      size_t *length);
+CK_RV board_error(int error);
+
 CK_RV command_nop(struct command *command);
 CK_RV command_self_test(struct command *command);
 CK_RV command_token_info(struct command *command);
@@ -583,5 +593,8 @@ CK_RV command_partition_list(struct command *command);
 CK_RV command_partition_create(struct command *command);
 CK_RV command_partition_assign(struct command *command);
 CK_RV command_partition_destroy(struct command *command);
+CK_RV command_partition_update(struct command *command);
+CK_RV command_partition_policy(struct command *command);
+CK_RV command_policy(struct command *command);
 
 #endif /* FIRMWARE_COMMANDS_H */

@@ -85,6 +85,9 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(PARTITION_CREATE, partition_create, DEVICE),
 	ROW_FLAGS(PARTITION_ASSIGN, partition_assign, DEVICE),
 	ROW_FLAGS(PARTITION_DESTROY, partition_destroy, DEVICE),
+	ROW_FLAGS(PARTITION_UPDATE, partition_update, DEVICE),
+	ROW_FLAGS(PARTITION_POLICY, partition_policy, DEVICE),
+	ROW(POLICY, policy),
 };
 
 const struct command_row *command_row_find(unsigned int code)
@@ -190,6 +193,17 @@ static CK_RV run_in_session(struct command *command, const struct command_row *r
 	return rv;
 }
 
+/* Before it takes its turn, and before it could change anything */
+static CK_RV check_rate(struct command *command)
+{
+	uint64_t wait = 0;
+	CK_RV rv = policy_rate(command->partition, command->info->code, &wait);
+
+	if (rv != CKR_OK)
+		hsm_put_u64(&command->out, HSM_FIELD_RETRY_AFTER, wait);
+	return rv;
+}
+
 static CK_RV run(struct command *command, const struct command_row *row, uint32_t session)
 {
 	CK_RV rv;
@@ -197,6 +211,8 @@ static CK_RV run(struct command *command, const struct command_row *row, uint32_
 	if (hsm_operation_check(command->info, &command->fields) < 0)
 		return CKR_ARGUMENTS_BAD;
 	rv = check_place(command, row);
+	if (rv == CKR_OK)
+		rv = check_rate(command);
 	if (rv != CKR_OK)
 		return rv;
 	if (command->info->session)

@@ -10,7 +10,7 @@ static struct rule_context rules_for(const struct command *command)
 {
 	return (struct rule_context){
 		.so = session_so(command->session),
-		.strict = command->partition->info.flags & BOARD_PARTITION_STRICT,
+		.strict = policy_strict(command->partition),
 	};
 }
 

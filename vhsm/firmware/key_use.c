@@ -41,6 +41,7 @@ static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
 CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *mechanism)
 {
 	uint64_t type = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, ~0ULL);
+	CK_RV rv;
 
 	*mechanism = (struct mechanism){
 		.info = hsm_mechanism_find(type),
@@ -49,6 +50,9 @@ CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *me
 	};
 	if (!mechanism->info || !(mech_flags(mechanism->info) & can))
 		return CKR_MECHANISM_INVALID;
+	rv = policy_mechanism(command->partition, mechanism->info, can, &command->fields);
+	if (rv != CKR_OK)
+		return rv;
 	command->crypto = true;
 	command->approved = mech_approved(mechanism->info, can);
 	return take_salt_key(command, mechanism);
@@ -87,6 +91,8 @@ CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t att
 	if (!object)
 		return CKR_KEY_HANDLE_INVALID;
 	rv = check_use(&object->attributes, attribute, mechanism);
+	if (rv == CKR_OK && attribute)
+		rv = policy_key(command->partition, &object->attributes);
 	if (rv != CKR_OK) {
 		object_put(object);
 		return rv;

@@ -207,6 +207,8 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 
 	for (i = 0; i < count && rv == CKR_OK; i++) {
 		rv = object_allowed(command, &sets[i]);
+		if (rv == CKR_OK)
+			rv = policy_object(command->partition, &sets[i]);
 		if (rv == CKR_OK && !(objects[i] = make(command, &sets[i])))
 			rv = CKR_HOST_MEMORY;
 		durable = durable || (objects[i] && objects[i]->token);

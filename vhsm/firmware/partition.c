@@ -39,6 +39,7 @@ void partition_put(struct partition *partition)
 	if (!partition || atomic_fetch_sub(&partition->refs, 1) != 1)
 		return;
 	index_clear(&partition->index);
+	policy_unload(partition);
 	SSL_CTX_free(partition->tls);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);
 	OPENSSL_clear_free(partition->message, partition->message ? BOARD_MESSAGE_MAX : 0);
@@ -60,6 +61,18 @@ static void finish_wiping(struct partition *partition)
 	pthread_mutex_unlock(&partition->commit_lock);
 }
 
+/* Nothing is done under a policy that nobody knows. */
+static void load_policy(struct partition *partition)
+{
+	int ret = partition->device ? 0 : policy_load(partition);
+
+	if (ret < 0) {
+		fprintf(stderr, "partition \"%s\": no policy: %s\n", partition->info.name,
+			strerror(-ret));
+		partition->failed = CKR_DEVICE_ERROR;
+	}
+}
+
 static struct partition *partition_open(const struct board_partition *info)
 {
 	struct partition *partition = OPENSSL_zalloc(sizeof(*partition));
@@ -78,6 +91,7 @@ static struct partition *partition_open(const struct board_partition *info)
 		partition_put(partition);
 		return NULL;
 	}
+	load_policy(partition);
 	finish_wiping(partition);
 	if (partition->identity)
 		partition->tls = identity_tls(partition->identity, partition->identity_length);
@@ -263,6 +277,7 @@ static void refresh(struct partition *partition, const struct board_partition *i
 	partition->info.max_bytes = info->max_bytes;
 	pthread_mutex_unlock(&partition->lock);
 	pthread_mutex_unlock(&function.lock);
+	load_policy(partition);
 }
 
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])

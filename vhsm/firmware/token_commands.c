@@ -67,7 +67,7 @@ CK_RV command_token_info(struct command *command)
 			    : 0);
 	hsm_put_u64(out, HSM_FIELD_MIN, PIN_MIN);
 	hsm_put_u64(out, HSM_FIELD_MAX, PIN_MAX);
-	hsm_put_u32(out, HSM_FIELD_PROFILE, !!(partition->info.flags & BOARD_PARTITION_STRICT));
+	hsm_put_u32(out, HSM_FIELD_PROFILE, policy_of(partition)->profile);
 	pthread_mutex_unlock(&partition->lock);
 	return CKR_OK;
 }
@@ -81,7 +81,7 @@ CK_RV command_mechanism_list(struct command *command)
 	mark = hsm_put_begin(&command->out, HSM_FIELD_TYPES);
 	for (i = 0; (info = hsm_mechanism_at(i)); i++) {
 		type = htole64(info->mechanism);
-		if (mech_available(info))
+		if (policy_flags(command->partition, info))
 			hsm_put_raw(&command->out, &type, sizeof(type));
 	}
 	hsm_put_end(&command->out, mark);
@@ -93,11 +93,15 @@ CK_RV command_mechanism_info(struct command *command)
 	uint64_t type = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, 0);
 	const struct hsm_mechanism_info *info = hsm_mechanism_find(type);
 
-	if (!info || !mech_available(info))
+	uint64_t flags = info ? policy_flags(command->partition, info) : 0;
+	uint32_t min, max;
+
+	if (!flags)
 		return CKR_MECHANISM_INVALID;
-	hsm_put_u64(&command->out, HSM_FIELD_MIN, info->min);
-	hsm_put_u64(&command->out, HSM_FIELD_MAX, info->max);
-	hsm_put_u64(&command->out, HSM_FIELD_FLAGS, mech_flags(info));
+	policy_limits(command->partition, info, &min, &max);
+	hsm_put_u64(&command->out, HSM_FIELD_MIN, min);
+	hsm_put_u64(&command->out, HSM_FIELD_MAX, max);
+	hsm_put_u64(&command->out, HSM_FIELD_FLAGS, flags);
 	return CKR_OK;
 }
 

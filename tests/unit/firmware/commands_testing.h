@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <cmocka.h>
 #include <openssl/bio.h>
+#include "clock.h"
 #include "commands.h"
 
 /* Unused by some of the programs that include this file */
@@ -49,6 +50,27 @@ void firmware_event(enum ihsm_event event, uint32_t detail)
 	test_events += event == IHSM_EVENT_PARTITIONS;
 }
 
+/* ---- clock ---- */
+
+/* Milliseconds since 1970; a test moves it on. What clock_start() says moves with board_restart(). */
+static _Atomic(uint64_t) test_time = 1800000000000ULL;
+static uint64_t test_start = 1800000000000ULL;
+
+uint64_t clock_now(void)
+{
+	return test_time;
+}
+
+uint64_t clock_start(void)
+{
+	return test_start;
+}
+
+uint64_t clock_ticks(void)
+{
+	return test_time * 1000000;
+}
+
 /* ---- board ---- */
 
 #define TEST_ROWS	256
@@ -64,6 +86,8 @@ struct test_partition {
 	struct board_partition info;
 	bool exists;
 	uint64_t counter;
+	uint8_t policy[BOARD_POLICY_MAX];
+	size_t policy_length;
 	uint32_t header_length;
 	uint8_t header[HEADER_MAX];
 	struct test_row row[TEST_ROWS];
@@ -212,6 +236,54 @@ static int board_list(uint8_t *reply, size_t *length)
 	return 0;
 }
 
+static int board_policy(const uint8_t *id, uint8_t *reply, size_t *length)
+{
+	struct test_partition *p = board_find(id);
+
+	if (!p)
+		return -ENOENT;
+	memcpy(reply, p->policy, p->policy_length);
+	*length = p->policy_length;
+	return 0;
+}
+
+static void board_set(struct test_partition *p, const uint8_t *body, size_t size)
+{
+	assert_true(size >= sizeof(p->info) && size <= sizeof(p->info) + sizeof(p->policy));
+	memcpy(&p->info, body, sizeof(p->info));
+	p->policy_length = size - sizeof(p->info);
+	memcpy(p->policy, body + sizeof(p->info), p->policy_length);
+}
+
+static int board_create(const uint8_t *body, size_t size, uint8_t *reply, size_t *length)
+{
+	struct test_partition *p = board.partition;
+
+	while (p < board.partition + TEST_PARTITIONS && p->exists)
+		p++;
+	if (p == board.partition + TEST_PARTITIONS)
+		return -ENOSPC;
+	board_set(p, body, size);
+	p->exists = true;
+	memset(p->info.id, 0x80 + (int)(p - board.partition), sizeof(p->info.id));
+	p->info.max_objects = p->info.max_objects ? p->info.max_objects : 100;
+	p->info.max_sessions = p->info.max_sessions ? p->info.max_sessions : 100;
+	p->info.max_bytes = p->info.max_bytes ? p->info.max_bytes : 1 << 20;
+	memcpy(reply, &p->info, sizeof(p->info));
+	*length = sizeof(p->info);
+	return 0;
+}
+
+static int board_update(const uint8_t *body, size_t size)
+{
+	struct test_partition *p = board_find(body);
+
+	if (!p)
+		return -ENOENT;
+	board_set(p, body, size);
+	return 0;
+}
+
 static int board_answer(enum board_request type, const uint8_t *body, size_t size, uint8_t *reply,
 			size_t *length)
 {
@@ -243,9 +315,11 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		board.hello.flags |= BOARD_HELLO_CLAIMED;
 		return 0;
 	case BOARD_PARTITION_CREATE:
-		memcpy(reply, body, size);
-		*length = size;
-		return 0;
+		return board_create(body, size, reply, length);
+	case BOARD_PARTITION_UPDATE:
+		return board_update(body, size);
+	case BOARD_POLICY:
+		return board_policy(body, reply, length);
 	default:
 		return -EINVAL;
 	}
@@ -621,7 +695,29 @@ MAYBE static int board_teardown(void **state)
 MAYBE static void board_restart(void)
 {
 	commands_stop();
+	test_start = test_time;
 	assert_int_equal(commands_start(&board.hello), 0);
+}
+
+/* Another policy for a partition, as fields: what they do not name is as its flags have it */
+MAYBE static void board_set_policy(int partition, const struct hsm_writer *fields)
+{
+	struct test_partition *p = &board.partition[partition];
+
+	memcpy(p->policy, fields->data, fields->length);
+	p->policy_length = fields->length;
+	commands_partition_changed(p->info.id);
+}
+
+/* One number of it alone */
+MAYBE static void board_set_value(int partition, enum hsm_policy_value value, uint64_t number)
+{
+	uint8_t bytes[64];
+	struct hsm_writer out;
+
+	hsm_writer_init(&out, bytes, sizeof(bytes));
+	hsm_put_number(&out, hsm_policy_at(value)->tag, number);
+	board_set_policy(partition, &out);
 }
 
 /*

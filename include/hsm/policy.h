@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an officer sets for a partition, one row each: the field that carries it, which direction is the stricter one, its
+ * range, what the profiles begin with, hsmctl's option. Firmware, tools and Documentation/policy.rst follow from it.
+ */
+#ifndef HSM_POLICY_H
+#define HSM_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <hsm/wire.h>
+
+enum hsm_profile {
+	HSM_PROFILE_COMPATIBLE,
+	HSM_PROFILE_STRICT,
+	HSM_PROFILE_LEGACY,
+	HSM_PROFILES
+};
+
+/* Which of two values is the stricter one */
+enum hsm_policy_order {
+	HSM_POLICY_MORE,	/* the larger */
+	HSM_POLICY_LESS,	/* the smaller */
+	HSM_POLICY_LESS_OR_NONE,	/* the smaller, but 0 sets no limit */
+};
+
+/*
+ * X(name, field, order, least, largest, compatible, strict, legacy, option, meaning)
+ *   option	hsmctl's, and with underscores its name in JSON
+ * The first three are kept by the board itself and are not in what it keeps for the firmware (board.h); 0 asks for the
+ * board's default.
+ */
+#define HSM_POLICY_TABLE(X) \
+	X(MAX_OBJECTS,	MAX_OBJECTS,	LESS, 0, UINT32_MAX, 0, 0, 0, "max-objects", \
+	  "token objects, and as many session objects") \
+	X(MAX_BYTES,	MAX_BYTES,	LESS, 0, UINT32_MAX, 0, 0, 0, "max-bytes", \
+	  "bytes of token objects, and as many of session objects") \
+	X(MAX_SESSIONS,	MAX_SESSIONS,	LESS, 0, UINT32_MAX, 0, 0, 0, "max-sessions", \
+	  "open sessions of all applications") \
+	X(MAX_RATE,	MAX_RATE,	LESS_OR_NONE, 0, 10000000, 0, 0, 0, "max-rate", \
+	  "operations in a second, 0: no limit") \
+	X(MIN_RSA,	MIN_RSA,	MORE, 0, 16384, 0, 2048, 0, "min-rsa", "bits of RSA keys") \
+	X(MIN_EC,	MIN_EC,		MORE, 0, 1024, 0, 224, 0, "min-ec", "bits of keys on elliptic curves") \
+	X(MIN_DH,	MIN_DH,		MORE, 0, 16384, 0, 2048, 0, "min-dh", "bits of Diffie-Hellman keys' primes") \
+	X(MIN_AES,	MIN_AES,	MORE, 0, 256, 0, 128, 0, "min-aes", "bits of AES keys") \
+	X(MIN_SECRET,	MIN_SECRET,	MORE, 0, 4096, 0, 112, 0, "min-secret", "bits of all other secret keys") \
+	X(PIN_MIN,	MIN,		MORE, 4, 255, 4, 6, 4, "pin-min", "shortest PIN in bytes") \
+	X(PIN_MAX,	MAX,		LESS, 4, 255, 255, 255, 255, "pin-max", "longest PIN in bytes") \
+	X(PIN_HISTORY,	PIN_HISTORY,	MORE, 0, 8, 0, 0, 0, "pin-history", \
+	  "last PINs, the present one among them, that are not taken again") \
+	X(PIN_DAYS,	PIN_DAYS,	LESS_OR_NONE, 0, 36500, 0, 0, 0, "pin-days", "days after which a PIN expires, 0: never") \
+	X(PIN_TRIES,	PIN_TRIES,	LESS, 1, 100, 10, 10, 10, "pin-tries", "wrong PINs in a row that lock it") \
+	X(PIN_DELAY,	PIN_DELAY,	MORE, 0, 3600, 0, 1, 0, "pin-delay", \
+	  "seconds to wait after the second wrong PIN in a row, doubled with each further one")
+
+#define HSM_POLICY_ENUM(name, ...) HSM_POLICY_##name,
+enum hsm_policy_value {
+	HSM_POLICY_TABLE(HSM_POLICY_ENUM)
+	HSM_POLICY_VALUES
+};
+#undef HSM_POLICY_ENUM
+
+/* Values before this one are the board's */
+#define HSM_POLICY_KEPT	HSM_POLICY_MAX_RATE
+
+struct hsm_policy_info {
+	uint16_t tag;	/* enum hsm_field_tag */
+	uint8_t order;	/* enum hsm_policy_order */
+	uint32_t least, largest;
+	uint32_t start[HSM_PROFILES];
+	const char *option;
+	const char *meaning;
+};
+
+/* hsm_policy_at - row by enum hsm_policy_value; NULL past the end */
+const struct hsm_policy_info *hsm_policy_at(size_t index);
+
+/* hsm_policy_field - does a partition's policy consist of this field, among others? */
+bool hsm_policy_field(unsigned int tag);
+
+/* hsm_policy_relaxes - is @next less strict than @now? */
+bool hsm_policy_relaxes(size_t index, uint32_t now, uint32_t next);
+
+/* hsm_profile_name - "strict" and so on, NULL past the end */
+const char *hsm_profile_name(unsigned int profile);
+
+/* PARTITION_UPDATE, in FLAGS: the policy may become less strict */
+#define HSM_UPDATE_RELAX	(1U << 0)
+
+#endif /* HSM_POLICY_H */

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Administration of partitions by the device's officer: the list, creating, changing, assigning and destroying them. The
+ * board keeps them; here is decided what may be asked of it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <openssl/asn1.h>
+#include "commands.h"
+
+static void put_record(struct hsm_writer *out, const struct board_partition *info)
+{
+	struct hsm_partition_status status = {
+		.function = htole32(info->function),
+		.slot = htole32(info->slot),
+		.profile = htole32(policy_profile(info)),
+		.max_objects = htole32(info->max_objects),
+		.max_sessions = htole32(info->max_sessions),
+		.max_bytes = htole32(info->max_bytes),
+	};
+
+	memcpy(status.id, info->id, sizeof(status.id));
+	memcpy(status.name, info->name, sizeof(status.name) - 1);
+	hsm_put_raw(out, &status, sizeof(status));
+}
+
+CK_RV command_partition_list(struct command *command)
+{
+	static const uint8_t device[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
+	struct board_partition *list = OPENSSL_malloc(BOARD_MESSAGE_MAX);
+	size_t length = 0, mark, i;
+	int ret;
+
+	if (!list)
+		return CKR_HOST_MEMORY;
+	ret = ask_board(BOARD_LIST, NULL, 0, list, BOARD_MESSAGE_MAX, &length);
+	if (ret == 0) {
+		mark = hsm_put_begin(&command->out, HSM_FIELD_RECORDS);
+		for (i = 0; i < length / sizeof(*list); i++)
+			if (memcmp(list[i].id, device, sizeof(device)))
+				put_record(&command->out, &list[i]);
+		hsm_put_end(&command->out, mark);
+	}
+	OPENSSL_free(list);
+	return board_error(ret);
+}
+
+static uint32_t number(const struct command *command, enum hsm_field_tag tag, uint32_t absent)
+{
+	uint64_t value = hsm_fields_u64(&command->fields, tag, absent);
+
+	return value > UINT32_MAX ? UINT32_MAX : value;
+}
+
+/* UTF-8 without control characters: it is shown on terminals and in lists. */
+static bool name_valid(const uint8_t *name, size_t length)
+{
+	unsigned long character;
+	int n;
+
+	if (!length || length >= BOARD_NAME_MAX)
+		return false;
+	for (; length; name += n, length -= n) {
+		n = UTF8_getc(name, (int)length, &character);
+		if (n <= 0 || character < 0x20 || (character >= 0x7f && character < 0xa0))
+			return false;
+	}
+	return true;
+}
+
+static CK_RV take_name(const struct command *command, struct board_partition *info)
+{
+	const uint8_t *name;
+	size_t length;
+
+	name = hsm_fields_bytes(&command->fields, HSM_FIELD_NAME, &length);
+	if (!name)
+		return CKR_OK;
+	if (!name_valid(name, length))
+		return CKR_ARGUMENTS_BAD;
+	memset(info->name, 0, sizeof(info->name));
+	memcpy(info->name, name, length);
+	return CKR_OK;
+}
+
+/* Ask the board for a partition with that policy. Return: CKR_OK or what went wrong; @info is then the board's. */
+static CK_RV put_partition(enum board_request type, struct board_partition *info,
+			   const struct policy *policy)
+{
+	uint8_t *request = OPENSSL_malloc(sizeof(*info) + BOARD_POLICY_MAX);
+	struct hsm_writer out;
+	size_t length;
+	int ret;
+
+	if (!request)
+		return CKR_HOST_MEMORY;
+	hsm_writer_init(&out, request + sizeof(*info), BOARD_POLICY_MAX);
+	ret = policy_to_board(policy, info, &out);
+	memcpy(request, info, sizeof(*info));
+	if (!ret)
+		ret = ask_board(type, request, sizeof(*info) + out.length, info, sizeof(*info),
+				&length);
+	OPENSSL_free(request);
+	if (!ret && type == BOARD_PARTITION_CREATE && length != sizeof(*info))
+		return CKR_DEVICE_ERROR;
+	return board_error(ret);
+}
+
+CK_RV command_partition_create(struct command *command)
+{
+	struct board_partition info = { .function = number(command, HSM_FIELD_FUNCTION, 0) };
+	/* What an officer makes is strict unless told otherwise; only the board's own first partition is not. */
+	uint32_t profile = number(command, HSM_FIELD_PROFILE, HSM_PROFILE_STRICT);
+	struct policy policy;
+	CK_RV rv = take_name(command, &info);
+
+	if (profile >= HSM_PROFILES)
+		return CKR_ARGUMENTS_BAD;
+	policy_begin(&policy, profile);
+	if (rv == CKR_OK)
+		rv = policy_change(&policy, &command->fields);
+	if (rv == CKR_OK)
+		rv = put_partition(BOARD_PARTITION_CREATE, &info, &policy);
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_bytes(&command->out, HSM_FIELD_PARTITION, info.id, PARTITION_ID_SIZE);
+	hsm_put_u32(&command->out, HSM_FIELD_SLOT, info.slot);
+	return CKR_OK;
+}
+
+/* The partition that the command names; never the device's own */
+static CK_RV named_partition(const struct command *command, uint8_t id[PARTITION_ID_SIZE])
+{
+	static const uint8_t device[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
+	const uint8_t *field;
+	size_t length;
+
+	field = hsm_fields_bytes(&command->fields, HSM_FIELD_PARTITION, &length);
+	if (length != PARTITION_ID_SIZE || !memcmp(field, device, sizeof(device)))
+		return CKR_ARGUMENTS_BAD;
+	memcpy(id, field, PARTITION_ID_SIZE);
+	return CKR_OK;
+}
+
+CK_RV command_partition_assign(struct command *command)
+{
+	struct board_partition info = { .function = number(command, HSM_FIELD_FUNCTION, 0) };
+	size_t length;
+	CK_RV rv = named_partition(command, info.id);
+
+	if (rv != CKR_OK)
+		return rv;
+	return board_error(ask_board(BOARD_PARTITION_ASSIGN, &info, sizeof(info), &info,
+				     sizeof(info), &length));
+}
+
+CK_RV command_partition_destroy(struct command *command)
+{
+	uint8_t id[PARTITION_ID_SIZE];
+	size_t length;
+	CK_RV rv = named_partition(command, id);
+
+	if (rv != CKR_OK)
+		return rv;
+	return board_error(
+		ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id), &length));
+}
+
+/* ---- policies ---- */
+
+static int find_info(const uint8_t id[PARTITION_ID_SIZE], struct board_partition *info)
+{
+	struct board_partition *list = OPENSSL_malloc(BOARD_MESSAGE_MAX);
+	size_t length = 0, i;
+	int ret = list ? ask_board(BOARD_LIST, NULL, 0, list, BOARD_MESSAGE_MAX, &length) : -ENOMEM;
+
+	if (!ret)
+		ret = -ENOENT;
+	for (i = 0; ret == -ENOENT && i < length / sizeof(*list); i++) {
+		if (memcmp(list[i].id, id, PARTITION_ID_SIZE))
+			continue;
+		*info = list[i];
+		ret = 0;
+	}
+	OPENSSL_free(list);
+	return ret;
+}
+
+/* The partition that the command names and its policy, as the board has them */
+static CK_RV read_partition(const struct command *command, struct board_partition *info,
+			    struct policy *policy)
+{
+	uint8_t *bytes, id[PARTITION_ID_SIZE];
+	size_t length = 0;
+	CK_RV rv = named_partition(command, id);
+	int ret;
+
+	if (rv != CKR_OK)
+		return rv;
+	bytes = OPENSSL_malloc(BOARD_POLICY_MAX);
+	if (!bytes)
+		return CKR_HOST_MEMORY;
+	ret = find_info(id, info);
+	if (!ret)
+		ret = ask_board(BOARD_POLICY, id, sizeof(id), bytes, BOARD_POLICY_MAX, &length);
+	if (!ret)
+		ret = policy_from_board(policy, info, bytes, length);
+	OPENSSL_free(bytes);
+	return board_error(ret);
+}
+
+/*
+ * A stricter policy is always taken. What allows more than before must be said to do so: nobody loosens a policy by a slip
+ * in a command that was meant to tighten it.
+ */
+CK_RV command_partition_update(struct command *command)
+{
+	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
+	struct board_partition info;
+	struct policy now, next;
+	CK_RV rv;
+
+	if (flags & ~(uint64_t)HSM_UPDATE_RELAX)
+		return CKR_ARGUMENTS_BAD;
+	rv = read_partition(command, &info, &now);
+	if (rv != CKR_OK)
+		return rv;
+	next = now;
+	rv = policy_change(&next, &command->fields);
+	if (rv == CKR_OK)
+		rv = take_name(command, &info);
+	if (rv == CKR_OK && !(flags & HSM_UPDATE_RELAX) && policy_relaxes(&now, &next))
+		rv = CKR_ACTION_PROHIBITED;
+	return rv == CKR_OK ? put_partition(BOARD_PARTITION_UPDATE, &info, &next) : rv;
+}
+
+static CK_RV put_policy(struct command *command, const struct policy *policy)
+{
+	uint8_t fingerprint[POLICY_FINGERPRINT];
+
+	if (policy_fingerprint(policy, fingerprint) < 0)
+		return CKR_DEVICE_ERROR;
+	policy_put(&command->out, policy);
+	hsm_put_bytes(&command->out, HSM_FIELD_FINGERPRINT, fingerprint, sizeof(fingerprint));
+	return CKR_OK;
+}
+
+CK_RV command_partition_policy(struct command *command)
+{
+	struct board_partition info;
+	struct policy policy;
+	CK_RV rv = read_partition(command, &info, &policy);
+
+	return rv == CKR_OK ? put_policy(command, &policy) : rv;
+}
+
+CK_RV command_policy(struct command *command)
+{
+	return put_policy(command, policy_of(command->partition));
+}
