@@ -159,7 +159,7 @@ static void untrusted_public_keys(void **state)
 				&pair.private_key));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_TOKEN)), &target));
 	RV(wrap(s, CKM_RSA_PKCS_OAEP, pair.public_key, target, &blob), CKR_KEY_NOT_WRAPPABLE);
-	RV(wrap(s, CKM_RSA_PKCS, pair.public_key, target, &blob), CKR_KEY_NOT_WRAPPABLE);
+	RV(wrap(s, CKM_RSA_PKCS, pair.public_key, target, &blob), CKR_MECHANISM_INVALID);
 	RV(set(s, pair.public_key, ATTRS(YES(CKA_TRUSTED))), CKR_ATTRIBUTE_READ_ONLY);
 	so_trusts(s, pair.public_key);
 	OK(wrap(s, CKM_RSA_PKCS_OAEP, pair.public_key, target, &blob));
