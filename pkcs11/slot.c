@@ -140,6 +140,9 @@ static void fill_token_info(const struct call *call, CK_TOKEN_INFO *info)
 	info->hardwareVersion = interface_version(device->version);
 	info->firmwareVersion = version_of(device->firmware);
 	memset(info->utcTime, ' ', sizeof(info->utcTime));
+	bytes = hsm_fields_bytes(fields, HSM_FIELD_TIME, &length);
+	if (length && length <= sizeof(info->utcTime))
+		memcpy(info->utcTime, bytes, length);
 }
 
 MODULE_API CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)

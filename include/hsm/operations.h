@@ -28,7 +28,7 @@
 	  "take over sessions and logins from the channel that made the offer, which closes") \
 	X(0x0010, TOKEN_INFO,		NONE, ANY, SHORT, REPEAT, HSM_NONE, \
 	  HSM_FIELDS(R(LABEL), R(SERIAL), R(FLAGS), R(SESSIONS), R(RW_SESSIONS), R(MAX_SESSIONS), R(TOTAL_MEMORY), \
-		     R(FREE_MEMORY), R(MIN), R(MAX), R(PROFILE)), \
+		     R(FREE_MEMORY), R(MIN), R(MAX), R(PROFILE), R(TIME)), \
 	  "state of the token; flags are CKF_ of CK_TOKEN_INFO, minimum and maximum those of a PIN's length") \
 	X(0x0011, MECHANISM_LIST,	NONE, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(TYPES)), \
 	  "mechanisms that work here and now") \

@@ -153,6 +153,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x25, NEEDED,		U64,	8,	"bytes that the output needs, with CKR_BUFFER_TOO_SMALL") \
 	X(0x26, PART,		U64,	8,	"number of this part of a multi-part operation, from 1; parts run in this order") \
 	X(0x27, CIPHERTEXT,	BYTES,	65536,	"encapsulated key") \
+	X(0x30, TIME,		BYTES,	16,	"the board's time, UTC, YYYYMMDDhhmmss00") \
 	/* parameters of mechanisms */ \
 	X(0x40, IV,		BYTES,	256,	"initialization vector, nonce or counter block") \
 	X(0x41, AAD,		BYTES,	65536,	"additional authenticated data") \

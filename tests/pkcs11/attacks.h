@@ -101,6 +101,16 @@ static inline CK_RV copy(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE object, const CK_
 	return p->C_CopyObject(s, object, (CK_ATTRIBUTE *)more, count, key);
 }
 
+/* labelled - the one object of a label, since handles of private objects end with the login */
+static inline CK_OBJECT_HANDLE labelled(CK_SESSION_HANDLE s, const char *label)
+{
+	CK_ATTRIBUTE wanted = { CKA_LABEL, (void *)label, strlen(label) };
+	CK_OBJECT_HANDLE found[2];
+
+	assert_int_equal(find(s, &wanted, 1, found, 2), 1);
+	return found[0];
+}
+
 /* so_trusts - the SO marks a public token object as trusted; the user is logged in before and after */
 static inline void so_trusts(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key)
 {

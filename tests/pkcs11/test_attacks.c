@@ -301,6 +301,7 @@ static void in_a_child(void (*attack)(CK_OBJECT_HANDLE session_key, CK_OBJECT_HA
 static void uses_foreign_handles(CK_OBJECT_HANDLE session_key, CK_OBJECT_HANDLE token_key)
 {
 	CK_MECHANISM ecb = { CKM_AES_ECB, NULL, 0 };
+	CK_ATTRIBUTE wanted = STRING(CKA_LABEL, "kept");
 	CK_SESSION_HANDLE s;
 	CK_ULONG size;
 
@@ -312,6 +313,10 @@ static void uses_foreign_handles(CK_OBJECT_HANDLE session_key, CK_OBJECT_HANDLE 
 	CHILD(p->C_EncryptInit(s, &ecb, session_key) == CKR_KEY_HANDLE_INVALID);
 	CHILD(p->C_GetObjectSize(s, session_key, &size) == CKR_OBJECT_HANDLE_INVALID);
 	CHILD(p->C_DestroyObject(s, session_key) == CKR_OBJECT_HANDLE_INVALID);
+	/* Of what the token keeps, it finds a handle of its own. */
+	CHILD(p->C_FindObjectsInit(s, &wanted, 1) == CKR_OK);
+	CHILD(p->C_FindObjects(s, &token_key, 1, &size) == CKR_OK && size == 1);
+	CHILD(p->C_FindObjectsFinal(s) == CKR_OK);
 	CHILD(p->C_EncryptInit(s, &ecb, token_key) == CKR_OK);
 	CHILD(p->C_Finalize(NULL) == CKR_OK);
 }
@@ -324,7 +329,8 @@ static void handles_of_another_process(void **state)
 
 	(void)state;
 	OK(generate(s, 32, ATTRS(YES(CKA_ENCRYPT)), &session_key));
-	OK(generate(s, 32, ATTRS(YES(CKA_ENCRYPT), YES(CKA_TOKEN)), &token_key));
+	OK(generate(s, 32, ATTRS(YES(CKA_ENCRYPT), YES(CKA_TOKEN), STRING(CKA_LABEL, "kept")),
+		    &token_key));
 	in_a_child(uses_foreign_handles, session_key, token_key);
 	OK(p->C_EncryptInit(s, &ecb, session_key));
 	OK(p->C_DestroyObject(s, token_key));

@@ -115,8 +115,10 @@ static void known_wrapping_keys(void **state)
 	RV(wrap(s, CKM_AES_KEY_WRAP, known, target, &blob), CKR_KEY_NOT_WRAPPABLE);
 	/* Unless the SO vouches for it */
 	OK(import(s, ATTRS(YES(CKA_WRAP), YES(CKA_TOKEN), NO(CKA_PRIVATE)), &trusted));
-	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_TOKEN)), &target));
+	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_TOKEN), STRING(CKA_LABEL, "target")),
+		    &target));
 	so_trusts(s, trusted);
+	target = labelled(s, "target");
 	OK(wrap(s, CKM_AES_KEY_WRAP, trusted, target, &blob));
 	OK(p->C_DestroyObject(s, trusted));
 	OK(p->C_DestroyObject(s, target));
@@ -157,11 +159,13 @@ static void untrusted_public_keys(void **state)
 	(void)state;
 	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, 3, private_key, 1, &pair.public_key,
 				&pair.private_key));
-	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_TOKEN)), &target));
+	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE), YES(CKA_TOKEN), STRING(CKA_LABEL, "target")),
+		    &target));
 	RV(wrap(s, CKM_RSA_PKCS_OAEP, pair.public_key, target, &blob), CKR_KEY_NOT_WRAPPABLE);
 	RV(wrap(s, CKM_RSA_PKCS, pair.public_key, target, &blob), CKR_MECHANISM_INVALID);
 	RV(set(s, pair.public_key, ATTRS(YES(CKA_TRUSTED))), CKR_ATTRIBUTE_READ_ONLY);
 	so_trusts(s, pair.public_key);
+	target = labelled(s, "target");
 	OK(wrap(s, CKM_RSA_PKCS_OAEP, pair.public_key, target, &blob));
 	OK(p->C_DestroyObject(s, pair.public_key));
 	OK(p->C_DestroyObject(s, target));

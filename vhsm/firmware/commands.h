@@ -88,6 +88,7 @@ struct credential {
  * @counter: what the board's root record vouches for
  * @commits: since the counter moved
  * @rows: number of rows
+ * @ticks: no value of the monotonic counter above this has been given away
  * @hash: keyed multiset hash over the rows
  */
 struct partition_state {
@@ -99,6 +100,7 @@ struct partition_state {
 	uint64_t counter;
 	uint32_t commits;
 	uint32_t rows;
+	uint64_t ticks;
 	uint8_t hash[32];
 };
 
@@ -191,6 +193,7 @@ struct partition {
 	uint64_t session_bytes;
 	uint32_t session_objects;
 	uint64_t next_session_object;
+	uint64_t ticks; /* last value of the monotonic counter, 0: none since the start; under commit_lock */
 	struct client *clients;
 	unsigned int sessions;
 	bool resetting; /* C_InitToken is at work: no session opens */
@@ -213,6 +216,7 @@ struct client {
 	bool owner;
 	atomic_bool officer;
 	atomic_int login; /* CKU_ or NOT_LOGGED_IN; written under partition.lock */
+	uint32_t logouts; /* part of the handles of private token objects; under partition.lock */
 	struct client *next; /* under partition.lock */
 	bool listed;
 
@@ -455,6 +459,19 @@ struct object *object_get(struct object *object);
 void object_put(struct object *object);
 /* object_key - a reference to the object's key, NULL when out of memory */
 struct key *object_key(struct object *object);
+/*
+ * Handles as applications see them: a token object's row, a number with HANDLE_SESSION, or what builtin_objects.c makes of
+ * HANDLE_BUILTIN. A private token object's also says after how many logouts of the application it was found: it is void
+ * after the next one, and stays so when the user logs in again (PKCS#11 3.2, C_Logout).
+ */
+#define HANDLE_SESSION	     (1ULL << 62)
+#define HANDLE_BUILTIN	     (1ULL << 61)
+#define HANDLE_LOGOUTS_SHIFT 40
+#define HANDLE_LOGOUTS_MASK  0xfffffU
+
+/* object_handle - the object's handle for this application. The caller holds partition.lock. */
+uint64_t object_handle(const struct object *object, const struct client *client);
+
 bool object_visible(const struct object *object, const struct client *client);
 /* object_find - a reference to a visible object, NULL: none. Takes partition.lock. */
 struct object *object_find(struct command *command, uint64_t handle);
@@ -463,6 +480,9 @@ struct object *object_find(struct command *command, uint64_t handle);
 
 /* index_reserve - make the tables large enough for so many objects. Return: 0 or -ENOMEM. */
 int index_reserve(struct object_index *index, size_t count);
+/* object_matches - has the object all attributes of a template, as far as it lets them be read? */
+bool object_matches(const struct object *object, const struct attributes *template);
+
 int index_insert(struct object_index *index, struct object *object);
 /* index_name, index_unname - into and out of the tables of labels and ids, when attributes come or go */
 void index_name(struct object_index *index, struct object *object);

@@ -174,12 +174,28 @@ static void get_identity(struct header_cursor *cursor, struct partition *partiti
 	partition->identity_length = length;
 }
 
+static void put_ticks(struct header_cursor *cursor, const struct partition *partition,
+		      const struct partition_state *state)
+{
+	(void)partition;
+	if (state->ticks)
+		header_put64(cursor, state->ticks);
+}
+
+static void get_ticks(struct header_cursor *cursor, struct partition *partition,
+		      struct partition_state *state)
+{
+	(void)partition;
+	state->ticks = header_get64(cursor);
+}
+
 /* In ascending order of types, which is the order in the body */
 static const struct header_section sections[] = {
 	{ HEADER_SECTION_STATE, true, put_state, get_state },
 	{ HEADER_SECTION_SO, true, put_so, get_so },
 	{ HEADER_SECTION_USER, true, put_user, get_user },
 	{ HEADER_SECTION_IDENTITY, true, put_identity, get_identity },
+	{ HEADER_SECTION_TICKS, false, put_ticks, get_ticks },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

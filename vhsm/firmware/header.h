@@ -22,6 +22,7 @@ enum header_section_type {
 	HEADER_SECTION_SO = 2,
 	HEADER_SECTION_USER = 3,
 	HEADER_SECTION_IDENTITY = 4,
+	HEADER_SECTION_TICKS = 16,
 };
 
 /**

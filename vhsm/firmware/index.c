@@ -236,7 +236,7 @@ static bool searchable(const struct object *object, uint64_t type)
 	return !attribute_is_secret(&object->attributes, type);
 }
 
-static bool matches(const struct object *object, const struct attributes *template)
+bool object_matches(const struct object *object, const struct attributes *template)
 {
 	const struct attribute *wanted = NULL, *item;
 
@@ -255,7 +255,7 @@ static void collect(struct object *object, void *data)
 	struct match *match = data;
 	uint64_t *larger;
 
-	if (!object_visible(object, match->client) || !matches(object, match->template))
+	if (!object_visible(object, match->client) || !object_matches(object, match->template))
 		return;
 	if (match->count == match->room) {
 		larger = OPENSSL_realloc(match->handles, (match->room + 64) * 2 * sizeof(*larger));
@@ -266,7 +266,7 @@ static void collect(struct object *object, void *data)
 		match->handles = larger;
 		match->room = (match->room + 64) * 2;
 	}
-	match->handles[match->count++] = object->handle;
+	match->handles[match->count++] = object_handle(object, match->client);
 }
 
 static int compare_handles(const void *a, const void *b)

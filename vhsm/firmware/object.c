@@ -2,6 +2,7 @@
 /*
  * Objects in memory: their life, their key, and who sees them. index.c finds them.
  */
+#include "builtin_objects.h"
 #include "commands.h"
 
 struct object *object_new(void)
@@ -54,14 +55,28 @@ bool object_visible(const struct object *object, const struct client *client)
 	return !object->is_private || client->login == CKU_USER;
 }
 
+uint64_t object_handle(const struct object *object, const struct client *client)
+{
+	uint64_t logouts = client->logouts & HANDLE_LOGOUTS_MASK;
+
+	if (!object->token || !object->is_private)
+		return object->handle;
+	return object->handle | logouts << HANDLE_LOGOUTS_SHIFT;
+}
+
 struct object *object_find(struct command *command, uint64_t handle)
 {
+	const uint64_t logouts = (uint64_t)HANDLE_LOGOUTS_MASK << HANDLE_LOGOUTS_SHIFT;
 	struct partition *partition = command->partition;
 	struct object *object;
 
+	if (handle & HANDLE_BUILTIN)
+		return builtin_make(partition, handle);
 	pthread_mutex_lock(&partition->lock);
-	object = index_find(&partition->index, handle);
-	if (object && !object_visible(object, command->client))
+	object =
+		index_find(&partition->index, handle & HANDLE_SESSION ? handle : handle & ~logouts);
+	if (object && (!object_visible(object, command->client) ||
+		       object_handle(object, command->client) != handle))
 		object = NULL;
 	if (object)
 		object_get(object);

@@ -3,6 +3,7 @@
  * Commands about objects: create, copy, destroy, read and change attributes, search. PKCS#11 3.2, 5.7.
  */
 #include <string.h>
+#include "builtin_objects.h"
 #include "certificate.h"
 #include "commands.h"
 
@@ -252,6 +253,11 @@ CK_RV command_find_init(struct command *command)
 		rv = index_match(&partition->index, &template, command->client, &session->found,
 				 &session->found_count);
 		pthread_mutex_unlock(&partition->lock);
+	}
+	if (rv == CKR_OK) {
+		rv = builtin_match(partition, &template, &session->found, &session->found_count);
+		if (rv != CKR_OK)
+			find_end(session);
 	}
 	session->found_next = 0;
 	session->finding = rv == CKR_OK;

@@ -6,8 +6,7 @@
 #include <string.h>
 #include "commands.h"
 
-#define SESSION_HANDLE (1ULL << 48) /* handles of session objects start here */
-#define ROW_OVERHEAD   128
+#define ROW_OVERHEAD 128
 
 CK_RV object_allowed(const struct command *command, const struct attributes *attributes)
 {
@@ -117,7 +116,7 @@ static CK_RV admit(struct partition *partition, struct object **objects, size_t 
 		rv = CKR_DEVICE_MEMORY;
 	for (i = 0; i < count; i++)
 		if (!objects[i]->token)
-			objects[i]->handle = SESSION_HANDLE + partition->next_session_object++;
+			objects[i]->handle = HANDLE_SESSION + partition->next_session_object++;
 	pthread_mutex_unlock(&partition->lock);
 	return rv;
 }
@@ -215,11 +214,13 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 	}
 	if (rv == CKR_OK)
 		rv = add(command, objects, count, durable);
-	for (i = 0; i < count; i++) {
+	pthread_mutex_lock(&command->partition->lock);
+	for (i = 0; i < count; i++)
 		if (objects[i])
-			handles[i] = objects[i]->handle;
+			handles[i] = object_handle(objects[i], command->client);
+	pthread_mutex_unlock(&command->partition->lock);
+	for (i = 0; i < count; i++)
 		object_put(objects[i]);
-	}
 	return rv;
 }
 

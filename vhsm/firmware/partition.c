@@ -409,6 +409,7 @@ void partition_logout(struct partition *partition, struct client *client)
 	if (login == NOT_LOGGED_IN)
 		return;
 	client->login = NOT_LOGGED_IN;
+	client->logouts++;
 	sessions_drop_private(client);
 	partition->logins--;
 	partition->users -= login == CKU_USER;

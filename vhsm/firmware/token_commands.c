@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <openssl/rand.h>
+#include "builtin_objects.h"
 #include "commands.h"
 #include "selftest.h"
 
@@ -31,7 +32,7 @@ static uint64_t credential_flags(const struct credential *credential, uint64_t l
 
 static uint64_t token_flags(const struct partition_state *state)
 {
-	uint64_t flags = CKF_RNG | CKF_LOGIN_REQUIRED;
+	uint64_t flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_CLOCK_ON_TOKEN;
 
 	if (state->flags & STATE_INITIALIZED)
 		flags |= CKF_TOKEN_INITIALIZED;
@@ -48,7 +49,7 @@ CK_RV command_token_info(struct command *command)
 	struct partition *partition = command->partition;
 	struct hsm_writer *out = &command->out;
 	const uint8_t *id = partition->info.id;
-	char serial[17];
+	char serial[17], time[CLOCK_TEXT_SIZE];
 
 	snprintf(serial, sizeof(serial), "%02x%02x%02x%02x%02x%02x%02x%02x", id[0], id[1], id[2],
 		 id[3], id[4], id[5], id[6], id[7]);
@@ -69,6 +70,8 @@ CK_RV command_token_info(struct command *command)
 	hsm_put_u64(out, HSM_FIELD_MAX, PIN_MAX);
 	hsm_put_u32(out, HSM_FIELD_PROFILE, policy_of(partition)->profile);
 	pthread_mutex_unlock(&partition->lock);
+	clock_text(time);
+	hsm_put_bytes(out, HSM_FIELD_TIME, time, sizeof(time));
 	return CKR_OK;
 }
 

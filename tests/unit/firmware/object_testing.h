@@ -96,6 +96,26 @@ MAYBE static size_t find(struct peer *peer, const struct test_attribute *templat
 
 #define FIND(peer, ...) find(peer, A_LIST(__VA_ARGS__))
 
+/* The one object of a label */
+MAYBE static uint64_t found_one(struct peer *peer, const char *label)
+{
+	struct hsm_writer out = peer_fields(peer);
+	const uint8_t *list;
+	uint64_t handle;
+	size_t length;
+
+	put_template(&out, HSM_FIELD_TEMPLATE, A_LIST(A_TEXT(CKA_LABEL, label)));
+	assert_int_equal(peer_call(peer, HSM_OP_FIND_INIT, &out), CKR_OK);
+	out = peer_fields(peer);
+	hsm_put_u64(&out, HSM_FIELD_COUNT, 2);
+	assert_int_equal(peer_call(peer, HSM_OP_FIND, &out), CKR_OK);
+	list = hsm_fields_bytes(&peer->fields, HSM_FIELD_HANDLES, &length);
+	assert_int_equal(length, 8);
+	handle = hsm_get_le64(list);
+	assert_int_equal(peer_call(peer, HSM_OP_FIND_FINAL, NULL), CKR_OK);
+	return handle;
+}
+
 /* Read one attribute. Return: its own status; rv is the command's. */
 MAYBE static CK_RV get(struct peer *peer, uint64_t handle, const uint64_t *types, size_t count,
 		 size_t which, struct hsm_attribute_view *view)

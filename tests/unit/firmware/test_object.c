@@ -538,7 +538,8 @@ static void wrap_with_trusted_only(void **state)
 			 CKR_OK);
 	assert_int_equal(generate_aes(peer,
 				      A_LIST(A_NUMBER(CKA_VALUE_LEN, 16), A_TRUE(CKA_EXTRACTABLE),
-					     A_TRUE(CKA_TOKEN), A_TRUE(CKA_WRAP_WITH_TRUSTED)),
+					     A_TRUE(CKA_TOKEN), A_TRUE(CKA_WRAP_WITH_TRUSTED),
+					     A_TEXT(CKA_LABEL, "wanted")),
 				      &key),
 			 CKR_OK);
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_KEY_NOT_WRAPPABLE);
@@ -550,6 +551,8 @@ static void wrap_with_trusted_only(void **state)
 			 CKR_OK);
 	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
 	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
+	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_KEY_HANDLE_INVALID);
+	key = found_one(peer, "wanted");
 	assert_int_equal(wrap(peer, kek, key, blob, &length), CKR_OK);
 	peer_free(peer);
 }
