@@ -16,6 +16,7 @@ union parameter {
 	CK_RSA_PKCS_PSS_PARAMS pss;
 	CK_RSA_PKCS_OAEP_PARAMS oaep;
 	CK_ECDH1_DERIVE_PARAMS ecdh;
+	CK_X9_42_DH1_DERIVE_PARAMS x9_42;
 	CK_EDDSA_PARAMS eddsa;
 	CK_SIGN_ADDITIONAL_CONTEXT context;
 	CK_HASH_SIGN_ADDITIONAL_CONTEXT hash_context;
@@ -99,6 +100,13 @@ static bool put_ecdh(struct hsm_writer *w, const union parameter *p)
 	       put(w, HSM_FIELD_PUBLIC, p->ecdh.pPublicData, p->ecdh.ulPublicDataLen);
 }
 
+static bool put_x9_42(struct hsm_writer *w, const union parameter *p)
+{
+	hsm_put_u64(w, HSM_FIELD_KDF, p->x9_42.kdf);
+	return put(w, HSM_FIELD_SHARED, p->x9_42.pOtherInfo, p->x9_42.ulOtherInfoLen) &&
+	       put(w, HSM_FIELD_PUBLIC, p->x9_42.pPublicData, p->x9_42.ulPublicDataLen);
+}
+
 static bool put_eddsa(struct hsm_writer *w, const union parameter *p)
 {
 	hsm_put_u64(w, HSM_FIELD_PREHASH, p->eddsa.phFlag ? 1 : 0);
@@ -161,6 +169,7 @@ static const struct form {
 	[HSM_PARAM_PSS] = { sizeof(CK_RSA_PKCS_PSS_PARAMS), false, put_pss },
 	[HSM_PARAM_OAEP] = { sizeof(CK_RSA_PKCS_OAEP_PARAMS), false, put_oaep },
 	[HSM_PARAM_ECDH] = { sizeof(CK_ECDH1_DERIVE_PARAMS), false, put_ecdh },
+	[HSM_PARAM_X9_42_DH] = { sizeof(CK_X9_42_DH1_DERIVE_PARAMS), false, put_x9_42 },
 	[HSM_PARAM_EDDSA] = { sizeof(CK_EDDSA_PARAMS), true, put_eddsa },
 	[HSM_PARAM_SIGN_CONTEXT] = { sizeof(CK_SIGN_ADDITIONAL_CONTEXT), true, put_context },
 	[HSM_PARAM_HASH_SIGN_CONTEXT] = { sizeof(CK_HASH_SIGN_ADDITIONAL_CONTEXT), false,
@@ -199,6 +208,9 @@ static bool put_parameter(struct hsm_writer *writer, unsigned int parameter,
 	case HSM_PARAM_OPTIONAL_IV:
 		return none ||
 		       put(writer, HSM_FIELD_IV, mechanism->pParameter, mechanism->ulParameterLen);
+	case HSM_PARAM_PUBLIC:
+		return none || put(writer, HSM_FIELD_PUBLIC, mechanism->pParameter,
+				   mechanism->ulParameterLen);
 	default:
 		break;
 	}

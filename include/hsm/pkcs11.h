@@ -1250,6 +1250,26 @@ typedef struct CK_CCM_PARAMS {
 	CK_ULONG ulMACLen;
 } CK_CCM_PARAMS;
 
+typedef struct CK_X9_42_DH1_DERIVE_PARAMS {
+	CK_ULONG kdf;
+	CK_ULONG ulOtherInfoLen;
+	CK_BYTE *pOtherInfo;
+	CK_ULONG ulPublicDataLen;
+	CK_BYTE *pPublicData;
+} CK_X9_42_DH1_DERIVE_PARAMS;
+
+typedef struct CK_ECDH_AES_KEY_WRAP_PARAMS {
+	CK_ULONG ulAESKeyBits;
+	CK_ULONG kdf;
+	CK_ULONG ulSharedDataLen;
+	CK_BYTE *pSharedData;
+} CK_ECDH_AES_KEY_WRAP_PARAMS;
+
+typedef struct CK_RSA_AES_KEY_WRAP_PARAMS {
+	CK_ULONG ulAESKeyBits;
+	CK_RSA_PKCS_OAEP_PARAMS *pOAEPParams;
+} CK_RSA_AES_KEY_WRAP_PARAMS;
+
 typedef struct CK_EDDSA_PARAMS {
 	CK_BBOOL phFlag;
 	CK_ULONG ulContextDataLen;

@@ -43,14 +43,20 @@ static uint64_t generated_type(const struct mechanism *mechanism, const struct a
 	return attributes_ulong(template, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
 }
 
-static CK_RV generate_secret(struct command *command, const struct mechanism *mechanism,
-			     struct attributes *object)
+static uint64_t generated_class(const struct mechanism *mechanism)
+{
+	return mechanism->info->family == MECH_FAMILY_DH_PARAMETERS ? CKO_DOMAIN_PARAMETERS
+								    : CKO_SECRET_KEY;
+}
+
+static CK_RV generate_one(struct command *command, const struct mechanism *mechanism,
+			  struct attributes *object)
 {
 	struct attributes template = { 0 };
 	CK_RV rv = take_template(command, HSM_FIELD_TEMPLATE, &template);
 
 	if (rv == CKR_OK)
-		rv = settle(command, TEMPLATE_GENERATE, CKO_SECRET_KEY,
+		rv = settle(command, TEMPLATE_GENERATE, generated_class(mechanism),
 			    generated_type(mechanism, &template), &template, object);
 	if (rv == CKR_OK)
 		rv = mech_generate_key(mechanism, object);
@@ -71,7 +77,7 @@ CK_RV command_generate_key(struct command *command)
 
 	rv = mechanism_take(command, CKF_GENERATE, &mechanism);
 	if (rv == CKR_OK)
-		rv = generate_secret(command, &mechanism, &object);
+		rv = generate_one(command, &mechanism, &object);
 	if (rv == CKR_OK)
 		rv = objects_add(command, &object, 1, &handle);
 	if (rv == CKR_OK)
@@ -112,10 +118,19 @@ static CK_RV set_class(struct command *command, const struct mechanism *mechanis
 {
 	enum ihsm_time_class class = IHSM_TIME_LONG;
 
-	if (mechanism->info->family != MECH_FAMILY_RSA_GENERATE)
+	switch (mechanism->info->family) {
+	case MECH_FAMILY_RSA_GENERATE:
+		if (attributes_ulong(public_key, CKA_MODULUS_BITS, 0) > 2048)
+			class = IHSM_TIME_VERY_LONG;
+		break;
+	case MECH_FAMILY_SET_GENERATE:
+		/* Of SLH-DSA; the check of the pair makes a signature. */
+		if (mechanism->info->key_type != CKK_SLH_DSA)
+			return CKR_OK;
+		break;
+	default:
 		return CKR_OK;
-	if (attributes_ulong(public_key, CKA_MODULUS_BITS, 0) > 2048)
-		class = IHSM_TIME_VERY_LONG;
+	}
 	return task_set_class(command->task, class) < 0 ? CKR_FUNCTION_CANCELED : CKR_OK;
 }
 
@@ -347,7 +362,7 @@ static CK_RV no_leak(const struct making *making)
 	const struct attributes *salt = making->mechanism.salt_key;
 	uint8_t family = making->mechanism.info->family;
 
-	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_ML_KEM)
+	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_DH || family == MECH_FAMILY_ML_KEM)
 		return CKR_OK;
 	if (!hidden(&making->base->attributes) && !(salt && hidden(salt)))
 		return CKR_OK;

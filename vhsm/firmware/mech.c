@@ -17,7 +17,7 @@ static const struct mech_ops *const families[MECH_FAMILIES] = {
 	[MECH_FAMILY_RSA_OAEP] = &mech_rsa_oaep_ops,
 	[MECH_FAMILY_ECDSA] = &mech_ecdsa_ops,
 	[MECH_FAMILY_EDDSA] = &mech_eddsa_ops,
-	[MECH_FAMILY_ML_DSA] = &mech_ml_dsa_ops,
+	[MECH_FAMILY_SET_SIGN] = &mech_set_sign_ops,
 	[MECH_FAMILY_CIPHER] = &mech_cipher_ops,
 	[MECH_FAMILY_AEAD] = &mech_aead_ops,
 	[MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops,
@@ -185,6 +185,8 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_PSS] = BIT(HASH) | BIT(MGF) | BIT(SALT_LENGTH),
 	[HSM_PARAM_OAEP] = BIT(HASH) | BIT(MGF) | BIT(SOURCE),
 	[HSM_PARAM_ECDH] = BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
+	[HSM_PARAM_PUBLIC] = BIT(PUBLIC),
+	[HSM_PARAM_X9_42_DH] = BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
 	[HSM_PARAM_EDDSA] = BIT(PREHASH) | BIT(CONTEXT),
 	[HSM_PARAM_SIGN_CONTEXT] = BIT(HEDGE) | BIT(CONTEXT),
 	[HSM_PARAM_HASH_SIGN_CONTEXT] = BIT(HEDGE) | BIT(CONTEXT) | BIT(HASH),
@@ -224,7 +226,7 @@ static bool key_type_fits(const struct hsm_mechanism_info *info, const struct ke
 	case MECH_FAMILY_HKDF:
 		return key->type == CKK_GENERIC_SECRET;
 	case MECH_FAMILY_ECDH:
-		return key->type == CKK_EC_MONTGOMERY;
+		return key->type == CKK_EC_MONTGOMERY && info->mechanism == CKM_ECDH1_DERIVE;
 	case MECH_FAMILY_CIPHER:
 	case MECH_FAMILY_CMAC:
 	case MECH_FAMILY_CBC_MAC:
@@ -502,6 +504,9 @@ unsigned int mech_time_class(const struct mech_operation *operation)
 		return operation->key->size > 256 ? IHSM_TIME_MEDIUM : IHSM_TIME_SHORT;
 	case MECH_FAMILY_EDDSA:
 		return operation->key->size > 255 ? IHSM_TIME_MEDIUM : IHSM_TIME_SHORT;
+	case MECH_FAMILY_SET_SIGN:
+		return mech_set_of(&operation->key->attributes)->slow ? IHSM_TIME_LONG
+								      : IHSM_TIME_MEDIUM;
 	default:
 		return IHSM_TIME_MEDIUM;
 	}

@@ -118,7 +118,8 @@ CK_RV mech_derive(const struct mechanism *mechanism, struct key *base,
 		rv = mech_check_parameters(mechanism);
 	if (rv != CKR_OK)
 		return rv;
-	if (mechanism->info->family == MECH_FAMILY_ECDH)
-		return mech_agree_ecdh(mechanism, base, attributes);
+	if (mechanism->info->family == MECH_FAMILY_ECDH ||
+	    mechanism->info->family == MECH_FAMILY_DH)
+		return mech_agree_derive(mechanism, base, attributes);
 	return derive_hkdf(mechanism, base, attributes);
 }

@@ -122,9 +122,10 @@ static CK_RV ecdsa_verify(struct mech_operation *operation, const uint8_t *in, s
 
 	if (!in_length || in_length > MECH_RAW_MAX)
 		return CKR_DATA_LEN_RANGE;
-	if (length != 2 * half)
+	/* Both halves may have lost leading zeros, equally many (PKCS#11 3.2, 6.3.1). */
+	if (!length || length % 2 || length > 2 * half)
 		return CKR_SIGNATURE_LEN_RANGE;
-	length = der_from_raw(signature, half, der);
+	length = der_from_raw(signature, length / 2, der);
 	if (!length)
 		return mech_failed(CKR_HOST_MEMORY);
 	if (EVP_PKEY_verify(operation->pkey_ctx, der, length, in, in_length) <= 0)
@@ -256,21 +257,24 @@ CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attribute
 		       EVP_PKEY **pkey)
 {
 	const struct attribute *params = attributes_find(public_key, CKA_EC_PARAMS);
+	uint64_t type = mechanism->info->key_type;
 	const struct mech_curve *curve;
 	EVP_PKEY_CTX *ctx;
 	bool is_ec;
+	CK_RV rv;
 
 	if (!params)
 		return CKR_TEMPLATE_INCOMPLETE;
-	curve = mech_curve_find(mechanism->info->key_type, params->value, params->length);
-	if (!curve)
-		return CKR_CURVE_NOT_SUPPORTED;
-	is_ec = curve->type == CKK_EC;
+	rv = mech_curve_check(type, params->value, params->length);
+	if (rv != CKR_OK)
+		return rv;
+	curve = mech_curve_find(type, params->value, params->length);
+	is_ec = type == CKK_EC;
 	ctx = EVP_PKEY_CTX_new_from_name(mech_libctx(), is_ec ? "EC" : curve->name, NULL);
 	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 ||
 	    (is_ec && EVP_PKEY_CTX_set_group_name(ctx, curve->name) <= 0)) {
 		EVP_PKEY_CTX_free(ctx);
-		return mech_failed(CKR_FUNCTION_FAILED);
+		return mech_failed(CKR_CURVE_NOT_SUPPORTED);
 	}
 	return mech_generate_run(mechanism, ctx, pkey);
 }

@@ -10,6 +10,8 @@
 #include <openssl/rand.h>
 #include "mech_private.h"
 
+#define NO_MECHANISM CK_UNAVAILABLE_INFORMATION /* the hash has no number of its own */
+
 static const struct mech_hash hashes[] = {
 	{ CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, CKK_SHA_1_HMAC, "SHA1", 0,
 	  0 },
@@ -31,6 +33,8 @@ static const struct mech_hash hashes[] = {
 	  CKK_SHA3_384_HMAC, "SHA3-384", 9, 0 },
 	{ CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800,
 	  CKK_SHA3_512_HMAC, "SHA3-512", 10, 0 },
+	{ NO_MECHANISM, 0, 0, 0, 0, "SHAKE128", 11, 0 },
+	{ NO_MECHANISM, 0, 0, 0, 0, "SHAKE256", 12, 0 },
 };
 
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
@@ -114,20 +118,34 @@ const EVP_MD *mech_hash_md(const struct mech_hash *hash)
 	return hash->size ? library.blake2b : library.md[hash - hashes];
 }
 
+static bool is_extendable(const struct mech_hash *hash)
+{
+	return EVP_MD_get_flags(mech_hash_md(hash)) & EVP_MD_FLAG_XOF;
+}
+
+/* FIPS 204, 5.4: of SHAKE twice its strength */
 size_t mech_hash_size(const struct mech_hash *hash)
 {
-	return hash->size ? hash->size : (size_t)EVP_MD_get_size(mech_hash_md(hash));
+	if (hash->size)
+		return hash->size;
+	if (is_extendable(hash))
+		return strcmp(hash->name, "SHAKE128") ? 64 : 32;
+	return (size_t)EVP_MD_get_size(mech_hash_md(hash));
 }
 
 bool mech_hash_init(EVP_MD_CTX *ctx, const struct mech_hash *hash)
 {
-	size_t size = hash->size;
+	bool extendable = is_extendable(hash);
+	size_t size = mech_hash_size(hash);
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_size_t(OSSL_DIGEST_PARAM_SIZE, &size),
+		OSSL_PARAM_construct_size_t(extendable ? OSSL_DIGEST_PARAM_XOFLEN
+						       : OSSL_DIGEST_PARAM_SIZE,
+					    &size),
 		OSSL_PARAM_construct_end(),
 	};
 
-	return EVP_DigestInit_ex2(ctx, mech_hash_md(hash), size ? params : NULL) > 0;
+	return EVP_DigestInit_ex2(ctx, mech_hash_md(hash),
+				  hash->size || extendable ? params : NULL) > 0;
 }
 
 static const struct mech_hash *known(size_t i)
@@ -364,9 +382,14 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 		return has_keys("EC") && (!*name || find_hash(row, name));
 	case MECH_FAMILY_ECDH:
 		return has_keys("EC") && mech_kdf("X963KDF") && mech_kdf("SSKDF");
-	case MECH_FAMILY_ML_DSA:
-		return has_keys("ML-DSA-44") &&
-		       (!strcmp(name, "ML-DSA-44") || find_hash(row, name));
+	case MECH_FAMILY_DH:
+		return has_keys(name) && mech_kdf("X963KDF");
+	case MECH_FAMILY_SET_SIGN:
+		return has_keys(mech_set_first(info->key_type)->name) &&
+		       (!*name || find_hash(row, name));
+	case MECH_FAMILY_SET_GENERATE:
+	case MECH_FAMILY_ML_KEM:
+		return has_keys(mech_set_first(info->key_type)->name);
 	case MECH_FAMILY_HKDF:
 		return mech_kdf("HKDF");
 	case MECH_FAMILY_SECRET_GENERATE:

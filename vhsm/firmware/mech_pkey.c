@@ -6,6 +6,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
+#include <openssl/objects.h>
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
 #include "mech_private.h"
@@ -90,7 +91,7 @@ static size_t ec_public(const struct mech_curve *curve, const BIGNUM *scalar, ui
 			size_t room)
 {
 	EC_GROUP *group =
-		EC_GROUP_new_by_curve_name_ex(mech_libctx(), NULL, EC_curve_nist2nid(curve->name));
+		EC_GROUP_new_by_curve_name_ex(mech_libctx(), NULL, OBJ_sn2nid(curve->name));
 	EC_POINT *public = group ? EC_POINT_new(group) : NULL;
 	BN_CTX *ctx = BN_CTX_secure_new_ex(mech_libctx());
 	size_t length = 0;
@@ -166,11 +167,13 @@ static EVP_PKEY *ec_from(const struct attributes *attributes, uint64_t class)
 	return pkey_make("EC", ec_params(curve, NULL, point, length), EVP_PKEY_PUBLIC_KEY);
 }
 
-/* The seed is the better form: all follows from it, and libcrypto checks the expanded one against it when both are there. */
-static EVP_PKEY *lattice_from(const struct attributes *attributes, uint64_t class, uint64_t type)
+/*
+ * Of ML-DSA and ML-KEM the seed is the better form: all follows from it, and libcrypto checks the expanded one against it
+ * when both are there.
+ */
+static EVP_PKEY *set_from(const struct attributes *attributes, uint64_t class)
 {
-	const char *name =
-		mech_lattice_name(type, attributes_ulong(attributes, CKA_PARAMETER_SET, 0));
+	const struct mech_set *set = mech_set_of(attributes);
 	const struct attribute *value = attributes_find(attributes, CKA_VALUE);
 	const struct attribute *seed = attributes_find(attributes, CKA_SEED);
 	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY
@@ -187,7 +190,7 @@ static EVP_PKEY *lattice_from(const struct attributes *attributes, uint64_t clas
 		params[n++] = OSSL_PARAM_construct_octet_string("seed", (void *)seed->value,
 								seed->length);
 	params[n] = OSSL_PARAM_construct_end();
-	ctx = name && n ? EVP_PKEY_CTX_new_from_name(mech_libctx(), name, NULL) : NULL;
+	ctx = set && n ? EVP_PKEY_CTX_new_from_name(mech_libctx(), set->name, NULL) : NULL;
 	if (ctx && (EVP_PKEY_fromdata_init(ctx) <= 0 ||
 		    EVP_PKEY_fromdata(ctx, &pkey, selection_of(class), params) <= 0))
 		pkey = NULL;
@@ -210,9 +213,14 @@ EVP_PKEY *mech_pkey_from(const struct attributes *attributes)
 	case CKK_EC_MONTGOMERY:
 		pkey = ec_from(attributes, class);
 		break;
+	case CKK_DH:
+	case CKK_X9_42_DH:
+		pkey = mech_dh_from(attributes, class, type);
+		break;
 	case CKK_ML_DSA:
 	case CKK_ML_KEM:
-		pkey = lattice_from(attributes, class, type);
+	case CKK_SLH_DSA:
+		pkey = set_from(attributes, class);
 		break;
 	default:
 		break;
@@ -224,9 +232,8 @@ EVP_PKEY *mech_pkey_from(const struct attributes *attributes)
 
 /* ---- EVP_PKEY to attributes ---- */
 
-/* @size: bytes to write, 0: as many as the number has */
-static CK_RV set_number(struct attributes *attributes, uint64_t type, EVP_PKEY *pkey,
-			const char *param, size_t size)
+CK_RV mech_set_number(struct attributes *attributes, uint64_t type, EVP_PKEY *pkey,
+		      const char *param, size_t size)
 {
 	uint8_t buffer[1024];
 	BIGNUM *number = NULL;
@@ -253,7 +260,8 @@ static CK_RV fill_rsa(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cl
 	for (size_t i = 0; rv == CKR_OK && i < RSA_NUMBERS; i++) {
 		if (rsa_numbers[i].private && class != CKO_PRIVATE_KEY)
 			continue;
-		rv = set_number(attributes, rsa_numbers[i].type, pkey, rsa_numbers[i].param, 0);
+		rv = mech_set_number(attributes, rsa_numbers[i].type, pkey, rsa_numbers[i].param,
+				     0);
 	}
 	if (rv == CKR_OK && class == CKO_PUBLIC_KEY)
 		rv = attributes_set_ulong(attributes, CKA_MODULUS_BITS,
@@ -296,8 +304,8 @@ static CK_RV fill_ec(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cla
 	if (class == CKO_PUBLIC_KEY)
 		return set_point(attributes, curve, pkey);
 	if (curve->type == CKK_EC)
-		return set_number(attributes, CKA_VALUE, pkey, OSSL_PKEY_PARAM_PRIV_KEY,
-				  curve->size);
+		return mech_set_number(attributes, CKA_VALUE, pkey, OSSL_PKEY_PARAM_PRIV_KEY,
+				       curve->size);
 	if (!EVP_PKEY_get_raw_private_key(pkey, value, &length))
 		return mech_failed(CKR_FUNCTION_FAILED);
 	rv = attributes_set(attributes, CKA_VALUE, value, length);
@@ -305,15 +313,18 @@ static CK_RV fill_ec(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cla
 	return rv;
 }
 
-static CK_RV fill_lattice(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class)
+static CK_RV fill_set(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class)
 {
 	uint8_t buffer[5120];
-	uint64_t type, set = mech_lattice_set(pkey, &type);
+	const struct mech_set *set = mech_set_of_pkey(pkey);
 	const char *what = class == CKO_PRIVATE_KEY ? OSSL_PKEY_PARAM_PRIV_KEY
 						    : OSSL_PKEY_PARAM_PUB_KEY;
 	size_t length;
-	CK_RV rv = attributes_set_ulong(attributes, CKA_PARAMETER_SET, set);
+	CK_RV rv;
 
+	if (!set)
+		return CKR_PARAMETER_SET_NOT_SUPPORTED;
+	rv = attributes_set_ulong(attributes, CKA_PARAMETER_SET, set->set);
 	if (rv != CKR_OK)
 		return rv;
 	if (!EVP_PKEY_get_octet_string_param(pkey, what, buffer, sizeof(buffer), &length))
@@ -360,9 +371,14 @@ CK_RV mech_pkey_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cla
 	case CKK_EC_MONTGOMERY:
 		rv = fill_ec(attributes, pkey, class);
 		break;
+	case CKK_DH:
+	case CKK_X9_42_DH:
+		rv = mech_dh_fill(attributes, pkey, class, type);
+		break;
 	case CKK_ML_DSA:
 	case CKK_ML_KEM:
-		rv = fill_lattice(attributes, pkey, class);
+	case CKK_SLH_DSA:
+		rv = fill_set(attributes, pkey, class);
 		break;
 	default:
 		return CKR_KEY_TYPE_INCONSISTENT;

@@ -18,7 +18,7 @@
 
 #define MECH_HELD_MAX		(16 * 1024 * 1024)	/* input held back until an operation's end */
 #define MECH_RAW_MAX		1024			/* input of RSA and ECDSA that is not hashed here */
-#define MECH_SIGNATURE_MAX	8192			/* the longest signature, of ML-DSA-87, is 4627 bytes */
+#define MECH_SIGNATURE_MAX	(49 * 1024)		/* the longest, of SLH-DSA with 256f, has 49856 bytes */
 #define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
 #define MECH_DERIVED_MAX	4096			/* nor longer */
 #define MECH_AES_BLOCK		16
@@ -34,7 +34,7 @@
  * @sp800: CKD_ of SP 800-56A
  * @hmac_key: CKK_ of keys for its HMAC alone
  * @name: libcrypto's
- * @oid: last arc of 2.16.840.1.101.3.4.2, which HashML-DSA signs with the hash
+ * @oid: last arc of 2.16.840.1.101.3.4.2, which HashML-DSA and HashSLH-DSA sign with the hash
  * @size: bytes of the digest where libcrypto must be told; 0: it is the algorithm's own
  */
 struct mech_hash {
@@ -56,7 +56,10 @@ const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800);
 /* mech_hash_of_row - hash that the row names, NULL when it names none */
 const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info);
 
-/* mech_hash_md - the fetched digest; mech_hash_size - bytes of its output; mech_hash_init - start a digest in @ctx */
+/*
+ * mech_hash_md - the fetched digest; mech_hash_size - bytes of its output, of SHAKE those
+ * that FIPS 204 and 205 sign; mech_hash_init - start a digest in @ctx
+ */
 const EVP_MD *mech_hash_md(const struct mech_hash *hash);
 size_t mech_hash_size(const struct mech_hash *hash);
 bool mech_hash_init(EVP_MD_CTX *ctx, const struct mech_hash *hash);
@@ -120,6 +123,11 @@ CK_RV mech_pkey_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t cla
 /* mech_secret_valid - may a key of this type have this value? mech_secret_fixed - the one length of a key type, 0: it has none */
 bool mech_secret_valid(uint64_t key_type, const uint8_t *value, size_t length);
 size_t mech_secret_fixed(uint64_t key_type);
+/* mech_set_number - a libcrypto parameter as big-endian attribute of @size bytes, 0: of as many as the number has */
+CK_RV mech_set_number(struct attributes *attributes, uint64_t type, EVP_PKEY *pkey, const char *param, size_t size);
+
+/* mech_import_pair - mech_import() for public and private keys */
+CK_RV mech_import_pair(struct attributes *attributes, uint64_t class, uint64_t type);
 
 /* mech_secret_fill - set CKA_VALUE, CKA_VALUE_LEN where the key type has it, and CKA_CHECK_VALUE */
 CK_RV mech_secret_fill(struct attributes *attributes, const uint8_t *value, size_t length);
@@ -144,17 +152,40 @@ CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, siz
 
 /* ---- key agreement (mech_agree.c) ---- */
 
-CK_RV mech_agree_ecdh(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
+#define MECH_SHARED_MAX	1024	/* bytes of a secret agreed on, and of a public value: DH with 8192 bits */
+
+/* mech_agree_peer - key of the other party from its public value, in the curve or group of @base; NULL: it is none */
+EVP_PKEY *mech_agree_peer(const struct key *base, const uint8_t *data, size_t length);
+
+/* mech_agree_ephemeral - a new pair in the curve or group of @partner, or NULL */
+EVP_PKEY *mech_agree_ephemeral(struct key *partner);
+
+/* mech_agree_public - public value as the other party takes it; *length: in room, out bytes */
+bool mech_agree_public(EVP_PKEY *pkey, uint8_t *out, size_t *length);
+
+/* mech_agree - the secret of @own and @peer; CKR_MECHANISM_PARAM_INVALID when libcrypto refuses one */
+CK_RV mech_agree(EVP_PKEY *own, EVP_PKEY *peer, bool cofactor, uint8_t secret[MECH_SHARED_MAX], size_t *length);
+
+/* mech_agree_kdf - @length bytes from the secret by KDF and SHARED of the command; CKD_NULL: its first bytes */
+CK_RV mech_agree_kdf(const struct mechanism *mechanism, const uint8_t *secret, size_t secret_length, uint8_t *out,
+		     size_t length);
+
+CK_RV mech_agree_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
+CK_RV mech_agree_encapsulate(const struct mechanism *mechanism, struct key *partner, uint8_t *ciphertext, size_t *length,
+			     struct attributes *attributes);
+CK_RV mech_agree_decapsulate(const struct mechanism *mechanism, struct key *private_key, const uint8_t *ciphertext,
+			     size_t length, struct attributes *attributes);
 
 /* ---- curves (mech_curve.c) ---- */
 
 /**
  * struct mech_curve - an elliptic curve
  * @name: libcrypto's group or key type
- * @curve_name: PKCS#11's printable name, NULL where it has none
+ * @curve_name: printable name in CKA_EC_PARAMS
  * @type: CKK_
  * @bits: size of the field, which is the key's size
  * @size: bytes of a field element, of a private key and of half a signature
+ * @approved: SP 800-186 has it for signatures, or SP 800-56A for key agreement
  * @oid: DER of the object identifier
  */
 struct mech_curve {
@@ -163,26 +194,59 @@ struct mech_curve {
 	uint64_t type;
 	uint16_t bits;
 	uint8_t size;
+	bool approved;
 	uint8_t oid_length;
-	uint8_t oid[10];
+	uint8_t oid[11];
 };
 
 /* mech_curve_find - curve of a CKA_EC_PARAMS for keys of @type, or NULL */
 const struct mech_curve *mech_curve_find(uint64_t type, const uint8_t *params, size_t length);
+
+/* mech_curve_check - what is wrong with a CKA_EC_PARAMS: CKR_OK, CKR_CURVE_NOT_SUPPORTED, CKR_DOMAIN_PARAMS_INVALID */
+CK_RV mech_curve_check(uint64_t type, const uint8_t *params, size_t length);
+
 const struct mech_curve *mech_curve_of(const struct attributes *attributes);
 const struct mech_curve *mech_curve_of_pkey(EVP_PKEY *pkey);
 
 /* mech_curve_point - public value inside a CKA_EC_POINT or ECDH parameter, raw or in a DER OCTET STRING; NULL: neither */
 const uint8_t *mech_curve_point(const struct mech_curve *curve, const uint8_t *data, size_t length, size_t *point_length);
 
-/* ---- parameter sets of ML-DSA and ML-KEM (mech_lattice.c) ---- */
+/* ---- parameter sets of ML-DSA, ML-KEM and SLH-DSA (mech_set.c) ---- */
 
-/* mech_lattice_name - libcrypto's name of CKA_PARAMETER_SET for a key type, or NULL */
-const char *mech_lattice_name(uint64_t type, uint64_t set);
-/* mech_lattice_set - the other way round; *type is set too. 0: neither ML-DSA nor ML-KEM */
-uint64_t mech_lattice_set(const EVP_PKEY *pkey, uint64_t *type);
-/* mech_lattice_size - bytes of a public key */
-size_t mech_lattice_size(uint64_t type, uint64_t set);
+/**
+ * struct mech_set - a parameter set
+ * @type: CKK_
+ * @set: CKP_
+ * @name: libcrypto's algorithm
+ * @public_size: bytes of a public key, which are the key's size
+ * @output: bytes of a signature or a ciphertext
+ * @slow: signing may take longer than tens of milliseconds
+ */
+struct mech_set {
+	uint64_t type;
+	uint64_t set;
+	const char *name;
+	uint16_t public_size;
+	uint16_t output;
+	bool slow;
+};
+
+/* mech_set_type - are keys of this CKK_ told apart by CKA_PARAMETER_SET? */
+bool mech_set_type(uint64_t type);
+/* mech_set_first - the first set of a CKK_, which stands for the others when libcrypto is asked what it has; or NULL */
+const struct mech_set *mech_set_first(uint64_t type);
+/* mech_set_of - by CKA_KEY_TYPE and CKA_PARAMETER_SET; NULL: none */
+const struct mech_set *mech_set_of(const struct attributes *attributes);
+const struct mech_set *mech_set_of_pkey(const EVP_PKEY *pkey);
+/* mech_set_check - CKR_OK, CKR_TEMPLATE_INCOMPLETE or CKR_PARAMETER_SET_NOT_SUPPORTED */
+CK_RV mech_set_check(const struct attributes *attributes);
+
+/* ---- groups of Diffie-Hellman (mech_dh.c) ---- */
+
+/* mech_dh_check - are prime and base those of a group that is offered? Otherwise CKR_DOMAIN_PARAMS_INVALID. */
+CK_RV mech_dh_check(const struct attributes *attributes, uint64_t type);
+EVP_PKEY *mech_dh_from(const struct attributes *attributes, uint64_t class, uint64_t type);
+CK_RV mech_dh_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class, uint64_t type);
 
 /* ---- operations (mech.c) ---- */
 
@@ -269,7 +333,7 @@ struct mech_ops {
 };
 
 extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_raw_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
-	mech_ml_dsa_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
+	mech_set_sign_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
 extern const struct mech_ops mech_cipher_whole_ops, mech_gmac_ops, mech_poly1305_ops, mech_cbc_mac_ops;
 
 /* mech_begin_any - mech_begin() without the question whether the table allows this use, for wrap and unwrap */
@@ -305,7 +369,12 @@ static inline bool mech_is_private_use(enum mech_use use)
 
 CK_RV mech_rsa_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
 CK_RV mech_ec_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
-CK_RV mech_lattice_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
+CK_RV mech_set_generate(const struct mechanism *mechanism, const struct attributes *public_key, EVP_PKEY **pkey);
+CK_RV mech_dh_generate(const struct mechanism *mechanism, const struct attributes *public_key,
+		       const struct attributes *private_key, EVP_PKEY **pkey);
+
+/* mech_dh_parameters - a group of CKA_PRIME_BITS as domain parameters in @attributes */
+CK_RV mech_dh_parameters(const struct mechanism *mechanism, struct attributes *attributes);
 
 /* mech_generate_run - run a generation that is set up, stopping when the task is cancelled; frees @ctx */
 CK_RV mech_generate_run(const struct mechanism *mechanism, EVP_PKEY_CTX *ctx, EVP_PKEY **pkey);

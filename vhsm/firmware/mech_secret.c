@@ -242,9 +242,13 @@ CK_RV mech_generate_key(const struct mechanism *mechanism, struct attributes *at
 	size_t length;
 	CK_RV rv;
 
-	if (info->family != MECH_FAMILY_SECRET_GENERATE || !mech_available(info))
+	if (!mech_available(info))
 		return CKR_MECHANISM_INVALID;
 	rv = mech_check_parameters(mechanism);
+	if (rv == CKR_OK && info->family == MECH_FAMILY_DH_PARAMETERS)
+		return mech_dh_parameters(mechanism, attributes);
+	if (info->family != MECH_FAMILY_SECRET_GENERATE)
+		return CKR_MECHANISM_INVALID;
 	if (rv == CKR_OK)
 		rv = mech_secret_length(attributes, &length);
 	if (rv != CKR_OK)

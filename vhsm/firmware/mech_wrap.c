@@ -119,15 +119,19 @@ static CK_RV serialize(struct key *key, uint8_t **der, size_t *length)
 static uint64_t type_of(EVP_PKEY *pkey)
 {
 	const struct mech_curve *curve;
-	uint64_t type = CK_UNAVAILABLE_INFORMATION;
+	const struct mech_set *set;
 
 	if (EVP_PKEY_is_a(pkey, "RSA"))
 		return CKK_RSA;
 	curve = mech_curve_of_pkey(pkey);
 	if (curve)
 		return curve->type;
-	mech_lattice_set(pkey, &type);
-	return type;
+	if (EVP_PKEY_is_a(pkey, "DH"))
+		return CKK_DH;
+	if (EVP_PKEY_is_a(pkey, "DHX"))
+		return CKK_X9_42_DH;
+	set = mech_set_of_pkey(pkey);
+	return set ? set->type : CK_UNAVAILABLE_INFORMATION;
 }
 
 /* What the template says of the key and what came out of the envelope must be one and the same. */

@@ -123,6 +123,35 @@ static inline CK_RV pair_p256(struct pair *pair)
 	return pair_generate(pair, CKM_EC_KEY_PAIR_GEN, CKK_EC, CKA_EC_PARAMS, p256_oid, sizeof(p256_oid));
 }
 
+/* A Diffie-Hellman pair of CKK_DH or CKK_X9_42_DH in the group that parameter generation gives for so many bits */
+static inline CK_RV pair_dh(struct pair *pair, uint64_t type, uint64_t bits)
+{
+	bool x9_42 = type == CKK_X9_42_DH;
+	struct attributes domain = { 0 };
+	struct call call;
+	CK_RV rv;
+
+	memset(pair, 0, sizeof(*pair));
+	attributes_set_ulong(&domain, CKA_PRIME_BITS, bits);
+	call_plain(&call, x9_42 ? CKM_X9_42_DH_PARAMETER_GEN : CKM_DH_PKCS_PARAMETER_GEN);
+	rv = mech_generate_key(&call.mechanism, &domain);
+	if (rv != CKR_OK)
+		return rv;
+	attributes_remove(&domain, CKA_PRIME_BITS);
+	attributes_remove(&domain, CKA_SUBPRIME_BITS);
+	assert_int_equal(attributes_copy(&pair->public_attributes, &domain), CKR_OK);
+	attributes_free(&domain);
+	set_head(&pair->public_attributes, CKO_PUBLIC_KEY, type);
+	set_head(&pair->private_attributes, CKO_PRIVATE_KEY, type);
+	call_plain(&call, x9_42 ? CKM_X9_42_DH_KEY_PAIR_GEN : CKM_DH_PKCS_KEY_PAIR_GEN);
+	rv = mech_generate_pair(&call.mechanism, &pair->public_attributes, &pair->private_attributes);
+	if (rv != CKR_OK)
+		return rv;
+	pair->public_key = key_new(&pair->public_attributes);
+	pair->private_key = key_new(&pair->private_attributes);
+	return CKR_OK;
+}
+
 /* One whole operation */
 static inline CK_RV run(enum mech_use use, const struct mechanism *mechanism, struct key *key, const void *in,
 			size_t in_length, void *out, size_t *out_length)

@@ -8,7 +8,8 @@
 #define MESSAGE_LENGTH 80
 
 static struct {
-	struct pair rsa, p256, p384, p521, ed25519, ed448, x25519, ml_dsa, ml_kem;
+	struct pair rsa, p256, p384, p521, ed25519, ed448, x25519, ml_dsa, ml_kem, slh_dsa, dh,
+		x9_42;
 	struct key *aes;
 	struct key *secret;
 	struct key *other[8]; /* of the key types that have a cipher or a MAC of their own */
@@ -76,6 +77,13 @@ static int start(void **state)
 		assert_int_equal(pair_generate(&keys.ml_kem, CKM_ML_KEM_KEY_PAIR_GEN, CKK_ML_KEM,
 					       CKA_PARAMETER_SET, &set, sizeof(set)),
 				 CKR_OK);
+	set = htole64(CKP_SLH_DSA_SHA2_128F);
+	if (mech_available(hsm_mechanism_find(CKM_SLH_DSA)))
+		assert_int_equal(pair_generate(&keys.slh_dsa, CKM_SLH_DSA_KEY_PAIR_GEN, CKK_SLH_DSA,
+					       CKA_PARAMETER_SET, &set, sizeof(set)),
+				 CKR_OK);
+	assert_int_equal(pair_dh(&keys.dh, CKK_DH, 2048), CKR_OK);
+	assert_int_equal(pair_dh(&keys.x9_42, CKK_X9_42_DH, 2048), CKR_OK);
 	keys.aes = secret_key(CKK_AES, bytes, 32);
 	keys.secret = secret_key(CKK_GENERIC_SECRET, bytes, 32);
 	for (size_t i = 0; i < sizeof(other_types) / sizeof(other_types[0]); i++)
@@ -86,9 +94,9 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-	struct pair *pairs[] = { &keys.rsa,    &keys.p256,    &keys.p384,
-				 &keys.p521,   &keys.ed25519, &keys.ed448,
-				 &keys.x25519, &keys.ml_dsa,  &keys.ml_kem };
+	struct pair *pairs[] = { &keys.rsa,	&keys.p256,    &keys.p384,   &keys.p521,
+				 &keys.ed25519, &keys.ed448,   &keys.x25519, &keys.ml_dsa,
+				 &keys.ml_kem,	&keys.slh_dsa, &keys.dh,     &keys.x9_42 };
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		pair_free(pairs[i]);
@@ -169,6 +177,12 @@ static struct pair *pair_for(const struct hsm_mechanism_info *info)
 		return &keys.ml_dsa;
 	case CKK_ML_KEM:
 		return &keys.ml_kem;
+	case CKK_SLH_DSA:
+		return &keys.slh_dsa;
+	case CKK_DH:
+		return &keys.dh;
+	case CKK_X9_42_DH:
+		return &keys.x9_42;
 	default:
 		return NULL;
 	}
@@ -194,7 +208,7 @@ static struct key *key_for(const struct hsm_mechanism_info *info, bool private_h
 static size_t input_length(const struct hsm_mechanism_info *info)
 {
 	if (info->mechanism == CKM_RSA_PKCS_PSS || info->mechanism == CKM_ECDSA ||
-	    info->mechanism == CKM_HASH_ML_DSA)
+	    info->mechanism == CKM_HASH_ML_DSA || info->mechanism == CKM_HASH_SLH_DSA)
 		return 32;
 	return MESSAGE_LENGTH;
 }
@@ -457,32 +471,33 @@ static void try_hkdf(void)
 	attributes_free(&a);
 }
 
-static void try_kem(void)
+static void try_kem(const struct hsm_mechanism_info *info)
 {
 	uint8_t ciphertext[2048];
-	size_t length = 10;
+	size_t length = 10, needed;
 	struct attributes a = { 0 }, b = { 0 };
 	struct call call;
-	const struct mechanism *mechanism = call_plain(&call, CKM_ML_KEM);
+	const struct mechanism *mechanism = call_plain(&call, info->mechanism);
+	struct key *public_key = key_for(info, false), *private_key = key_for(info, true);
 
 	set_head(&a, CKO_SECRET_KEY, CKK_GENERIC_SECRET);
 	set_head(&b, CKO_SECRET_KEY, CKK_GENERIC_SECRET);
-	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length,
-					  &a),
+	assert_int_equal(mech_encapsulate(mechanism, public_key, ciphertext, &length, &a),
 			 CKR_BUFFER_TOO_SMALL);
-	assert_int_equal(length, 1088);
-	assert_int_equal(mech_encapsulate(mechanism, keys.ml_kem.public_key, ciphertext, &length,
-					  &a),
-			 CKR_OK);
-	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext, length,
-					  &b),
-			 CKR_OK);
-	assert_int_equal(attributes_find(&a, CKA_VALUE)->length, 32);
+	needed = length;
+	assert_int_equal(mech_encapsulate(mechanism, public_key, ciphertext, &length, &a), CKR_OK);
+	assert_int_equal(length, needed);
+	assert_int_equal(mech_decapsulate(mechanism, private_key, ciphertext, length, &b), CKR_OK);
+	assert_true(attributes_find(&a, CKA_VALUE)->length >= 32);
+	assert_int_equal(attributes_find(&a, CKA_VALUE)->length,
+			 attributes_find(&b, CKA_VALUE)->length);
 	assert_memory_equal(attributes_find(&a, CKA_VALUE)->value,
-			    attributes_find(&b, CKA_VALUE)->value, 32);
-	assert_int_equal(mech_decapsulate(mechanism, keys.ml_kem.private_key, ciphertext,
-					  length - 1, &b),
-			 CKR_ENCRYPTED_DATA_LEN_RANGE);
+			    attributes_find(&b, CKA_VALUE)->value,
+			    attributes_find(&b, CKA_VALUE)->length);
+	assert_int_equal(mech_decapsulate(mechanism, public_key, ciphertext, length, &b),
+			 CKR_KEY_TYPE_INCONSISTENT);
+	assert_int_equal(mech_encapsulate(mechanism, private_key, ciphertext, &length, &a),
+			 CKR_KEY_TYPE_INCONSISTENT);
 	attributes_free(&a);
 	attributes_free(&b);
 }
@@ -513,14 +528,14 @@ static void test_every_row(void **state)
 			try_wrap(info);
 		if (flags & CKF_DIGEST)
 			try_digest(info);
-		if (flags & CKF_GENERATE)
+		if ((flags & CKF_GENERATE) && info->family != MECH_FAMILY_DH_PARAMETERS)
 			try_generate(info);
 		if (info->family == MECH_FAMILY_ECDH)
 			try_ecdh();
 		if (info->family == MECH_FAMILY_HKDF)
 			try_hkdf();
-		if (info->family == MECH_FAMILY_ML_KEM)
-			try_kem();
+		if (flags & CKF_ENCAPSULATE)
+			try_kem(info);
 		tried++;
 	}
 	assert_true(tried > 60);
@@ -623,6 +638,10 @@ static void test_private_keys_travel(void **state)
 		travel(&keys.ml_dsa, CKM_ML_DSA);
 	if (keys.ml_kem.private_key)
 		travel(&keys.ml_kem, 0);
+	if (keys.slh_dsa.private_key)
+		travel(&keys.slh_dsa, 0);
+	travel(&keys.dh, 0);
+	travel(&keys.x9_42, 0);
 }
 
 /* What was generated can also be imported, and gives the same public key. */
@@ -656,6 +675,10 @@ static void test_import(void **state)
 		import_again(&keys.ml_dsa);
 	if (keys.ml_kem.private_key)
 		import_again(&keys.ml_kem);
+	if (keys.slh_dsa.private_key)
+		import_again(&keys.slh_dsa);
+	import_again(&keys.dh);
+	import_again(&keys.x9_42);
 }
 
 int main(void)
