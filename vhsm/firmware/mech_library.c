@@ -138,9 +138,8 @@ bool mech_hash_init(EVP_MD_CTX *ctx, const struct mech_hash *hash)
 	bool extendable = is_extendable(hash);
 	size_t size = mech_hash_size(hash);
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_size_t(extendable ? OSSL_DIGEST_PARAM_XOFLEN
-						       : OSSL_DIGEST_PARAM_SIZE,
-					    &size),
+		OSSL_PARAM_construct_size_t(
+			extendable ? OSSL_DIGEST_PARAM_XOFLEN : OSSL_DIGEST_PARAM_SIZE, &size),
 		OSSL_PARAM_construct_end(),
 	};
 
