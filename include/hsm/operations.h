@@ -55,6 +55,17 @@
 	  "end active operations, named by CKF_ flags") \
 	X(0x002a, SELF_TEST,		NONE, ANY, MEDIUM, REPEAT, HSM_NONE, HSM_FIELDS(R(TESTS), O(FAILED_TEST)), \
 	  "run the known-answer tests; in the error state the test that led there is named") \
+	X(0x002b, OBJECT_MASK,		SESSION, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY)), HSM_FIELDS(R(MASKED)), \
+	  "seal a session key to live outside of the device") \
+	X(0x002c, OBJECT_UNMASK,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MASKED)), HSM_FIELDS(R(HANDLE)), \
+	  "load a masked key as a session object") \
+	X(0x002d, OBJECT_REMASK,	SESSION, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(MASKED)), HSM_FIELDS(R(MASKED)), \
+	  "seal a masked key of this or the last epoch anew") \
+	X(0x002e, MASK_REVOKE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MASKED)), HSM_NONE, \
+	  "destroy a masked key: whatever was masked of it is refused from now on, and what is loaded goes. Read-write session") \
+	X(0x002f, MASK_STATE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(O(FLAGS)), \
+	  HSM_FIELDS(R(EPOCH), R(GRACE), R(COUNT), R(MAX)), \
+	  "epoch of masked keys, revocations in it and room for them; FLAGS 1 ends the grace of the epoch before (SO or user)") \
 	X(0x0030, OBJECT_CREATE,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \
 	  "create an object") \
 	X(0x0031, OBJECT_COPY,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(KEY), O(TEMPLATE)), HSM_FIELDS(R(HANDLE)), \

@@ -1386,6 +1386,14 @@ typedef struct _CK_FUNCTION_LIST_3_2 {
 #define CKA_HSM_USE_LIMIT (CKA_VENDOR_DEFINED | 0x00485301UL)
 #define CKA_HSM_USE_COUNT (CKA_VENDOR_DEFINED | 0x00485302UL)
 
+/*
+ * Masked keys: a key that lives outside of the device, sealed. CKA_HSM_MASK_ID is the same in all that come from one
+ * masked key, and what a revocation names. CKR_HSM_MASK_OLD: masked in the epoch before this one, mask it again. See
+ * Documentation/pkcs11.rst.
+ */
+#define CKA_HSM_MASK_ID	 (CKA_VENDOR_DEFINED | 0x00485310UL)
+#define CKR_HSM_MASK_OLD (CKR_VENDOR_DEFINED | 0x00485310UL)
+
 #ifdef __cplusplus
 }
 #endif

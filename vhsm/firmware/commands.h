@@ -29,6 +29,7 @@
 #include "attribute_rules.h"
 #include "attributes.h"
 #include "firmware.h"
+#include "mask_state.h"
 #include "header.h"
 #include "mech.h"
 #include "policy.h"
@@ -90,6 +91,7 @@ struct credential {
  * @rows: number of rows
  * @ticks: no value of the monotonic counter above this has been given away
  * @hash: keyed multiset hash over the rows
+ * @masks: of keys that live outside
  */
 struct partition_state {
 	uint32_t flags;
@@ -102,6 +104,7 @@ struct partition_state {
 	uint32_t rows;
 	uint64_t ticks;
 	uint8_t hash[32];
+	struct mask_state masks;
 };
 
 /* ---- objects ---- */
@@ -519,6 +522,9 @@ CK_RV object_destroy(struct command *command, struct object *object);
 /* session_objects_drop - destroy a session's objects; @only_private: at logout. The caller holds partition.lock. */
 void session_objects_drop(struct partition *partition, struct session *session, bool only_private);
 
+/* masked_objects_drop - take out all session objects of the partition with this CKA_HSM_MASK_ID. Takes partition.lock. */
+void masked_objects_drop(struct partition *partition, uint64_t id);
+
 /* ---- handlers ---- */
 
 /**
@@ -566,6 +572,11 @@ CK_RV board_error(int error);
 
 CK_RV command_nop(struct command *command);
 CK_RV command_self_test(struct command *command);
+CK_RV command_object_mask(struct command *command);
+CK_RV command_object_unmask(struct command *command);
+CK_RV command_object_remask(struct command *command);
+CK_RV command_mask_revoke(struct command *command);
+CK_RV command_mask_state(struct command *command);
 CK_RV command_token_info(struct command *command);
 CK_RV command_mechanism_list(struct command *command);
 CK_RV command_mechanism_info(struct command *command);

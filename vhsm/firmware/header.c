@@ -8,6 +8,7 @@
 #include <string.h>
 #include <openssl/rand.h>
 #include "commands.h"
+#include "mask.h"
 
 #define HEADER_MAGIC	"IHSMPART"
 #define HEADER_VERSION	2
@@ -196,6 +197,7 @@ static const struct header_section sections[] = {
 	{ HEADER_SECTION_USER, true, put_user, get_user },
 	{ HEADER_SECTION_IDENTITY, true, put_identity, get_identity },
 	{ HEADER_SECTION_TICKS, false, put_ticks, get_ticks },
+	{ HEADER_SECTION_MASKS, false, mask_put_state, mask_get_state },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -23,6 +23,7 @@ enum header_section_type {
 	HEADER_SECTION_USER = 3,
 	HEADER_SECTION_IDENTITY = 4,
 	HEADER_SECTION_TICKS = 16,
+	HEADER_SECTION_MASKS = 20,
 };
 
 /**

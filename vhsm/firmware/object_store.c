@@ -321,3 +321,30 @@ void session_objects_drop(struct partition *partition, struct session *session, 
 			leave(partition, object);
 	}
 }
+
+static void drop_masked(struct partition *partition, struct session *session, uint64_t id)
+{
+	struct object *object, *next;
+
+	for (object = session->objects; object; object = next) {
+		next = object->mine.next;
+		if (attributes_ulong(&object->attributes, CKA_HSM_MASK_ID, 0) == id)
+			leave(partition, object);
+	}
+}
+
+void masked_objects_drop(struct partition *partition, uint64_t id)
+{
+	struct client *client;
+	uint32_t i;
+
+	pthread_mutex_lock(&partition->lock);
+	for (client = partition->clients; client; client = client->next) {
+		pthread_mutex_lock(&client->lock);
+		for (i = 0; i < client->room; i++)
+			if (client->session[i])
+				drop_masked(partition, client->session[i], id);
+		pthread_mutex_unlock(&client->lock);
+	}
+	pthread_mutex_unlock(&partition->lock);
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include "commands.h"
+#include "mask.h"
 
 static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
 
@@ -461,6 +462,7 @@ CK_RV partition_reset(struct partition *partition, struct partition_state *next)
 	gathering.changes = OPENSSL_zalloc(STORE_CHANGES_MAX * sizeof(*gathering.changes));
 	if (!gathering.changes)
 		return CKR_HOST_MEMORY;
+	mask_void(&partition->state.masks, &next->masks);
 	do {
 		pthread_mutex_lock(&partition->lock);
 		index_each(&partition->index, gather, &gathering);
