@@ -83,10 +83,10 @@ u32 ihsm_class_limit(u32 ms)
 
 u32 ihsm_max_message(u32 claimed)
 {
-	/* A buffer of single pages is the worst case. */
+	/* Single pages are the worst case, and one more when the first byte is not a page's first. */
 	if (claimed < MIN_MESSAGE)
 		return 0;
-	return min_t(u32, claimed, IHSM_MAX_SEGMENTS * PAGE_SIZE);
+	return min_t(u32, claimed, (IHSM_MAX_SEGMENTS - 1) * PAGE_SIZE);
 }
 
 void ihsm_copy_text(char *to, const char *from, size_t size)

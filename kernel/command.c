@@ -25,23 +25,21 @@ MODULE_PARM_DESC(poll_us, "look for the answer to a short command for so long be
 static int copy_in(struct ihsm_cmd *cmd, const struct ihsm_command *command)
 {
 	const void __user *from = u64_to_user_ptr(command->in);
-	int err;
 
 	if (command->in_len <= IHSM_ROOM) {
 		cmd->in = cmd->bounce;
 		return copy_from_user(cmd->in, from, command->in_len) ? -EFAULT : 0;
 	}
-	err = ihsm_payload_alloc(&cmd->large_in, command->in_len, DMA_TO_DEVICE);
-	return err ? err : ihsm_payload_from_user(&cmd->large_in, from);
+	return ihsm_payload_pin(&cmd->large_in, command->in, command->in_len, DMA_TO_DEVICE);
 }
 
-static int make_room(struct ihsm_cmd *cmd)
+static int make_room(struct ihsm_cmd *cmd, u64 user)
 {
 	if (cmd->out_len <= IHSM_ROOM) {
 		cmd->out = cmd->bounce + (cmd->in ? cmd->in_len : 0);
 		return 0;
 	}
-	return ihsm_payload_alloc(&cmd->large_out, cmd->out_len, DMA_FROM_DEVICE);
+	return ihsm_payload_pin(&cmd->large_out, user, cmd->out_len, DMA_FROM_DEVICE);
 }
 
 static size_t small(u32 len)
@@ -78,7 +76,7 @@ struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 	cmd->weight_ms = READ_ONCE(context->ihsm->class_ms[time_class]);
 	err = copy_in(cmd, command);
 	if (!err)
-		err = make_room(cmd);
+		err = make_room(cmd, command->out);
 	if (!err)
 		return cmd;
 	ihsm_cmd_free(cmd);
@@ -192,9 +190,10 @@ int ihsm_command_copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command)
 	if (cmd->status != IHSM_SC_SUCCESS)
 		return 0;
 	command->written = cmd->result;
-	if (cmd->out)
-		return copy_to_user(to, cmd->out, cmd->result) ? -EFAULT : 0;
-	return ihsm_payload_to_user(&cmd->large_out, to, cmd->result);
+	/* A large one is there already. */
+	if (!cmd->out)
+		return 0;
+	return copy_to_user(to, cmd->out, cmd->result) ? -EFAULT : 0;
 }
 
 /**

@@ -22,7 +22,10 @@
 /* Nobody is told that a ring ends: its commands run to their end. */
 #define IHSM_URING_CANCEL	0
 #define IHSM_URING_ENTRY(ioucmd)	((ioucmd)->cmd)
-#define io_uring_cmd_mark_cancelable(ioucmd, flags)	do { } while (0)
+static inline void io_uring_cmd_mark_cancelable(struct io_uring_cmd *ioucmd, unsigned int flags)
+{
+}
+
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define IHSM_URING_COMPAT
 #include <linux/io_uring/cmd.h>

@@ -1,94 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Large messages: pages of our own, into which a program's bytes are copied and
- * which the device reads or writes by a list of segments. Small ones go through the
- * buffer of a slot (queue.c).
+ * Large messages: the program's own pages, pinned, which the device reads or writes by a
+ * list of segments. Small ones go through the buffer of a slot (queue.c).
  *
- * Pages are wiped before they go back. A mapping lasts as long as the device may use it: until
- * the command has ended, or the device was stopped.
+ * A mapping, and with it the pins, last as long as the device may use the pages: until the command
+ * has ended, or the device was stopped.
  */
 #include <linux/dma-mapping.h>
-#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "ihsm.h"
 
-static u32 chunk(const struct ihsm_payload *payload, unsigned int i)
+/* Pinned pages count against RLIMIT_MEMLOCK of the process, in a counter of their own. */
+static int charge(struct ihsm_payload *payload, unsigned int pages)
 {
-	return min_t(u32, payload->len - i * PAGE_SIZE, PAGE_SIZE);
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct mm_struct *mm = current->mm;
+
+	if (atomic64_add_return(pages, &mm->pinned_vm) > limit && !capable(CAP_IPC_LOCK)) {
+		atomic64_sub(pages, &mm->pinned_vm);
+		return -ENOMEM;
+	}
+	/* It may outlive the process. */
+	mmgrab(mm);
+	payload->mm = mm;
+	return 0;
+}
+
+static void discharge(struct ihsm_payload *payload, unsigned int pages)
+{
+	atomic64_sub(pages, &payload->mm->pinned_vm);
+	mmdrop(payload->mm);
+	payload->mm = NULL;
 }
 
 /**
- * ihsm_payload_alloc() - pages for a large message, all zero
+ * ihsm_payload_pin() - keep a program's pages where they are, for the device
  * @payload: filled in; to be freed by ihsm_payload_free()
- * @len: bytes, at most IHSM_MAX_SEGMENTS pages
+ * @user: address of the first byte
+ * @len: bytes, at most what ihsm_max_message() gives
  * @dir: DMA_TO_DEVICE or DMA_FROM_DEVICE
  *
- * Zero, so that a device which claims to have written more than it did shows nothing of the
- * kernel's memory. Return: 0, -ENOMEM or -EMSGSIZE.
+ * The program may write the pages while the device reads them, and read them at any time: what they
+ * hold is sealed, and the device copies before it opens. Return: 0, -EFAULT when the program may
+ * not use all of it so, -ENOMEM also when it would be more locked memory than the process may have,
+ * or -EMSGSIZE.
  */
-int ihsm_payload_alloc(struct ihsm_payload *payload, u32 len, enum dma_data_direction dir)
+int ihsm_payload_pin(struct ihsm_payload *payload, u64 user, u32 len, enum dma_data_direction dir)
 {
-	unsigned int pages = DIV_ROUND_UP(len, PAGE_SIZE);
+	unsigned int offset = offset_in_page(user);
+	unsigned int pages = DIV_ROUND_UP(offset + len, PAGE_SIZE);
+	int got, err;
 
-	if (!pages || pages > IHSM_MAX_SEGMENTS)
+	if (!len || len > IHSM_MAX_SEGMENTS * PAGE_SIZE || pages > IHSM_MAX_SEGMENTS)
 		return -EMSGSIZE;
 	payload->page = kcalloc(pages, sizeof(*payload->page), GFP_KERNEL_ACCOUNT);
 	if (!payload->page)
 		return -ENOMEM;
+	err = charge(payload, pages);
+	if (err)
+		goto free;
+	got = pin_user_pages_fast(user & PAGE_MASK, pages,
+				  dir == DMA_FROM_DEVICE ? FOLL_WRITE : 0, payload->page);
+	if (got != pages) {
+		err = got < 0 ? got : -EFAULT;
+		goto unpin;
+	}
+	payload->pages = pages;
+	payload->offset = offset;
 	payload->len = len;
 	payload->dir = dir;
-	while (payload->pages < pages) {
-		struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-
-		if (!page) {
-			ihsm_payload_free(payload);
-			return -ENOMEM;
-		}
-		payload->page[payload->pages++] = page;
-	}
 	return 0;
-}
-
-/**
- * ihsm_payload_from_user() - fill a payload
- * @payload: not mapped
- * @from: as many bytes as the payload has
- *
- * Return: 0 or -EFAULT.
- */
-int ihsm_payload_from_user(struct ihsm_payload *payload, const void __user *from)
-{
-	unsigned int i;
-
-	for (i = 0; i < payload->pages; i++) {
-		if (copy_from_user(page_address(payload->page[i]), from + i * PAGE_SIZE,
-				   chunk(payload, i)))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-/**
- * ihsm_payload_to_user() - give out the beginning of a payload
- * @payload: not mapped
- * @to: where it goes
- * @len: bytes, at most what the payload has
- *
- * Return: 0 or -EFAULT.
- */
-int ihsm_payload_to_user(struct ihsm_payload *payload, void __user *to, u32 len)
-{
-	unsigned int i;
-
-	for (i = 0; i < payload->pages && len > i * PAGE_SIZE; i++) {
-		u32 part = min_t(u32, len - i * PAGE_SIZE, PAGE_SIZE);
-
-		if (copy_to_user(to + i * PAGE_SIZE, page_address(payload->page[i]), part))
-			return -EFAULT;
-	}
-	return 0;
+unpin:
+	if (got > 0)
+		unpin_user_pages(payload->page, got);
+	discharge(payload, pages);
+free:
+	kfree(payload->page);
+	payload->page = NULL;
+	return err;
 }
 
 /**
@@ -106,8 +99,8 @@ int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload)
 	int err;
 
 	piece = max_t(size_t, round_down(piece, PAGE_SIZE), PAGE_SIZE);
-	err = sg_alloc_table_from_pages_segment(&payload->sgt, payload->page, payload->pages, 0,
-						payload->len, min_t(size_t, piece, SZ_1M),
+	err = sg_alloc_table_from_pages_segment(&payload->sgt, payload->page, payload->pages,
+						payload->offset, payload->len, min_t(size_t, piece, SZ_1M),
 						GFP_KERNEL);
 	if (err)
 		return err;
@@ -157,17 +150,19 @@ void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload)
 }
 
 /**
- * ihsm_payload_free() - wipe and free the pages
+ * ihsm_payload_free() - let the program's pages go
  * @payload: not mapped; may be empty
+ *
+ * Process context. Those that the device wrote are dirty.
  */
 void ihsm_payload_free(struct ihsm_payload *payload)
 {
-	while (payload->pages) {
-		struct page *page = payload->page[--payload->pages];
-
-		memzero_explicit(page_address(page), PAGE_SIZE);
-		__free_page(page);
-	}
+	if (!payload->pages)
+		return;
+	unpin_user_pages_dirty_lock(payload->page, payload->pages,
+				    payload->dir == DMA_FROM_DEVICE);
+	discharge(payload, payload->pages);
 	kfree(payload->page);
 	payload->page = NULL;
+	payload->pages = 0;
 }

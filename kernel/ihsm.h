@@ -42,9 +42,11 @@ struct io_uring_cmd;
 /* ---- dma.c: payloads ---- */
 
 /**
- * struct ihsm_payload - a large message, in pages of its own
- * @page: the pages
+ * struct ihsm_payload - a large message, in the program's own pages
+ * @page: the pages, pinned
  * @pages: how many; 0 means that there is no payload
+ * @mm: whose locked memory they count as
+ * @offset: of the first byte in the first page
  * @len: bytes
  * @sgt: the mapping
  * @dir: of the transfer
@@ -53,15 +55,15 @@ struct io_uring_cmd;
 struct ihsm_payload {
 	struct page **page;
 	unsigned int pages;
+	struct mm_struct *mm;
+	unsigned int offset;
 	u32 len;
 	struct sg_table sgt;
 	enum dma_data_direction dir;
 	bool mapped;
 };
 
-int ihsm_payload_alloc(struct ihsm_payload *payload, u32 len, enum dma_data_direction dir);
-int ihsm_payload_from_user(struct ihsm_payload *payload, const void __user *from);
-int ihsm_payload_to_user(struct ihsm_payload *payload, void __user *to, u32 len);
+int ihsm_payload_pin(struct ihsm_payload *payload, u64 user, u32 len, enum dma_data_direction dir);
 int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload);
 unsigned int ihsm_payload_segments(const struct ihsm_payload *payload, struct ihsm_segment *list);
 void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload);
@@ -92,8 +94,8 @@ void ihsm_payload_free(struct ihsm_payload *payload);
  * @forever: it may take as long as it likes
  * @abandoned: nobody waits, or nobody waits any more; when it has ended it goes to the orphans
  * @ended: what is done with it there, in process context, before it is freed; may be NULL
- * @landed: of a command that nobody waits for and that is not abandoned: called when it has ended and its
- *	slot is free again, in any context and without a lock; it is @landed's then
+ * @landed: of a command that nobody waits for and that is not abandoned: called when it has ended
+ *	and its slot is free again, in any context and without a lock; it is @landed's then
  * @silent: with @landed: no interrupt is wanted, somebody polls
  * @aborted: the device was asked once to drop it
  * @private: of @landed
@@ -101,7 +103,8 @@ void ihsm_payload_free(struct ihsm_payload *payload);
  * @error: 0 when the device answered
  * @status: then its status
  * @result: then its result; at most @out_len
- * @orphan: in the device's list of abandoned commands that have ended, or the queue's of @landed ones
+ * @orphan: in the device's list of abandoned commands that have ended, or in the queue's of
+ *	those with @landed
  * @bounce: freed with the command
  */
 struct ihsm_cmd {
@@ -257,8 +260,8 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
  * @gone: the driver is unbound; under @gate
  * @control: starting and stopping
- * @held: the function is being reset, recovers from an error of the bus, or sleeps, and is started again after that; under
- *	@control
+ * @held: the function is being reset, recovers from an error of the bus, or sleeps, and is
+ *	started again after that; under @control
  * @regs: BAR 0
  * @cap: the capability register
  * @hw_version: the version register

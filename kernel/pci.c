@@ -236,8 +236,8 @@ static void ihsm_shutdown(struct pci_dev *pdev)
 }
 
 /*
- * Keep the device stopped until go_on(): for what happens to the function behind our back. Its settings
- * and all contexts are lost. A restart that is under way ends first, and none begins.
+ * Keep the device stopped until go_on(): for what happens to the function behind our back. Its
+ * settings and all contexts are lost. A restart that is under way ends first, and none begins.
  */
 static void hold(struct ihsm_device *ihsm)
 {

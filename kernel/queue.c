@@ -96,9 +96,9 @@ static bool try_slot(struct ihsm_queue *queue, struct ihsm_cmd *cmd, int *err)
  * @queue: where it is to run
  * @cmd: without a slot
  *
- * Sleeps until there is one. On an I/O queue the wait ends with the process. On the admin queue it does
- * not, so that what a dying process owns is given back; it is bounded there, since a command that
- * is lost leads to a reset.
+ * Sleeps until there is one. On an I/O queue the wait ends with the process. On the admin queue it
+ * does not, so that what a dying process owns is given back; it is bounded there, since a command
+ * that is lost leads to a reset.
  * Return: 0, -ERESTARTSYS when the process is killed, -ESTALE when the device was restarted since
  * the command's context was made, -ENODEV when it does not run.
  */
@@ -374,8 +374,8 @@ static void publish(struct ihsm_queue *queue, const struct ihsm_sqe *sqe)
  * ihsm_cmd_submit() - give a command to the device
  * @cmd: with a slot; its payloads mapped
  *
- * Does not sleep. From success on @cmd is the queue's, until its @done is complete, its @landed is called, or,
- * abandoned, for good.
+ * Does not sleep. From success on @cmd is the queue's, until its @done is complete, its @landed is
+ * called, or, abandoned, for good.
  * Return: 0, -ESTALE or -ENODEV as ihsm_cmd_place(); the slot is still the caller's then.
  */
 int ihsm_cmd_submit(struct ihsm_cmd *cmd)

@@ -80,14 +80,16 @@ static void landed(struct ihsm_cmd *cmd)
 {
 	struct uring_request *request = cmd->private;
 
+	/* With the load in ihsm_uring_poll(): who sees it ended sees the answer. */
 	if (request->polled)
 		smp_store_release(&request->ended, true);
 	else
 		io_uring_cmd_complete_in_task(request->ioucmd, finish_request);
 }
 
-static struct uring_request *new_request(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
-				   const struct ihsm_command *command)
+static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
+					 struct ihsm_context *context,
+					 const struct ihsm_command *command)
 {
 	struct uring_request *request = kzalloc_obj(*request, GFP_KERNEL_ACCOUNT);
 	struct ihsm_cmd *cmd;
@@ -203,12 +205,13 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 	struct uring_request *request = to_request(ioucmd);
 	struct ihsm_device *ihsm = request->ihsm;
 
-	if (!smp_load_acquire(&request->ended) && down_read_trylock(&ihsm->gate)) {
-		/* While the device is there the command's queue is, and what has ended is marked. */
+	if (!READ_ONCE(request->ended) && down_read_trylock(&ihsm->gate)) {
+		/* The device is there, and so is the command's queue; or all has ended. */
 		if (!ihsm->gone && ihsm_queue_ready(request->cmd->queue))
 			ihsm_queue_poll(request->cmd->queue);
 		up_read(&ihsm->gate);
 	}
+	/* With the store in landed() */
 	if (!smp_load_acquire(&request->ended))
 		return 0;
 	complete_request(request, 0);

@@ -11,8 +11,6 @@
 
 #define IHSM_URING_CANCEL	IO_URING_F_CANCEL
 
-typedef io_req_tw_func_t ihsm_uring_callback;
-
 /* What comes in, and what the callback calls on */
 #define IHSM_URING_CALLBACK(name)	void name(struct io_tw_req request, io_tw_token_t token)
 #define IHSM_URING_CALLED()		io_uring_cmd_from_tw(request)

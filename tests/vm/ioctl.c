@@ -179,7 +179,7 @@ static void numbers(int fd)
 	struct ihsm_command c = good_command();
 
 	answers("no structure", ioctl(fd, IHSM_IOC_COMMAND, NULL), EFAULT);
-	answers("an unknown number of ours", ioctl(fd, _IO(IHSM_IOC_TYPE, 0x03), &c), ENOTTY);
+	answers("an unknown number of ours", ioctl(fd, _IO(IHSM_IOC_TYPE, 0x0f), &c), ENOTTY);
 	answers("the last number of ours", ioctl(fd, _IO(IHSM_IOC_TYPE, 0xff), &c), ENOTTY);
 	answers("our number with a size",
 		ioctl(fd, _IOWR(IHSM_IOC_TYPE, 0x01, struct ihsm_command), &c), ENOTTY);
