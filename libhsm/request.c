@@ -312,6 +312,8 @@ static size_t answer_room(const struct hsm_request *request)
 		case HSM_FIELD_FLAGS:
 		case HSM_FIELD_MIN:
 		case HSM_FIELD_MAX:
+		case HSM_FIELD_IV:
+		case HSM_FIELD_TAG:
 			break;
 		case HSM_FIELD_DATA:
 		case HSM_FIELD_SIGNATURE:

@@ -117,6 +117,20 @@
 	X(0x0055, VERIFY,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(SIGNATURE)), HSM_NONE, "verify in one piece") \
 	X(0x0056, VERIFY_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
 	X(0x0057, VERIFY_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(SIGNATURE), O(PART)), HSM_NONE, "end of the parts") \
+	X(0x0058, SIGN_RECOVER_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a signature that carries its data") \
+	X(0x0059, SIGN_RECOVER,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \
+	  HSM_FIELDS(O(SIGNATURE), O(NEEDED)), "sign") \
+	X(0x005a, VERIFY_RECOVER_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start a verification that gives the data back") \
+	X(0x005b, VERIFY_RECOVER,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(SIGNATURE), R(OUT_MAX)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "verify; a signature that is wrong is told before a buffer that is too small") \
+	X(0x005c, VERIFY_SIGNATURE_INIT, SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(KEY), R(MECHANISM), R(SIGNATURE), HSM_PARAMETERS), HSM_NONE, \
+	  "start a verification whose signature is known first") \
+	X(0x005d, VERIFY_SIGNATURE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA)), HSM_NONE, "verify in one piece") \
+	X(0x005e, VERIFY_SIGNATURE_UPDATE, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
+	X(0x005f, VERIFY_SIGNATURE_FINAL, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(PART)), HSM_NONE, "end of the parts") \
 	X(0x0060, GENERATE_KEY,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MECHANISM), R(TEMPLATE), HSM_PARAMETERS), \
 	  HSM_FIELDS(R(HANDLE)), "generate a secret key") \
 	X(0x0061, GENERATE_PAIR,	SESSION, ANY, MEDIUM, ONCE, \
@@ -138,6 +152,40 @@
 	  "open an encapsulated secret key") \
 	X(0x0068, RANDOM,		SESSION, ANY, SHORT, REPEAT, HSM_FIELDS(R(LENGTH)), HSM_FIELDS(R(DATA)), "random bytes") \
 	X(0x0069, SEED,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(DATA)), HSM_NONE, "mix bytes into the random generator") \
+	X(0x006c, DIGEST_ENCRYPT_UPDATE, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "a part for the digest and the encryption; an error ends both") \
+	X(0x006d, DECRYPT_DIGEST_UPDATE, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "a part for the decryption, whose text is digested") \
+	X(0x006e, SIGN_ENCRYPT_UPDATE,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "a part for the signature and the encryption") \
+	X(0x006f, DECRYPT_VERIFY_UPDATE, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \
+	  HSM_FIELDS(O(DATA), O(NEEDED)), "a part for the decryption, whose text is verified") \
+	X(0x0070, MESSAGE_ENCRYPT_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM)), HSM_NONE, \
+	  "start to encrypt messages under a key") \
+	X(0x0071, MESSAGE_ENCRYPT,	SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(FLAGS), O(DATA), R(OUT_MAX), O(GENERATOR), O(FIXED_BITS), HSM_PARAMETERS), \
+	  HSM_FIELDS(O(DATA), O(NEEDED), O(IV), O(TAG)), \
+	  "a part of a message; flags HSM_PART_. The first brings the parameters, and the answer the nonce; the last the tag") \
+	X(0x0072, MESSAGE_DECRYPT_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM)), HSM_NONE, \
+	  "start to decrypt messages under a key") \
+	X(0x0073, MESSAGE_DECRYPT,	SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(FLAGS), O(DATA), R(OUT_MAX), O(TAG), HSM_PARAMETERS), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "a part of a message; all of the text comes with the last, whose tag must be right") \
+	X(0x0074, MESSAGE_SIGN_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start to sign messages with a key") \
+	X(0x0075, MESSAGE_SIGN,		SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(FLAGS), O(DATA), R(OUT_MAX), HSM_PARAMETERS), HSM_FIELDS(O(SIGNATURE), O(NEEDED)), \
+	  "a part of a message; parameters in the first are in place of those of the start") \
+	X(0x0076, MESSAGE_VERIFY_INIT,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
+	  "start to verify messages with a key") \
+	X(0x0077, MESSAGE_VERIFY,	SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(FLAGS), O(DATA), O(SIGNATURE), HSM_PARAMETERS), HSM_NONE, "a part of a message; the signature with the last") \
+	X(0x0078, MESSAGE_FINAL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
+	  "end of the messages; flags: one CKF_MESSAGE_") \
+	X(0x0079, STATE_GET,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX)), HSM_FIELDS(O(DATA), O(NEEDED)), \
+	  "state of the active operations, sealed for this partition, login and profile") \
+	X(0x007a, STATE_SET,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(DATA), O(KEY), O(OTHER_KEY)), HSM_NONE, \
+	  "put a state back: key of the cipher, other key of the signature; what is active ends") \
 	X(0x0080, CLAIM,		NONE, ANY, LONG, ONCE, HSM_FIELDS(O(CODE), R(NEW_PIN)), HSM_NONE, \
 	  "become the first officer: by claim code, or as the embedded board's owner") \
 	X(0x0081, OFFICER_LOGIN,	NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN)), HSM_NONE, \

@@ -1269,6 +1269,45 @@ typedef struct CK_RSA_AES_KEY_WRAP_PARAMS {
 	CK_ULONG ulAESKeyBits;
 	CK_RSA_PKCS_OAEP_PARAMS *pOAEPParams;
 } CK_RSA_AES_KEY_WRAP_PARAMS;
+typedef struct CK_GCM_MESSAGE_PARAMS {
+	CK_BYTE *pIv;
+	CK_ULONG ulIvLen;
+	CK_ULONG ulIvFixedBits;
+	CK_ULONG ivGenerator;
+	CK_BYTE *pTag;
+	CK_ULONG ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+
+typedef struct CK_GCM_WRAP_PARAMS {
+	CK_BYTE *pIv;
+	CK_ULONG ulIvLen;
+	CK_ULONG ulIvFixedBits;
+	CK_ULONG ivGenerator;
+	CK_BYTE *pAAD;
+	CK_ULONG ulAADLen;
+	CK_ULONG ulTagBits;
+} CK_GCM_WRAP_PARAMS;
+
+typedef struct CK_CCM_MESSAGE_PARAMS {
+	CK_ULONG ulDataLen;
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_ULONG ulNonceFixedBits;
+	CK_ULONG nonceGenerator;
+	CK_BYTE *pMAC;
+	CK_ULONG ulMACLen;
+} CK_CCM_MESSAGE_PARAMS;
+
+typedef struct CK_CCM_WRAP_PARAMS {
+	CK_ULONG ulDataLen;
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_ULONG ulNonceFixedBits;
+	CK_ULONG nonceGenerator;
+	CK_BYTE *pAAD;
+	CK_ULONG ulAADLen;
+	CK_ULONG ulMACLen;
+} CK_CCM_WRAP_PARAMS;
 
 typedef struct CK_EDDSA_PARAMS {
 	CK_BBOOL phFlag;

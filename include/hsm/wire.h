@@ -17,6 +17,7 @@
 #define HSM_MESSAGE_MAX		(68 * 1024)	/* a whole request or response */
 #define HSM_RESPONSE_MIN	4096		/* room that every request leaves for its response */
 #define HSM_TAG_SIZE		16		/* AES-GCM tag at the end of a sealed message */
+#define HSM_IV_MAX		256	/* as the field IV */
 #define HSM_SEQUENCE_WINDOW	1024
 #define HSM_PARTITION_ID_SIZE	16
 
@@ -153,6 +154,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x25, NEEDED,		U64,	8,	"bytes that the output needs, with CKR_BUFFER_TOO_SMALL") \
 	X(0x26, PART,		U64,	8,	"number of this part of a multi-part operation, from 1; parts run in this order") \
 	X(0x27, CIPHERTEXT,	BYTES,	65536,	"encapsulated key") \
+	X(0x28, TAG,		BYTES,	16,	"authentication tag of a message") \
 	X(0x30, TIME,		BYTES,	16,	"the board's time, UTC, YYYYMMDDhhmmss00") \
 	/* parameters of mechanisms */ \
 	X(0x40, IV,		BYTES,	256,	"initialization vector, nonce or counter block") \
@@ -205,7 +207,10 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x9c, RETRY_AFTER,	U64,	8,	"milliseconds until the command may succeed") \
 	X(0x9d, FINGERPRINT,	BYTES,	48,	"SHA-384 of a policy") \
 	X(0x9e, USER_ROLE,	U32,	4,	"role of a user: 1 user, 2 manager, 3 read-only") \
-	X(0x9f, USERS,		BYTES,	65536,	"list of struct hsm_user_status")
+	X(0x9f, USERS,		BYTES,	65536,	"list of struct hsm_user_status") \
+	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
+	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
+	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")
 
 /*
  * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature,
@@ -213,6 +218,10 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
  * nothing has happened.
  */
 #define HSM_OUT_QUERY	UINT64_MAX
+
+/* FLAGS of a part of a message; both: all of it */
+#define HSM_PART_FIRST	(1U << 0)
+#define HSM_PART_LAST	(1U << 1)
 
 #define HSM_FIELD_ENUM(tag, name, type, max, doc) HSM_FIELD_##name = (tag),
 enum hsm_field_tag {

@@ -47,6 +47,7 @@
 #define NOT_LOGGED_IN	(-1)
 
 struct client;
+struct message;
 struct object;
 struct partition;
 struct session;
@@ -238,20 +239,42 @@ struct client {
  * struct operation - an active cryptographic operation of a session
  * @needs_private: its key is private, so it ends with the login
  * @needs_pin: CKA_ALWAYS_AUTHENTICATE: a CKU_CONTEXT_SPECIFIC login must come first
- * @rest: what an ended decryption gave, when it was too long for one response; fetched by further DECRYPT_FINAL
+ * @unsaveable: something went in that a saved state must not hold, or more than it holds
+ * @rest: what an ended operation gave, when it was too long for one response; fetched by further such commands
+ * @signature: that the data to come is verified against (VERIFY_SIGNATURE_INIT)
+ * @message: of a process of many messages (message_commands.c); @mech is then the message at hand
+ * @key: handle of the key, 0: none
+ * @parameters: parameter fields that it was begun with, for a saved state
+ * @input: what has gone in so far, likewise
  */
 struct operation {
 	struct mech_operation *mech;
 	bool needs_private;
 	bool needs_pin;
 	bool multi;
+	bool unsaveable;
 	uint64_t next_part;
 	uint8_t *rest;
 	size_t rest_length;
 	size_t rest_done;
+	uint8_t *signature;
+	size_t signature_length;
+	struct message *message;
+	uint64_t key;
+	uint8_t *parameters;
+	size_t parameters_length;
+	uint8_t *input;
+	size_t input_length;
 };
 
-#define OPERATIONS MECH_USES
+/* Slots of a session: one for each enum mech_use, and the processes of many messages */
+enum operation_slot {
+	OPERATION_MESSAGE_ENCRYPT = MECH_USES,
+	OPERATION_MESSAGE_DECRYPT,
+	OPERATION_MESSAGE_SIGN,
+	OPERATION_MESSAGE_VERIFY,
+	OPERATIONS,
+};
 
 struct session {
 	atomic_uint refs;
@@ -450,6 +473,8 @@ void session_leave(struct session *session);
  */
 void sessions_drop_private(struct client *client);
 void operation_end(struct operation *operation);
+/* message_end - end a process of many messages; its slot is emptied by operation_end() */
+void message_end(struct message *message);
 void find_end(struct session *session);
 /* session_user - is the user logged in? */
 bool session_user(const struct session *session);
@@ -607,6 +632,22 @@ CK_RV command_final(struct command *command);
 CK_RV command_digest_key(struct command *command);
 CK_RV command_verify(struct command *command);
 CK_RV command_verify_final(struct command *command);
+CK_RV command_verify_recover(struct command *command);
+CK_RV command_verify_signature_init(struct command *command);
+CK_RV command_verify_signature(struct command *command);
+CK_RV command_verify_signature_update(struct command *command);
+CK_RV command_verify_signature_final(struct command *command);
+CK_RV command_digest_encrypt(struct command *command);
+CK_RV command_decrypt_digest(struct command *command);
+CK_RV command_sign_encrypt(struct command *command);
+CK_RV command_decrypt_verify(struct command *command);
+CK_RV command_message_init(struct command *command);
+CK_RV command_message_cipher(struct command *command);
+CK_RV command_message_sign(struct command *command);
+CK_RV command_message_verify(struct command *command);
+CK_RV command_message_final(struct command *command);
+CK_RV command_state_get(struct command *command);
+CK_RV command_state_set(struct command *command);
 CK_RV command_generate_key(struct command *command);
 CK_RV command_generate_pair(struct command *command);
 CK_RV command_wrap(struct command *command);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Encrypt, decrypt, digest, sign and verify, in one piece or in parts. What is the same for all of them is
+ * Encrypt, decrypt, digest, sign and verify, in one piece or in parts, and what their relatives in
+ * *_commands.c share with them (operation.h). What is the same for all of them is
  * written once; the mechanism behind mech.h knows the rest. BUFFER_TOO_SMALL leaves an operation as it was,
  * every other failure and every end closes it.
  */
 #include <string.h>
-#include "key_use.h"
+#include "operation.h"
 
 /* What a use asks of key and mechanism */
 static const struct {
@@ -17,17 +18,52 @@ static const struct {
 	[MECH_DIGEST] = { 0, CKF_DIGEST },
 	[MECH_SIGN] = { CKA_SIGN, CKF_SIGN },
 	[MECH_VERIFY] = { CKA_VERIFY, CKF_VERIFY },
+	[MECH_SIGN_RECOVER] = { CKA_SIGN_RECOVER, CKF_SIGN_RECOVER },
+	[MECH_VERIFY_RECOVER] = { CKA_VERIFY_RECOVER, CKF_VERIFY_RECOVER },
 };
 
-static struct operation *operation_of(struct command *command)
-{
-	return &command->session->operation[command->use];
-}
+#define STATE_INPUT_MAX 8192U /* input that a saved state holds at most */
 
 /* ---- start ---- */
 
-static CK_RV begin_with(struct command *command, const struct mechanism *mechanism,
-			struct object *object)
+uint8_t *parameters_copy(const struct hsm_fields *fields, size_t *length)
+{
+	size_t size = 1;
+	struct hsm_writer out;
+	uint8_t *copy;
+	unsigned int i;
+
+	for (i = 0; i < fields->count; i++)
+		size += sizeof(struct hsm_field_header) + fields->field[i].length;
+	copy = OPENSSL_malloc(size);
+	if (!copy)
+		return NULL;
+	hsm_writer_init(&out, copy, size);
+	for (i = 0; i < fields->count; i++) {
+		const struct hsm_field *field = &fields->field[i];
+
+		if (field->tag >= HSM_FIELD_PARAMETER_FIRST &&
+		    field->tag <= HSM_FIELD_PARAMETER_LAST)
+			hsm_put_bytes(&out, field->tag, field->data, field->length);
+	}
+	*length = out.length;
+	return copy;
+}
+
+/* What a saved state needs to begin the operation once more */
+static CK_RV remember(struct operation *operation, const struct mechanism *mechanism,
+		      const struct object *object)
+{
+	operation->next_part = 1;
+	operation->key = object ? object->handle : 0;
+	if (mechanism->info->parameter == HSM_PARAM_NONE)
+		return CKR_OK;
+	operation->parameters = parameters_copy(mechanism->fields, &operation->parameters_length);
+	return operation->parameters ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+CK_RV operation_begin(struct command *command, const struct mechanism *mechanism,
+		      struct object *object)
 {
 	struct operation *operation = operation_of(command);
 	struct key *key = object_key(object);
@@ -37,11 +73,15 @@ static CK_RV begin_with(struct command *command, const struct mechanism *mechani
 		return CKR_HOST_MEMORY;
 	rv = mech_begin(&operation->mech, command->use, mechanism, key);
 	key_put(key);
-	if (rv != CKR_OK)
+	if (rv == CKR_OK)
+		rv = remember(operation, mechanism, object);
+	if (rv != CKR_OK) {
+		operation_end(operation);
 		return rv;
-	operation->next_part = 1;
+	}
 	operation->needs_private = object->is_private;
-	operation->needs_pin = (command->use == MECH_SIGN || command->use == MECH_DECRYPT) &&
+	operation->needs_pin = (command->use == MECH_SIGN || command->use == MECH_DECRYPT ||
+				command->use == MECH_SIGN_RECOVER) &&
 			       attributes_bool(&object->attributes, CKA_ALWAYS_AUTHENTICATE, false);
 	return CKR_OK;
 }
@@ -59,7 +99,7 @@ CK_RV command_cipher_init(struct command *command)
 		rv = key_use_find(command, HSM_FIELD_KEY, uses[command->use].attribute, &mechanism,
 				  &object);
 	if (rv == CKR_OK) {
-		rv = begin_with(command, &mechanism, object);
+		rv = operation_begin(command, &mechanism, object);
 		object_put(object);
 	}
 	mechanism_drop(&mechanism);
@@ -77,18 +117,27 @@ CK_RV command_digest_init(struct command *command)
 	rv = mechanism_take(command, CKF_DIGEST, &mechanism);
 	if (rv == CKR_OK)
 		rv = mech_begin(&operation->mech, MECH_DIGEST, &mechanism, NULL);
-	operation->next_part = 1;
+	if (rv == CKR_OK)
+		rv = remember(operation, &mechanism, NULL);
+	if (rv != CKR_OK)
+		operation_end(operation);
 	mechanism_drop(&mechanism);
 	return rv;
 }
 
 /* ---- what comes before and after each step ---- */
 
-/* The active operation, ready to go on; @slow: its end is at hand, which may take longer */
-static CK_RV ready(struct command *command, bool slow, struct operation **operation)
+CK_RV operation_slow(struct command *command, const struct mech_operation *mech)
 {
-	enum ihsm_time_class time_class;
+	enum ihsm_time_class time_class = mech_time_class(mech);
 
+	if (time_class > IHSM_TIME_SHORT && task_set_class(command->task, time_class) < 0)
+		return CKR_FUNCTION_CANCELED;
+	return CKR_OK;
+}
+
+CK_RV operation_ready(struct command *command, bool slow, struct operation **operation)
+{
 	*operation = operation_of(command);
 	if (!(*operation)->mech)
 		return CKR_OPERATION_NOT_INITIALIZED;
@@ -96,19 +145,16 @@ static CK_RV ready(struct command *command, bool slow, struct operation **operat
 		operation_end(*operation);
 		return CKR_USER_NOT_LOGGED_IN;
 	}
-	time_class = slow ? mech_time_class((*operation)->mech) : IHSM_TIME_SHORT;
-	if (time_class > IHSM_TIME_SHORT && task_set_class(command->task, time_class) < 0)
-		return CKR_FUNCTION_CANCELED;
-	return CKR_OK;
+	return slow ? operation_slow(command, (*operation)->mech) : CKR_OK;
 }
 
 static enum hsm_field_tag output_tag(const struct command *command)
 {
-	return command->use == MECH_SIGN ? HSM_FIELD_SIGNATURE : HSM_FIELD_DATA;
+	return command->use == MECH_SIGN || command->use == MECH_SIGN_RECOVER ? HSM_FIELD_SIGNATURE
+									      : HSM_FIELD_DATA;
 }
 
-/* Room for output: what the caller has, and what the response has beside NEEDED */
-static size_t output_room(const struct command *command)
+size_t operation_room(const struct command *command)
 {
 	const size_t overhead = 2 * sizeof(struct hsm_field_header) + 8;
 	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
@@ -118,22 +164,27 @@ static size_t output_room(const struct command *command)
 	return wanted < room ? wanted : room;
 }
 
+bool operation_asked(struct command *command, size_t size)
+{
+	/* A step that writes nothing would be done by a room of 0, so asking for the length is told apart. */
+	if (hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) != HSM_OUT_QUERY)
+		return false;
+	hsm_put_u64(&command->out, HSM_FIELD_NEEDED, size);
+	return true;
+}
+
 /* One step of a mechanism, which writes straight into the response */
 typedef CK_RV (*output_step)(struct mech_operation *mech, const uint8_t *in, size_t in_length,
 			     uint8_t *out, size_t *out_length);
 
 static CK_RV with_output(struct command *command, struct operation *operation, output_step step)
 {
-	size_t length, room = output_room(command), start = command->out.length, mark;
+	size_t length, room = operation_room(command), start = command->out.length, mark;
 	const uint8_t *data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
 	CK_RV rv;
 
-	/* A step that writes nothing would be done by a room of 0, so asking for the length is told apart. */
-	if (hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) == HSM_OUT_QUERY) {
-		hsm_put_u64(&command->out, HSM_FIELD_NEEDED,
-			    mech_output_size(operation->mech, length));
+	if (operation_asked(command, mech_output_size(operation->mech, length)))
 		return CKR_BUFFER_TOO_SMALL;
-	}
 	mark = hsm_put_begin(&command->out, output_tag(command));
 	rv = step(operation->mech, data, length, command->out.data + command->out.length, &room);
 	if (rv == CKR_OK) {
@@ -167,7 +218,7 @@ static CK_RV end_unless_too_small(struct operation *operation, CK_RV rv)
 CK_RV command_single(struct command *command)
 {
 	struct operation *operation;
-	CK_RV rv = ready(command, true, &operation);
+	CK_RV rv = operation_ready(command, true, &operation);
 
 	if (rv != CKR_OK)
 		return rv;
@@ -181,12 +232,14 @@ CK_RV command_verify(struct command *command)
 	const uint8_t *data, *signature;
 	size_t length, signature_length;
 	struct operation *operation;
-	CK_RV rv = ready(command, true, &operation);
+	CK_RV rv = operation_ready(command, true, &operation);
 
 	if (rv != CKR_OK)
 		return rv;
 	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
 	signature = hsm_fields_bytes(&command->fields, HSM_FIELD_SIGNATURE, &signature_length);
+	if (operation->signature)
+		return CKR_OPERATION_NOT_INITIALIZED;
 	if (operation->multi)
 		rv = CKR_OPERATION_ACTIVE;
 	else
@@ -196,6 +249,29 @@ CK_RV command_verify(struct command *command)
 }
 
 /* ---- parts ---- */
+
+/*
+ * A saved state is the input over again: libcrypto lets nobody look into a digest. Of a cipher's output
+ * nothing is told twice, so what it was is not kept.
+ */
+void operation_multi_part(struct operation *operation, const uint8_t *data, size_t length)
+{
+	operation->multi = true;
+	operation->next_part++;
+	if (operation->unsaveable || !length)
+		return;
+	if (!operation->input && length <= STATE_INPUT_MAX)
+		operation->input = OPENSSL_malloc(STATE_INPUT_MAX);
+	if (!operation->input || length > STATE_INPUT_MAX - operation->input_length) {
+		OPENSSL_clear_free(operation->input, operation->input_length);
+		operation->input = NULL;
+		operation->input_length = 0;
+		operation->unsaveable = true;
+		return;
+	}
+	memcpy(operation->input + operation->input_length, data, length);
+	operation->input_length += length;
+}
 
 /* Digest, sign and verify have no output before their end. */
 static CK_RV absorb(struct command *command, struct operation *operation)
@@ -210,10 +286,14 @@ CK_RV command_update(struct command *command)
 {
 	bool output = command->use == MECH_ENCRYPT || command->use == MECH_DECRYPT;
 	struct operation *operation;
-	CK_RV rv = ready(command, false, &operation);
+	const uint8_t *data;
+	size_t length;
+	CK_RV rv = operation_ready(command, false, &operation);
 
 	if (rv != CKR_OK)
 		return rv;
+	if (operation->signature)
+		return CKR_OPERATION_NOT_INITIALIZED;
 	if (operation->rest)
 		return end_unless_too_small(operation, CKR_OPERATION_ACTIVE);
 	if (output)
@@ -222,15 +302,15 @@ CK_RV command_update(struct command *command)
 		rv = absorb(command, operation);
 	if (rv != CKR_OK)
 		return end_unless_too_small(operation, rv);
-	operation->multi = true;
-	operation->next_part++;
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+	operation_multi_part(operation, data, length);
 	return CKR_OK;
 }
 
-/* The next piece of what has been decrypted, and in NEEDED what is left then */
-static CK_RV give_rest(struct command *command, struct operation *operation)
+CK_RV operation_rest(struct command *command, struct operation *operation)
 {
-	size_t length = operation->rest_length - operation->rest_done, room = output_room(command);
+	size_t length = operation->rest_length - operation->rest_done,
+	       room = operation_room(command);
 
 	if (room > HSM_DATA_MAX)
 		room = HSM_DATA_MAX;
@@ -265,19 +345,19 @@ static CK_RV final_in_pieces(struct command *command, struct operation *operatio
 		return rv;
 	}
 	operation->rest_length = size;
-	return give_rest(command, operation);
+	return operation_rest(command, operation);
 }
 
 CK_RV command_final(struct command *command)
 {
 	struct operation *operation;
-	CK_RV rv = ready(command, true, &operation);
+	CK_RV rv = operation_ready(command, true, &operation);
 	size_t size;
 
 	if (rv != CKR_OK)
 		return rv;
 	if (operation->rest)
-		return give_rest(command, operation);
+		return operation_rest(command, operation);
 	size = mech_output_size(operation->mech, 0);
 	if (command->use == MECH_DECRYPT && size > HSM_DATA_MAX &&
 	    hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0) != HSM_OUT_QUERY)
@@ -290,10 +370,12 @@ CK_RV command_verify_final(struct command *command)
 	struct operation *operation;
 	const uint8_t *signature;
 	size_t length;
-	CK_RV rv = ready(command, true, &operation);
+	CK_RV rv = operation_ready(command, true, &operation);
 
 	if (rv != CKR_OK)
 		return rv;
+	if (operation->signature)
+		return CKR_OPERATION_NOT_INITIALIZED;
 	signature = hsm_fields_bytes(&command->fields, HSM_FIELD_SIGNATURE, &length);
 	rv = mech_verify_final(operation->mech, signature, length);
 	operation_end(operation);
@@ -324,7 +406,7 @@ CK_RV command_digest_key(struct command *command)
 	CK_RV rv;
 
 	command->use = MECH_DIGEST;
-	rv = ready(command, false, &operation);
+	rv = operation_ready(command, false, &operation);
 	if (rv != CKR_OK)
 		return rv;
 	rv = key_use_find(command, HSM_FIELD_KEY, 0, NULL, &object);
@@ -332,9 +414,11 @@ CK_RV command_digest_key(struct command *command)
 		rv = digest_object(operation, object);
 		object_put(object);
 	}
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
 		operation_end(operation);
-	else
-		operation->multi = true;
-	return rv;
+		return rv;
+	}
+	operation->multi = true;
+	operation->unsaveable = true;
+	return CKR_OK;
 }

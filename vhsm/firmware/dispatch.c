@@ -13,6 +13,7 @@
 #define ROW(name, fn)	       [HSM_OP_##name] = { .handler = command_##fn }
 #define ROW_FLAGS(name, fn, f) [HSM_OP_##name] = { .handler = command_##fn, .flags = (f) }
 #define ROW_USE(name, fn, u)   [HSM_OP_##name] = { .handler = command_##fn, .use = MECH_##u }
+#define ROW_SLOT(name, fn, u)  [HSM_OP_##name] = { .handler = command_##fn, .use = OPERATION_##u }
 #define ALWAYS		       (COMMAND_NO_TURN | COMMAND_ALWAYS | COMMAND_STATUS)
 #define SECRET		       COMMAND_SECRET
 #define PIN		       (COMMAND_SECRET | COMMAND_PIN)
@@ -73,6 +74,29 @@ static const struct command_row rows[] = {
 	ROW_USE(VERIFY, verify, VERIFY),
 	ROW_USE(VERIFY_UPDATE, update, VERIFY),
 	ROW_USE(VERIFY_FINAL, verify_final, VERIFY),
+	ROW_USE(SIGN_RECOVER_INIT, cipher_init, SIGN_RECOVER),
+	ROW_USE(SIGN_RECOVER, single, SIGN_RECOVER),
+	ROW_USE(VERIFY_RECOVER_INIT, cipher_init, VERIFY_RECOVER),
+	ROW_USE(VERIFY_RECOVER, verify_recover, VERIFY_RECOVER),
+	ROW_USE(VERIFY_SIGNATURE_INIT, verify_signature_init, VERIFY),
+	ROW_USE(VERIFY_SIGNATURE, verify_signature, VERIFY),
+	ROW_USE(VERIFY_SIGNATURE_UPDATE, verify_signature_update, VERIFY),
+	ROW_USE(VERIFY_SIGNATURE_FINAL, verify_signature_final, VERIFY),
+	ROW(DIGEST_ENCRYPT_UPDATE, digest_encrypt),
+	ROW(DECRYPT_DIGEST_UPDATE, decrypt_digest),
+	ROW(SIGN_ENCRYPT_UPDATE, sign_encrypt),
+	ROW(DECRYPT_VERIFY_UPDATE, decrypt_verify),
+	ROW_SLOT(MESSAGE_ENCRYPT_INIT, message_init, MESSAGE_ENCRYPT),
+	ROW_SLOT(MESSAGE_ENCRYPT, message_cipher, MESSAGE_ENCRYPT),
+	ROW_SLOT(MESSAGE_DECRYPT_INIT, message_init, MESSAGE_DECRYPT),
+	ROW_SLOT(MESSAGE_DECRYPT, message_cipher, MESSAGE_DECRYPT),
+	ROW_SLOT(MESSAGE_SIGN_INIT, message_init, MESSAGE_SIGN),
+	ROW_SLOT(MESSAGE_SIGN, message_sign, MESSAGE_SIGN),
+	ROW_SLOT(MESSAGE_VERIFY_INIT, message_init, MESSAGE_VERIFY),
+	ROW_SLOT(MESSAGE_VERIFY, message_verify, MESSAGE_VERIFY),
+	ROW(MESSAGE_FINAL, message_final),
+	ROW(STATE_GET, state_get),
+	ROW(STATE_SET, state_set),
 	ROW(GENERATE_KEY, generate_key),
 	ROW(GENERATE_PAIR, generate_pair),
 	ROW(WRAP, wrap),

@@ -181,6 +181,7 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_CHACHA20] = BIT(IV) | BIT(COUNTER_BITS),
 	[HSM_PARAM_GCM] = BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
 	[HSM_PARAM_CCM] = BIT(LENGTH) | BIT(IV) | BIT(AAD) | BIT(TAG_BITS),
+	[HSM_PARAM_NONCE_AAD] = BIT(IV) | BIT(AAD),
 	[HSM_PARAM_OPTIONAL_IV] = BIT(IV),
 	[HSM_PARAM_PSS] = BIT(HASH) | BIT(MGF) | BIT(SALT_LENGTH),
 	[HSM_PARAM_OAEP] = BIT(HASH) | BIT(MGF) | BIT(SOURCE),
@@ -255,24 +256,25 @@ static CK_RV check_class(enum mech_use use, const struct key *key)
 	return CKR_OK;
 }
 
-static CK_RV begin_checks(enum mech_use use, const struct mechanism *mechanism, struct key *key)
+CK_RV mech_fits(enum mech_use use, const struct hsm_mechanism_info *info, const struct key *key)
 {
-	const struct hsm_mechanism_info *info = mechanism->info;
 	CK_RV rv;
 
 	if (!mech_available(info) || !families[info->family])
 		return CKR_MECHANISM_INVALID;
 	if (!key != (info->key_type == HSM_NO_KEY))
 		return CKR_KEY_TYPE_INCONSISTENT;
-	if (key) {
-		rv = mech_check_key(info, key);
-		if (rv != CKR_OK)
-			return rv;
-		rv = check_class(use, key);
-		if (rv != CKR_OK)
-			return rv;
-	}
-	return mech_check_parameters(mechanism);
+	if (!key)
+		return CKR_OK;
+	rv = mech_check_key(info, key);
+	return rv == CKR_OK ? check_class(use, key) : rv;
+}
+
+static CK_RV begin_checks(enum mech_use use, const struct mechanism *mechanism, struct key *key)
+{
+	CK_RV rv = mech_fits(use, mechanism->info, key);
+
+	return rv == CKR_OK ? mech_check_parameters(mechanism) : rv;
 }
 
 static CK_RV begin_hash(struct mech_operation *operation)
@@ -493,6 +495,11 @@ CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in
 CK_RV mech_verify_final(struct mech_operation *operation, const uint8_t *signature, size_t length)
 {
 	return mech_verify(operation, NULL, 0, signature, length);
+}
+
+const struct hsm_mechanism_info *mech_info(const struct mech_operation *operation)
+{
+	return operation->info;
 }
 
 unsigned int mech_time_class(const struct mech_operation *operation)

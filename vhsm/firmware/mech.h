@@ -86,6 +86,9 @@ struct mech_operation;
  */
 CK_RV mech_begin(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism, struct key *key);
 
+/* mech_fits - may the key be used so at all? As mech_begin(), which reads the parameters too. */
+CK_RV mech_fits(enum mech_use use, const struct hsm_mechanism_info *info, const struct key *key);
+
 /**
  * mech_update - next part of the input
  * @out: room for the output, unused with sign, verify and digest
@@ -113,6 +116,9 @@ CK_RV mech_verify(struct mech_operation *operation, const uint8_t *in, size_t in
 
 /* mech_output_size - an upper bound of what final or single writes for @in_length more bytes of input */
 size_t mech_output_size(const struct mech_operation *operation, size_t in_length);
+
+/* mech_info - its mechanism */
+const struct hsm_mechanism_info *mech_info(const struct mech_operation *operation);
 
 /* mech_time_class - how long the operation's end may take (enum ihsm_time_class); more than short with private keys */
 unsigned int mech_time_class(const struct mech_operation *operation);
@@ -155,6 +161,32 @@ bool mech_digest(uint64_t hash, const void *in, size_t length, uint8_t *out);
 
 /* mech_digest_size - its length, 0: no such digest */
 size_t mech_digest_size(uint64_t hash);
+
+/* ---- nonces of messages (mech_iv.c) ---- */
+
+#define MECH_IV_MAX HSM_IV_MAX
+
+/**
+ * struct mech_iv - how a nonce comes to be
+ * @generator: CKG_
+ * @fixed_bits: leading bits that the caller gives
+ * @length: bytes in all
+ * @lasting: the key outlives the firmware
+ */
+struct mech_iv {
+	uint64_t generator;
+	uint64_t fixed_bits;
+	size_t length;
+	bool lasting;
+};
+
+/**
+ * mech_iv_fill - make the next nonce of a key from the caller's, in place
+ *
+ * Return: CKR_OK, CKR_MECHANISM_PARAM_INVALID when no such nonce can be unique (too short, used up, of
+ * another form than the key's before, or counted from zero for a key that lasts), CKR_DEVICE_MEMORY.
+ */
+CK_RV mech_iv_fill(const struct mech_iv *request, struct key *key, uint8_t *iv);
 
 /* mech_random, mech_seed */
 CK_RV mech_random(uint8_t *out, size_t length);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * AES-GCM and AES-CCM. The tag follows the ciphertext. Nothing of a plaintext leaves before its tag was right: parts of a
+ * AES-GCM, AES-CCM and ChaCha20-Poly1305. The tag follows the ciphertext. Nothing of a plaintext leaves before its tag was right: parts of a
  * decryption are held back, within a quota, and what a wrong tag left in the output is wiped.
  */
 #include <limits.h>
 #include <string.h>
 #include "mech_private.h"
 
-#define GCM_IV_MAX  128
-#define GCM_TAG_MIN 12
-#define CCM_TAG_MIN 8
-#define TAG_MAX	    16
+#define GCM_IV_MAX   128
+#define GCM_TAG_MIN  12
+#define CCM_TAG_MIN  8
+#define TAG_MAX	     16
+#define CHACHA_NONCE 12
 
 static bool is_ccm(const struct mech_operation *operation)
 {
@@ -99,6 +100,12 @@ static CK_RV aead_begin(struct mech_operation *operation, const struct mechanism
 	const uint8_t *aad = hsm_fields_bytes(mechanism->fields, HSM_FIELD_AAD, &aad_length);
 	uint64_t bits = hsm_fields_u64(mechanism->fields, HSM_FIELD_TAG_BITS, 0);
 
+	/* RFC 8439: one length of the nonce, one of the tag. Other nonces libcrypto does not have. */
+	if (mechanism->info->parameter == HSM_PARAM_NONCE_AAD) {
+		if (iv_length != CHACHA_NONCE)
+			return CKR_MECHANISM_PARAM_INVALID;
+		bits = 8 * TAG_MAX;
+	}
 	if (bits % 8 || bits > 8 * TAG_MAX)
 		return CKR_MECHANISM_PARAM_INVALID;
 	operation->params.length = (uint32_t)bits / 8;

@@ -262,6 +262,31 @@ bool mech_available(const struct hsm_mechanism_info *info)
 	return info && library.row[row_of(info)].available;
 }
 
+/* What signs and what seals does it message by message, too. */
+static uint64_t with_messages(const struct hsm_mechanism_info *info, uint64_t flags)
+{
+	static const struct {
+		uint64_t flag;
+		uint64_t message;
+	} uses[] = {
+		{ CKF_ENCRYPT, CKF_MESSAGE_ENCRYPT | CKF_MULTI_MESSAGE },
+		{ CKF_DECRYPT, CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE },
+		{ CKF_SIGN, CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE },
+		{ CKF_VERIFY, CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE },
+	};
+	uint64_t added = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (flags & uses[i].flag)
+			added |= uses[i].message;
+	if (info->family != MECH_FAMILY_AEAD && !(flags & (CKF_SIGN | CKF_VERIFY)))
+		return flags;
+	if (info->family != MECH_FAMILY_AEAD)
+		added &= ~(uint64_t)(CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT);
+	return flags | added;
+}
+
 uint64_t mech_flags(const struct hsm_mechanism_info *info)
 {
 	uint64_t flags;
@@ -271,6 +296,7 @@ uint64_t mech_flags(const struct hsm_mechanism_info *info)
 	flags = info->flags;
 	if (mech_approved_mode())
 		flags &= info->approved | EC_FLAGS;
+	flags = with_messages(info, flags);
 	/*
 	 * OpenSSL before 3.2 tells bad padding from good. Who can ask often enough decrypts with that (Bleichenbacher), so
 	 * there the mechanism does not take anything apart.
@@ -482,6 +508,7 @@ void mech_stop(void)
 	EVP_MAC_free(library.poly1305);
 	EVP_MAC_free(library.hmac);
 	EVP_MAC_free(library.cmac);
+	mech_iv_stop();
 	if (library.provider)
 		OSSL_PROVIDER_unload(library.provider);
 	OSSL_LIB_CTX_free(library.libctx);

@@ -356,6 +356,9 @@ int mech_load_provider(OSSL_LIB_CTX *ctx, OSSL_PROVIDER **provider);
 /* mech_rehearse - run operations once, so that what libcrypto sets up on first use is there before the sandbox closes */
 int mech_rehearse(void);
 
+/* mech_iv_stop - forget all counts (mech_iv.c) */
+void mech_iv_stop(void);
+
 /* mech_failed - clear libcrypto's error queue and return @rv */
 CK_RV mech_failed(CK_RV rv);
 

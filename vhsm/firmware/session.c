@@ -22,7 +22,11 @@ _Static_assert(SESSIONS_MAX == 1 << INDEX_BITS, "session numbers");
 void operation_end(struct operation *operation)
 {
 	mech_free(operation->mech);
+	message_end(operation->message);
 	OPENSSL_clear_free(operation->rest, operation->rest_length);
+	OPENSSL_clear_free(operation->input, operation->input_length);
+	OPENSSL_clear_free(operation->parameters, operation->parameters_length);
+	OPENSSL_free(operation->signature);
 	memset(operation, 0, sizeof(*operation));
 }
 

@@ -32,7 +32,8 @@ static uint64_t credential_flags(const struct credential *credential, uint64_t l
 
 static uint64_t token_flags(const struct partition_state *state)
 {
-	uint64_t flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_CLOCK_ON_TOKEN;
+	uint64_t flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_CLOCK_ON_TOKEN |
+			 CKF_DUAL_CRYPTO_OPERATIONS | CKF_ASYNC_SESSION_SUPPORTED;
 
 	if (state->flags & STATE_INITIALIZED)
 		flags |= CKF_TOKEN_INITIALIZED;
@@ -394,6 +395,12 @@ CK_RV command_session_cancel(struct command *command)
 		{ CKF_ENCRYPT, MECH_ENCRYPT }, { CKF_DECRYPT, MECH_DECRYPT },
 		{ CKF_DIGEST, MECH_DIGEST },   { CKF_SIGN, MECH_SIGN },
 		{ CKF_VERIFY, MECH_VERIFY },
+		{ CKF_SIGN_RECOVER, MECH_SIGN_RECOVER },
+		{ CKF_VERIFY_RECOVER, MECH_VERIFY_RECOVER },
+		{ CKF_MESSAGE_ENCRYPT, OPERATION_MESSAGE_ENCRYPT },
+		{ CKF_MESSAGE_DECRYPT, OPERATION_MESSAGE_DECRYPT },
+		{ CKF_MESSAGE_SIGN, OPERATION_MESSAGE_SIGN },
+		{ CKF_MESSAGE_VERIFY, OPERATION_MESSAGE_VERIFY },
 	};
 	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
 	size_t i;

@@ -139,6 +139,10 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 			hsm_put_bytes(w, HSM_FIELD_AAD, message, 20);
 		hsm_put_u64(w, HSM_FIELD_TAG_BITS, 128);
 		break;
+	case HSM_PARAM_NONCE_AAD:
+		hsm_put_bytes(w, HSM_FIELD_IV, message, 12);
+		hsm_put_bytes(w, HSM_FIELD_AAD, message, 20);
+		break;
 	case HSM_PARAM_PSS:
 		hsm_put_u64(w, HSM_FIELD_HASH, hash_for(info)->mechanism);
 		hsm_put_u64(w, HSM_FIELD_MGF, hash_for(info)->mgf);
