@@ -15,6 +15,10 @@
  *   cipher.c	encryption and decryption
  *   sign.c	digests, signatures and verification
  *   stream.c	data too long for one command, in overlapping parts
+ *   recover.c	signatures with recovery, verification with the signature first
+ *   dual.c	two operations on the same data
+ *   state.c	saved states of operations
+ *   message.c, message_sign.c	many messages under one key
  *   key.c	key generation, wrapping, derivation, encapsulation, random
  *   absent.c	functions that answer CKR_FUNCTION_NOT_SUPPORTED
  *
@@ -129,9 +133,10 @@ enum stream_use {
  * @stream: enum stream_use -> STREAM_* of stream.c for the mechanism that was last begun.
  *	A hint: what the device has begun is the device's to know, and a wrong hint ends in its
  *	error
+ * @message: mechanism of the messages that are signed, and of those that are verified
  * @next: free list
  *
- * Nothing but @word and @stream changes while the session is open.
+ * Nothing but @word, @stream and @message changes while the session is open.
  */
 struct session {
 	_Atomic uint64_t word;
@@ -140,6 +145,7 @@ struct session {
 	unsigned int generation;
 	struct slot *slot;
 	_Atomic uint32_t stream[STREAM_USES];
+	_Atomic(CK_MECHANISM_TYPE) message[2];
 	struct session *next;
 };
 
@@ -278,6 +284,26 @@ CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *
  */
 CK_RV mechanism_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism);
 
+/* mechanism_parameters_put - the parameter alone, for what the device knows the mechanism of */
+CK_RV mechanism_parameters_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism);
+
+/* ---- message.c: CK_GCM_MESSAGE_PARAMS and its like ---- */
+
+/**
+ * message_parameter_put - such a structure as fields
+ * @generates: the nonce may be the token's
+ * Return: CKR_OK, CKR_MECHANISM_PARAM_INVALID.
+ */
+CK_RV message_parameter_put(struct hsm_writer *writer, const void *parameter, CK_ULONG length,
+			    bool generates);
+
+/* message_parameter_tag - the tag that the caller gives in the structure, as a field */
+CK_RV message_parameter_tag(struct hsm_writer *writer, const void *parameter, CK_ULONG length);
+
+/* message_parameter_give - nonce and tag of the answer into the places that the structure names */
+CK_RV message_parameter_give(const struct call *call, const void *parameter, CK_ULONG length,
+			     bool nonce, bool tag);
+
 /* ---- stream.c ---- */
 
 /*
@@ -294,6 +320,7 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism);
  * @output: field of the result: DATA, SIGNATURE; 0 with verification, where the signature
  *	goes along with @final
  * @parts_output: do the parts have output (encryption, decryption)?
+ * @known: the device has the signature already
  */
 struct stream {
 	enum hsm_operation single;
@@ -301,6 +328,7 @@ struct stream {
 	enum hsm_operation final;
 	enum hsm_field_tag output;
 	bool parts_output;
+	bool known;
 };
 
 /**

@@ -11,6 +11,12 @@
 union parameter {
 	CK_AES_CTR_PARAMS ctr;
 	CK_GCM_PARAMS gcm;
+	struct {
+		CK_BYTE *nonce;
+		CK_ULONG nonce_bits;
+		CK_BYTE *aad;
+		CK_ULONG aad_length;
+	} poly1305;
 	CK_CCM_PARAMS ccm;
 	CK_CHACHA20_PARAMS chacha20;
 	CK_RSA_PKCS_PSS_PARAMS pss;
@@ -73,6 +79,14 @@ static bool put_chacha20(struct hsm_writer *w, const union parameter *p)
 	memcpy(iv + counter, p->chacha20.pNonce, nonce);
 	hsm_put_u64(w, HSM_FIELD_COUNTER_BITS, p->chacha20.blockCounterBits);
 	return put(w, HSM_FIELD_IV, iv, sizeof(iv));
+}
+
+/* CK_SALSA20_CHACHA20_POLY1305_PARAMS, whose members p11-kit names otherwise than the standard */
+static bool put_nonce_aad(struct hsm_writer *w, const union parameter *p)
+{
+	return p->poly1305.nonce_bits % 8 == 0 &&
+	       put(w, HSM_FIELD_IV, p->poly1305.nonce, p->poly1305.nonce_bits / 8) &&
+	       put(w, HSM_FIELD_AAD, p->poly1305.aad, p->poly1305.aad_length);
 }
 
 static bool put_pss(struct hsm_writer *w, const union parameter *p)
@@ -164,6 +178,7 @@ static const struct form {
 } forms[] = {
 	[HSM_PARAM_CTR] = { sizeof(CK_AES_CTR_PARAMS), false, put_ctr },
 	[HSM_PARAM_GCM] = { sizeof(CK_GCM_PARAMS), false, put_gcm },
+	[HSM_PARAM_NONCE_AAD] = { 4 * sizeof(CK_ULONG), false, put_nonce_aad },
 	[HSM_PARAM_CCM] = { sizeof(CK_CCM_PARAMS), false, put_ccm },
 	[HSM_PARAM_CHACHA20] = { sizeof(CK_CHACHA20_PARAMS), false, put_chacha20 },
 	[HSM_PARAM_PSS] = { sizeof(CK_RSA_PKCS_PSS_PARAMS), false, put_pss },
@@ -221,14 +236,18 @@ static bool put_parameter(struct hsm_writer *writer, unsigned int parameter,
 
 CK_RV mechanism_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism)
 {
-	const struct hsm_mechanism_info *info;
-
 	if (!mechanism)
 		return CKR_ARGUMENTS_BAD;
-	info = hsm_mechanism_find(mechanism->mechanism);
+	hsm_put_u64(writer, HSM_FIELD_MECHANISM, mechanism->mechanism);
+	return mechanism_parameters_put(writer, mechanism);
+}
+
+CK_RV mechanism_parameters_put(struct hsm_writer *writer, const CK_MECHANISM *mechanism)
+{
+	const struct hsm_mechanism_info *info = hsm_mechanism_find(mechanism->mechanism);
+
 	if (!info)
 		return CKR_MECHANISM_INVALID;
-	hsm_put_u64(writer, HSM_FIELD_MECHANISM, mechanism->mechanism);
 	return put_parameter(writer, info->parameter, mechanism) ? CKR_OK
 								 : CKR_MECHANISM_PARAM_INVALID;
 }

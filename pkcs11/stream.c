@@ -32,6 +32,8 @@ static uint32_t aead_hint(const CK_MECHANISM *mechanism)
 {
 	CK_GCM_PARAMS gcm;
 
+	if (mechanism->mechanism == CKM_CHACHA20_POLY1305)
+		return STREAM_TAGGED | 16 << 8;
 	/* CCM wants the whole length first, and libcrypto all in one piece. */
 	if (mechanism->mechanism != CKM_AES_GCM || mechanism->ulParameterLen != sizeof(gcm))
 		return STREAM_NONE;
@@ -139,7 +141,7 @@ static CK_RV fill_final(struct run *run, struct call *call)
 		return rv;
 	if (run->stream->output)
 		hsm_put_u64(call->writer, HSM_FIELD_OUT_MAX, run->room);
-	else
+	else if (!run->stream->known)
 		hsm_put_bytes(call->writer, HSM_FIELD_SIGNATURE, run->out, run->room);
 	run->ended = true;
 	return CKR_OK;

@@ -200,15 +200,11 @@ static void initialization_destroys_objects(void **state)
 static void not_supported(void **state)
 {
 	CK_SESSION_HANDLE s = session(RW);
-	CK_BYTE byte;
-	CK_ULONG n = 1;
 
 	(void)state;
 	RV(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), PIN("somebody")), CKR_FUNCTION_NOT_SUPPORTED);
-	RV(p->C_GetOperationState(s, &byte, &n), CKR_FUNCTION_NOT_SUPPORTED);
 	RV(p->C_GetFunctionStatus(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_CancelFunction(s), CKR_FUNCTION_NOT_PARALLEL);
-	RV(p->C_SignRecover(s, &byte, 1, &byte, &n), CKR_FUNCTION_NOT_SUPPORTED);
 	RV(p->C_OpenSession(slot, RO | CKF_ASYNC_SESSION, NULL, NULL, &s),
 	   CKR_SESSION_ASYNC_NOT_SUPPORTED);
 }

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Functions around the usual operations: signatures that carry their data, verification with the
+ * signature first, two operations on the same data, and states that are saved and put back.
+ */
+#include "fixture.h"
+
+static CK_SESSION_HANDLE s;
+
+static int setup(void **state)
+{
+	(void)state;
+	s = user_session();
+	return 0;
+}
+
+static CK_BYTE text[] = "sixteen bytes...and sixteen more";
+
+/* ---- recovery ---- */
+
+static void test_recover(void **state)
+{
+	CK_MECHANISM mechanism = { CKM_RSA_PKCS, NULL, 0 };
+	CK_MECHANISM generate = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	CK_ULONG bits = 2048;
+	CK_ATTRIBUTE public_key[] = { A(CKA_MODULUS_BITS, bits), YES(CKA_VERIFY_RECOVER),
+				      YES(CKA_VERIFY) };
+	CK_ATTRIBUTE private_key[] = { YES(CKA_SIGN_RECOVER), YES(CKA_SIGN) };
+	struct pair pair, plain = rsa_pair(s, 2048, CK_FALSE, "no recovery");
+	CK_BYTE signature[256], data[256];
+	CK_ULONG length = sizeof(signature), size = sizeof(data), huge = (CK_ULONG)-1;
+
+	(void)state;
+	NEED(CKM_RSA_PKCS, CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER);
+	OK(p->C_GenerateKeyPair(s, &generate, public_key, COUNT(public_key), private_key,
+				COUNT(private_key), &pair.public_key, &pair.private_key));
+	RV(p->C_SignRecover(s, text, 5, signature, &length), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_VerifyRecover(s, text, 5, data, &size), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_SignRecoverInit(s, &mechanism, plain.private_key), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	RV(p->C_VerifyRecoverInit(s, &mechanism, plain.public_key), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	RV(p->C_SignRecoverInit(s, &mechanism, 0), CKR_KEY_HANDLE_INVALID);
+	mechanism.mechanism = CKM_ECDSA;
+	RV(p->C_SignRecoverInit(s, &mechanism, pair.private_key), CKR_MECHANISM_INVALID);
+	mechanism.mechanism = CKM_RSA_PKCS;
+	OK(p->C_SignRecoverInit(s, &mechanism, pair.private_key));
+	RV(p->C_SignRecoverInit(s, &mechanism, pair.private_key), CKR_OPERATION_ACTIVE);
+	OK(p->C_SignRecover(s, text, 20, NULL, &length));
+	assert_int_equal(length, 256);
+	length = 255;
+	RV(p->C_SignRecover(s, text, 20, signature, &length), CKR_BUFFER_TOO_SMALL);
+	OK(p->C_SignRecover(s, text, 20, signature, &length));
+	RV(p->C_SignRecover(s, text, 20, signature, &length), CKR_OPERATION_NOT_INITIALIZED);
+
+	OK(p->C_VerifyRecoverInit(s, &mechanism, pair.public_key));
+	OK(p->C_VerifyRecover(s, signature, length, NULL, &size));
+	assert_true(size >= 20);
+	size = 19;
+	RV(p->C_VerifyRecover(s, signature, length, data, &size), CKR_BUFFER_TOO_SMALL);
+	assert_int_equal(size, 20);
+	OK(p->C_VerifyRecover(s, signature, length, data, &size));
+	assert_int_equal(size, 20);
+	assert_memory_equal(data, text, 20);
+	/* What is wrong with a signature comes before the buffer. */
+	signature[9] ^= 1;
+	OK(p->C_VerifyRecoverInit(s, &mechanism, pair.public_key));
+	size = 1;
+	RV(p->C_VerifyRecover(s, signature, length, data, &size), CKR_SIGNATURE_INVALID);
+	OK(p->C_VerifyRecoverInit(s, &mechanism, pair.public_key));
+	RV(p->C_VerifyRecover(s, signature, length - 1, data, &size), CKR_SIGNATURE_LEN_RANGE);
+	OK(p->C_SignRecoverInit(s, &mechanism, pair.private_key));
+	RV(p->C_SignRecover(s, text, huge, signature, &length), CKR_DATA_LEN_RANGE);
+	RV(p->C_SignRecover(s, NULL, 1, signature, &length), CKR_ARGUMENTS_BAD);
+	RV(p->C_SignRecover(s, text, 1, signature, NULL), CKR_ARGUMENTS_BAD);
+	OK(p->C_SignRecoverInit(s, NULL, 0));
+	RV(p->C_SignRecover(s, text, 20, signature, &length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_VerifyRecoverInit(s, &mechanism, pair.public_key));
+	OK(p->C_SessionCancel(s, CKF_VERIFY_RECOVER));
+	RV(p->C_VerifyRecover(s, signature, length, data, &size), CKR_OPERATION_NOT_INITIALIZED);
+}
+
+/* ---- signature first ---- */
+
+static void test_verify_signature(void **state)
+{
+	CK_MECHANISM mechanism = { CKM_ECDSA_SHA256, NULL, 0 };
+	struct pair pair = p256_pair(s, CK_FALSE, "signature first");
+	CK_BYTE signature[64], *data = calloc(1, 100000);
+	CK_ULONG length = sizeof(signature), size = 100000;
+
+	(void)state;
+	OK(p->C_SignInit(s, &mechanism, pair.private_key));
+	OK(p->C_Sign(s, data, size, signature, &length));
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	RV(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length),
+	   CKR_OPERATION_ACTIVE);
+	RV(p->C_VerifyInit(s, &mechanism, pair.public_key), CKR_OPERATION_ACTIVE);
+	/* Not begun without the signature: not for those who bring it last */
+	RV(p->C_Verify(s, data, 10, signature, length), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_VerifyUpdate(s, data, 10), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_VerifyFinal(s, signature, length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_VerifySignature(s, data, size));
+	RV(p->C_VerifySignature(s, data, size), CKR_OPERATION_NOT_INITIALIZED);
+
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	OK(p->C_VerifySignatureUpdate(s, data, 1));
+	OK(p->C_VerifySignatureUpdate(s, data, size - 1));
+	OK(p->C_VerifySignatureFinal(s));
+	RV(p->C_VerifySignatureFinal(s), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_VerifySignatureUpdate(s, data, 1), CKR_OPERATION_NOT_INITIALIZED);
+
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	RV(p->C_VerifySignature(s, data, size - 1), CKR_SIGNATURE_INVALID);
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	RV(p->C_VerifySignatureFinal(s), CKR_SIGNATURE_INVALID);
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, 63));
+	RV(p->C_VerifySignature(s, data, size), CKR_SIGNATURE_LEN_RANGE);
+	/* After a part not in one piece */
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	OK(p->C_VerifySignatureUpdate(s, data, 1));
+	RV(p->C_VerifySignature(s, data, 10), CKR_OPERATION_ACTIVE);
+	RV(p->C_VerifySignatureFinal(s), CKR_OPERATION_NOT_INITIALIZED);
+	/* The other way round: begun without the signature */
+	OK(p->C_VerifyInit(s, &mechanism, pair.public_key));
+	RV(p->C_VerifySignature(s, data, size), CKR_OPERATION_NOT_INITIALIZED);
+	RV(p->C_VerifySignatureFinal(s), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_Verify(s, data, size, signature, length));
+	RV(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, NULL, 64), CKR_ARGUMENTS_BAD);
+	RV(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, (CK_ULONG)-1),
+	   CKR_SIGNATURE_LEN_RANGE);
+	RV(p->C_VerifySignatureInit(s, &mechanism, pair.private_key, signature, 64),
+	   CKR_KEY_FUNCTION_NOT_PERMITTED);
+	OK(p->C_VerifySignatureInit(s, &mechanism, pair.public_key, signature, length));
+	RV(p->C_VerifySignature(s, NULL, 1), CKR_ARGUMENTS_BAD);
+	OK(p->C_VerifySignatureInit(s, NULL, 0, NULL, 0));
+	RV(p->C_VerifySignature(s, data, size), CKR_OPERATION_NOT_INITIALIZED);
+	free(data);
+}
+
+/* ---- two at a time ---- */
+
+static CK_BYTE iv[16];
+static CK_MECHANISM cbc = { CKM_AES_CBC, iv, sizeof(iv) }, sha256 = { CKM_SHA256, NULL, 0 },
+		    hmac = { CKM_SHA256_HMAC, NULL, 0 };
+
+static void digest_of(const CK_BYTE *data, CK_ULONG length, CK_BYTE out[32])
+{
+	CK_ULONG size = 32;
+
+	OK(p->C_DigestInit(s, &sha256));
+	OK(p->C_Digest(s, (CK_BYTE *)data, length, out, &size));
+}
+
+static void test_digest_encrypt(void **state)
+{
+	CK_OBJECT_HANDLE key = aes_key(s, 16);
+	CK_BYTE expected[32], digest[32], out[64], back[64];
+	CK_ULONG length = 15, size = 32, back_length = sizeof(back);
+
+	(void)state;
+	digest_of(text, 32, expected);
+	RV(p->C_DigestEncryptUpdate(s, text, 16, out, &length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_DigestInit(s, &sha256));
+	RV(p->C_DigestEncryptUpdate(s, text, 16, out, &length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_EncryptInit(s, &cbc, key));
+	/* Neither takes anything while the room is too small, or only the length is asked for. */
+	RV(p->C_DigestEncryptUpdate(s, text, 16, out, &length), CKR_BUFFER_TOO_SMALL);
+	OK(p->C_DigestEncryptUpdate(s, text, 16, NULL, &length));
+	assert_true(length >= 16);
+	OK(p->C_DigestEncryptUpdate(s, text, 16, out, &length));
+	assert_int_equal(length, 16);
+	OK(p->C_DigestEncryptUpdate(s, text + 16, 16, out + 16, &length));
+	length = 0;
+	OK(p->C_EncryptFinal(s, out + 32, &length));
+	OK(p->C_DigestFinal(s, digest, &size));
+	assert_memory_equal(digest, expected, 32);
+
+	OK(p->C_DigestInit(s, &sha256));
+	OK(p->C_DecryptInit(s, &cbc, key));
+	OK(p->C_DecryptDigestUpdate(s, out, 32, back, &back_length));
+	assert_int_equal(back_length, 32);
+	assert_memory_equal(back, text, 32);
+	size = 32;
+	OK(p->C_DigestFinal(s, digest, &size));
+	assert_memory_equal(digest, expected, 32);
+	length = 0;
+	OK(p->C_DecryptFinal(s, back, &length));
+	RV(p->C_DecryptDigestUpdate(s, out, 32, back, &back_length), CKR_OPERATION_NOT_INITIALIZED);
+}
+
+static void test_sign_encrypt(void **state)
+{
+	CK_OBJECT_HANDLE key = aes_key(s, 16);
+	CK_OBJECT_HANDLE mac_key = secret_key(s, CKK_GENERIC_SECRET, "0123456789abcdef", 16);
+	CK_ULONG size = 200000 / 16 * 16, length = size + 64, mac_length = 32,
+		 back_length = size + 64;
+	CK_BYTE *data = calloc(1, size), *out = malloc(length), *back = malloc(back_length);
+	CK_BYTE mac[32];
+
+	(void)state;
+	data[77777] = 1;
+	OK(p->C_SignInit(s, &hmac, mac_key));
+	OK(p->C_EncryptInit(s, &cbc, key));
+	OK(p->C_SignEncryptUpdate(s, data, size, out, &length));
+	assert_int_equal(length, size);
+	OK(p->C_SignFinal(s, mac, &mac_length));
+	mac_length = 0;
+	OK(p->C_EncryptFinal(s, out, &mac_length));
+	OK(p->C_VerifyInit(s, &hmac, mac_key));
+	OK(p->C_DecryptInit(s, &cbc, key));
+	OK(p->C_DecryptVerifyUpdate(s, out, size, back, &back_length));
+	assert_int_equal(back_length, size);
+	assert_memory_equal(back, data, size);
+	OK(p->C_VerifyFinal(s, mac, 32));
+	/* One half cancelled leaves the other active. */
+	OK(p->C_VerifyInit(s, &hmac, mac_key));
+	OK(p->C_SessionCancel(s, CKF_DECRYPT));
+	RV(p->C_DecryptVerifyUpdate(s, out, 16, back, &back_length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_VerifyUpdate(s, data, size));
+	OK(p->C_VerifyFinal(s, mac, 32));
+	RV(p->C_SignEncryptUpdate(s, NULL, 1, out, &length), CKR_ARGUMENTS_BAD);
+	RV(p->C_SignEncryptUpdate(s, data, 1, out, NULL), CKR_ARGUMENTS_BAD);
+	RV(p->C_SignEncryptUpdate(s, data, (CK_ULONG)-1, out, &length), CKR_ARGUMENTS_BAD);
+	RV(p->C_SignEncryptUpdate(0, data, 1, out, &length), CKR_SESSION_HANDLE_INVALID);
+	free(data);
+	free(out);
+	free(back);
+}
+
+/* ---- saved states ---- */
+
+/* The state of the session's operations; the length comes back */
+static CK_ULONG save(CK_BYTE *state, CK_ULONG room)
+{
+	CK_ULONG length = 0, given = room;
+
+	OK(p->C_GetOperationState(s, NULL, &length));
+	assert_true(length > 0 && length <= room);
+	given = length - 1;
+	RV(p->C_GetOperationState(s, state, &given), CKR_BUFFER_TOO_SMALL);
+	given = room;
+	OK(p->C_GetOperationState(s, state, &given));
+	return given;
+}
+
+static void test_state_of_digest(void **state)
+{
+	CK_SESSION_HANDLE other = session(RW), reader = session(RO);
+	CK_BYTE saved[16384], expected[32], digest[32];
+	CK_ULONG length, size = 32, i;
+
+	(void)state;
+	digest_of(text, 32, expected);
+	length = sizeof(saved);
+	RV(p->C_GetOperationState(s, saved, &length), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_DigestInit(s, &sha256));
+	OK(p->C_DigestUpdate(s, text, 10));
+	length = save(saved, sizeof(saved));
+	OK(p->C_DigestUpdate(s, text + 10, 22));
+	OK(p->C_DigestFinal(s, digest, &size));
+	assert_memory_equal(digest, expected, 32);
+	/* Here, twice, and in another session of the same kind */
+	for (i = 0; i < 3; i++) {
+		CK_SESSION_HANDLE to = i < 2 ? s : other;
+
+		OK(p->C_SetOperationState(to, saved, length, 0, 0));
+		OK(p->C_DigestUpdate(to, text + 10, 22));
+		size = 32;
+		memset(digest, 0, size);
+		OK(p->C_DigestFinal(to, digest, &size));
+		assert_memory_equal(digest, expected, 32);
+	}
+	RV(p->C_SetOperationState(reader, saved, length, 0, 0), CKR_SAVED_STATE_INVALID);
+	for (i = 0; i < length; i += 13) {
+		saved[i] ^= 4;
+		RV(p->C_SetOperationState(s, saved, length, 0, 0), CKR_SAVED_STATE_INVALID);
+		saved[i] ^= 4;
+	}
+	RV(p->C_SetOperationState(s, saved, length - 1, 0, 0), CKR_SAVED_STATE_INVALID);
+	RV(p->C_SetOperationState(s, saved, 0, 0, 0), CKR_SAVED_STATE_INVALID);
+	RV(p->C_SetOperationState(s, saved, (CK_ULONG)-1, 0, 0), CKR_SAVED_STATE_INVALID);
+	RV(p->C_SetOperationState(s, NULL, length, 0, 0), CKR_ARGUMENTS_BAD);
+	RV(p->C_GetOperationState(s, saved, NULL), CKR_ARGUMENTS_BAD);
+	RV(p->C_SetOperationState(s, saved, length, aes_key(s, 16), 0), CKR_KEY_NOT_NEEDED);
+	/* Another login is another owner. */
+	OK(p->C_Logout(s));
+	RV(p->C_SetOperationState(s, saved, length, 0, 0), CKR_SAVED_STATE_INVALID);
+}
+
+static void test_state_with_keys(void **state)
+{
+	CK_OBJECT_HANDLE key = aes_key(s, 16), other_key = aes_key(s, 16);
+	CK_OBJECT_HANDLE mac_key = secret_key(s, CKK_GENERIC_SECRET, "0123456789abcdef", 16);
+	CK_BYTE saved[16384], whole[48], out[48], mac[32], expected[32], secret[] = "sixteen bytes";
+	CK_ULONG length, size = sizeof(whole), mac_length = 32, i;
+
+	(void)state;
+	OK(p->C_EncryptInit(s, &cbc, key));
+	OK(p->C_Encrypt(s, text, 32, whole, &size));
+	OK(p->C_SignInit(s, &hmac, mac_key));
+	OK(p->C_Sign(s, text, 32, expected, &mac_length));
+	OK(p->C_EncryptInit(s, &cbc, key));
+	OK(p->C_SignInit(s, &hmac, mac_key));
+	size = sizeof(out);
+	OK(p->C_SignEncryptUpdate(s, text, 20, out, &size));
+	assert_int_equal(size, 16);
+	length = save(saved, sizeof(saved));
+	/* Sealed: nothing of what went in shows */
+	for (i = 0; i + sizeof(secret) - 1 < length; i++)
+		assert_memory_not_equal(saved + i, secret, sizeof(secret) - 1);
+	RV(p->C_SetOperationState(s, saved, length, 0, mac_key), CKR_KEY_NEEDED);
+	RV(p->C_SetOperationState(s, saved, length, key, 0), CKR_KEY_NEEDED);
+	RV(p->C_SetOperationState(s, saved, length, other_key, mac_key), CKR_KEY_CHANGED);
+	RV(p->C_SetOperationState(s, saved, length, key, key), CKR_KEY_CHANGED);
+	RV(p->C_SetOperationState(s, saved, length, 12345678, mac_key), CKR_KEY_CHANGED);
+	OK(p->C_SetOperationState(s, saved, length, key, mac_key));
+	size = sizeof(out) - 16;
+	OK(p->C_SignEncryptUpdate(s, text + 20, 12, out + 16, &size));
+	assert_int_equal(size, 16);
+	assert_memory_equal(out, whole, 32);
+	mac_length = 32;
+	OK(p->C_SignFinal(s, mac, &mac_length));
+	assert_memory_equal(mac, expected, 32);
+	OK(p->C_SessionCancel(s, CKF_ENCRYPT));
+	OK(p->C_DestroyObject(s, mac_key));
+	RV(p->C_SetOperationState(s, saved, length, key, mac_key), CKR_KEY_HANDLE_INVALID);
+	RV(p->C_EncryptFinal(s, out, &size), CKR_OPERATION_NOT_INITIALIZED);
+}
+
+/* What must not be doubled, and what is more than a state holds */
+static void test_state_unsaveable(void **state)
+{
+	CK_OBJECT_HANDLE key = aes_key(s, 16);
+	CK_GCM_PARAMS gcm = { iv, 12, 96, NULL, 0, 128 };
+	CK_MECHANISM mechanism = { CKM_AES_GCM, &gcm, sizeof(gcm) };
+	CK_BYTE saved[16384], *data = calloc(1, 9000), out[64];
+	CK_ULONG length = sizeof(saved), size = sizeof(out);
+
+	(void)state;
+	OK(p->C_EncryptInit(s, &mechanism, key));
+	RV(p->C_GetOperationState(s, saved, &length), CKR_STATE_UNSAVEABLE);
+	OK(p->C_SessionCancel(s, CKF_ENCRYPT));
+	OK(p->C_DecryptInit(s, &mechanism, key));
+	OK(p->C_DecryptUpdate(s, data, 64, out, &size));
+	OK(p->C_GetOperationState(s, saved, &length));
+	OK(p->C_EncryptInit(s, &cbc, key));
+	RV(p->C_GetOperationState(s, saved, &length), CKR_STATE_UNSAVEABLE);
+	OK(p->C_SessionCancel(s, CKF_ENCRYPT | CKF_DECRYPT));
+	OK(p->C_DigestInit(s, &sha256));
+	OK(p->C_DigestUpdate(s, data, 9000));
+	length = sizeof(saved);
+	RV(p->C_GetOperationState(s, saved, &length), CKR_STATE_UNSAVEABLE);
+	free(data);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, close_all)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_recover),	  T(test_verify_signature), T(test_digest_encrypt),
+		T(test_sign_encrypt),	  T(test_state_of_digest),  T(test_state_with_keys),
+		T(test_state_unsaveable),
+	};
+
+	return cmocka_run_group_tests(tests, setup_token, teardown);
+}
