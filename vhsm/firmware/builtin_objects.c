@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "builtin_objects.h"
+#include "policy.h"
 
 /* A handle is HANDLE_BUILTIN, the class, and a number within the class. */
 #define CLASS_SHIFT 32
@@ -171,7 +172,7 @@ static CK_RV fill(struct partition *partition, uint64_t class, uint64_t number, 
 		return put_feature(partition, features[number], set, values);
 	case CKO_MECHANISM:
 		info = hsm_mechanism_at(number);
-		if (!info || !mech_available(info))
+		if (!info || !policy_flags(partition, info))
 			return CKR_OBJECT_HANDLE_INVALID;
 		rv = put_common(set, class, "mechanism", info->mechanism);
 		return rv == CKR_OK ? attributes_set_ulong(set, CKA_MECHANISM_TYPE, info->mechanism)

@@ -126,6 +126,7 @@ struct object_link {
  * @sealed: of a private token object: attributes as stored, under the private key
  * @attributes: empty while the object is private and nobody is logged in
  * @key: made when first needed
+ * @uses: of a key whose uses are limited; made when first needed, shared with what replaces the object
  * @next: link of the index by handle
  * @named: links of the index by label and by id. All links are under partition.lock.
  */
@@ -144,6 +145,7 @@ struct object {
 	uint32_t stored_length;
 	struct attributes attributes;
 	_Atomic(struct key *) key;
+	_Atomic(struct use_counter *) uses;
 	struct object *next;
 	struct object_link named[2];
 };
@@ -541,8 +543,12 @@ CK_RV object_allowed(const struct command *command, const struct attributes *att
  */
 CK_RV objects_add(struct command *command, struct attributes *sets, size_t count,
 		  uint64_t *handles);
-/* object_replace - @set, taken over, becomes the object's attributes */
+/* The object was replaced since it was found: look again. Never leaves the device. */
+#define OBJECT_STALE (CKR_VENDOR_DEFINED | 0x4f53UL)
+
+/* object_replace - @set, taken over, becomes the object's attributes. Return: CKR_OK, OBJECT_STALE ... */
 CK_RV object_replace(struct command *command, struct object *before, struct attributes *set);
+/* object_destroy - Return: CKR_OK, OBJECT_STALE ... */
 CK_RV object_destroy(struct command *command, struct object *object);
 /* session_objects_drop - destroy a session's objects; @only_private: at logout. The caller holds partition.lock. */
 void session_objects_drop(struct partition *partition, struct session *session, bool only_private);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "key_use.h"
+#include "use_counter.h"
 
 bool key_use_allows(const struct attributes *key, uint64_t mechanism)
 {
@@ -93,6 +94,11 @@ CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t att
 	rv = check_use(&object->attributes, attribute, mechanism);
 	if (rv == CKR_OK && attribute)
 		rv = policy_key(command->partition, &object->attributes);
+	if (rv == CKR_OK && attribute)
+		rv = uses_take(command, &object);
+	/* A limited key may be another than it was. */
+	if (rv == CKR_OK)
+		rv = check_use(&object->attributes, attribute, mechanism);
 	if (rv != CKR_OK) {
 		object_put(object);
 		return rv;

@@ -24,8 +24,9 @@ void mechanism_drop(struct mechanism *mechanism);
  * @attribute: CKA_ENCRYPT and so on: the use; 0: none is asked for
  * @object: set to a reference on success
  *
+ * With a use, one of the key's uses is taken: call it once for each operation that starts.
  * Return: CKR_OK, CKR_KEY_HANDLE_INVALID, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID
- * (CKA_ALLOWED_MECHANISMS).
+ * (CKA_ALLOWED_MECHANISMS), CKR_KEY_EXHAUSTED.
  */
 CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t attribute,
 		   const struct mechanism *mechanism, struct object **object);

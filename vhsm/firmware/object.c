@@ -4,6 +4,7 @@
  */
 #include "builtin_objects.h"
 #include "commands.h"
+#include "use_counter.h"
 
 struct object *object_new(void)
 {
@@ -26,6 +27,7 @@ void object_put(struct object *object)
 		return;
 	if (object->key)
 		key_put(object->key);
+	uses_put(atomic_load(&object->uses));
 	attributes_free(&object->attributes);
 	OPENSSL_clear_free(object->sealed, object->sealed_length);
 	OPENSSL_clear_free(object, sizeof(*object));

@@ -6,6 +6,7 @@
 #include "builtin_objects.h"
 #include "certificate.h"
 #include "commands.h"
+#include "use_counter.h"
 
 static struct rule_context rules_for(const struct command *command)
 {
@@ -127,7 +128,7 @@ CK_RV command_object_copy(struct command *command)
 	return rv;
 }
 
-CK_RV command_object_destroy(struct command *command)
+static CK_RV destroy(struct command *command)
 {
 	struct object *object = object_of(command);
 	CK_RV rv;
@@ -141,6 +142,16 @@ CK_RV command_object_destroy(struct command *command)
 	else
 		rv = object_destroy(command, object);
 	object_put(object);
+	return rv;
+}
+
+CK_RV command_object_destroy(struct command *command)
+{
+	CK_RV rv;
+
+	do {
+		rv = destroy(command);
+	} while (rv == OBJECT_STALE);
 	return rv;
 }
 
@@ -158,12 +169,19 @@ CK_RV command_object_size(struct command *command)
 /* ---- attributes ---- */
 
 /* One attribute into the answer. Return: CKR_OK, or why it is marked. */
-static CK_RV put_one(struct hsm_writer *out, const struct attributes *set, uint64_t type)
+static CK_RV put_one(struct hsm_writer *out, struct object *object, uint64_t type)
 {
+	const struct attributes *set = &object->attributes;
 	const struct attribute *item = attributes_find(set, type);
 	const uint8_t *value = item ? item->value : attribute_virtual(set, type);
 	size_t length = item ? item->length : 8;
 	CK_RV rv = CKR_OK;
+	uint64_t uses;
+
+	if (type == CKA_HSM_USE_COUNT && uses_count(object, &uses)) {
+		uses = htole64(uses);
+		value = (const uint8_t *)&uses;
+	}
 
 	if (attribute_is_secret(set, type))
 		rv = CKR_ATTRIBUTE_SENSITIVE;
@@ -189,8 +207,7 @@ CK_RV command_attributes_get(struct command *command)
 		return CKR_OBJECT_HANDLE_INVALID;
 	mark = hsm_put_begin(&command->out, HSM_FIELD_ATTRIBUTES);
 	for (i = 0; i < types->length / 8; i++) {
-		one = put_one(&command->out, &object->attributes,
-			      hsm_get_le64(types->data + i * 8));
+		one = put_one(&command->out, object, hsm_get_le64(types->data + i * 8));
 		if (one != CKR_OK)
 			rv = one;
 	}
@@ -220,7 +237,7 @@ static CK_RV changed(struct command *command, const struct object *object, struc
 	return rv;
 }
 
-CK_RV command_attributes_set(struct command *command)
+static CK_RV set_attributes(struct command *command)
 {
 	struct object *object = object_of(command);
 	struct attributes set = { 0 };
@@ -233,6 +250,16 @@ CK_RV command_attributes_set(struct command *command)
 		rv = object_replace(command, object, &set);
 	attributes_free(&set);
 	object_put(object);
+	return rv;
+}
+
+CK_RV command_attributes_set(struct command *command)
+{
+	CK_RV rv;
+
+	do {
+		rv = set_attributes(command);
+	} while (rv == OBJECT_STALE);
 	return rv;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "commands.h"
+#include "use_counter.h"
 
 #define ROW_OVERHEAD 128
 
@@ -253,7 +254,7 @@ static CK_RV store_change(struct partition *partition, struct object *before, st
 	CK_RV rv = CKR_OK;
 
 	if (!current(partition, before))
-		return after ? CKR_FUNCTION_FAILED : CKR_OBJECT_HANDLE_INVALID;
+		return OBJECT_STALE;
 	if (before->token)
 		rv = store_commit(partition, &next, &change, 1, advance);
 	OPENSSL_cleanse(&next, sizeof(next));
@@ -275,6 +276,7 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	/* What changes is not the key. */
 	if (key)
 		atomic_store(&after->key, key_get(key));
+	uses_share(before, after);
 	pthread_mutex_lock(&partition->commit_lock);
 	rv = store_change(partition, before, after, false);
 	if (rv == CKR_OK) {

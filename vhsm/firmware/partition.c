@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include "commands.h"
 #include "mask.h"
+#include "use_counter.h"
 
 static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
 
@@ -329,6 +330,7 @@ static void unlock_object(struct object *object, void *data)
 	unlocking->rv = store_unlock_object(unlocking->partition, object, &open);
 	if (unlocking->rv != CKR_OK)
 		return;
+	uses_share(object, open);
 	index_remove(&unlocking->partition->index, object);
 	index_insert(&unlocking->partition->index, open);
 	object_put(open);
@@ -344,6 +346,7 @@ static void lock_object(struct object *object, void *data)
 	locked = object_new();
 	if (locked) {
 		locked->token = locked->is_private = locked->locked = true;
+		uses_share(object, locked);
 		locked->handle = object->handle;
 		locked->generation = object->generation;
 		locked->stored_length = object->stored_length;
