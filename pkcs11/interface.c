@@ -51,6 +51,7 @@ static CK_INTERFACE interfaces[] = {
 	{ (char *)"PKCS 11", &list_3_2, 0 },
 	{ (char *)"PKCS 11", &list_3_0, 0 },
 	{ (char *)"PKCS 11", &list_2_40, 0 },
+	{ (char *)CK_HSM_INTERFACE, (void *)&vendor_functions, 0 },
 };
 
 #define INTERFACES (sizeof(interfaces) / sizeof(interfaces[0]))

@@ -256,6 +256,10 @@ bool error_is_loss(const struct hsm_error *error, int result);
 /* error_rv - CKR_ number for an error of libhsm, which is shown when HSM_DEBUG is set */
 CK_RV error_rv(const struct hsm_error *error, int result);
 
+/* ---- vendor.c ---- */
+
+extern const CK_HSM_FUNCTION_LIST vendor_functions;
+
 /* ---- template.c ---- */
 
 #define TEMPLATE_MAX 1024 /* attributes in one template */

@@ -11,12 +11,13 @@
 #include "hsmctl.h"
 
 static const char *const state_names[] = {
-	[IHSM_STATE_UNCLAIMED] = "unclaimed",
-	[IHSM_STATE_OPERATIONAL] = "operational",
-	[IHSM_STATE_TAMPERED] = "tampered",
-	[IHSM_STATE_RECOVERY] = "recovery",
+	[IHSM_STATE_UNCLAIMED] = "unclaimed", [IHSM_STATE_OPERATIONAL] = "operational",
+	[IHSM_STATE_TAMPERED] = "tampered",   [IHSM_STATE_RECOVERY] = "recovery",
 	[IHSM_STATE_ERROR] = "error",
 };
+
+/* No text of ours says less or more of approved mode. */
+#define APPROVED "approved algorithms in an unvalidated build"
 
 static const char *state_name(uint32_t state)
 {
@@ -128,6 +129,8 @@ static void put_device_info(struct json_object *result, const struct hsm_device_
 	put_hex(result, "board_id", info->board_id, sizeof(info->board_id));
 	put_string(result, "hardware", info->flags & IHSM_IDENTIFY_VIRTUAL ? "virtual" : "card");
 	put_string(result, "state", state_name(info->state));
+	if (info->flags & IHSM_IDENTIFY_APPROVED)
+		put_string(result, "approved_mode", APPROVED);
 	put_string(result, "firmware", info->firmware);
 	put_number(result, "security_version", info->security_version);
 	put_hex(result, "measurement", info->measurement, sizeof(info->measurement));
@@ -309,7 +312,7 @@ int verb_identity(struct ctl *ctl, char **args)
 	return code;
 }
 
-/* ---- status and claim ---- */
+/* ---- status ---- */
 
 static int board_status(struct ctl *ctl, struct link *link, struct json_object *result,
 			uint64_t *flags)
@@ -327,6 +330,8 @@ static int board_status(struct ctl *ctl, struct link *link, struct json_object *
 	put_bool(result, "claimed", *flags & BOARD_HELLO_CLAIMED);
 	put_bool(result, "embedded", *flags & BOARD_HELLO_EMBEDDED);
 	put_bool(result, "officer", hsm_fields_u64(fields, HSM_FIELD_STATE, 0) == 1);
+	if (*flags & BOARD_HELLO_APPROVED)
+		put_string(result, "approved_mode", APPROVED);
 	put_string(result, "rollback_protection",
 		   *flags & BOARD_HELLO_ROLLBACK_SAFE ? "fuses" : "none");
 	put_string(result, "fuse_secret", *flags & BOARD_HELLO_SECRET_SAFE ? "protected" : "file");
@@ -356,6 +361,46 @@ int verb_status(struct ctl *ctl, char **args)
 	link_close(&link);
 	return code;
 }
+
+/* ---- self-test ---- */
+
+static int put_self_test(struct ctl *ctl, struct hsm_request *request)
+{
+	const struct hsm_fields *fields = hsm_request_fields(request);
+	struct hsm_error error = { 0 };
+	const uint8_t *name;
+	char copy[65];
+	size_t length;
+
+	if (hsm_call(request, &error))
+		return fail_hsm(ctl, &error);
+	put_string(ctl->result, "self_test", hsm_request_rv(request) ? "failed" : "passed");
+	put_number(ctl->result, "tests", hsm_fields_u64(fields, HSM_FIELD_TESTS, 0));
+	name = hsm_fields_bytes(fields, HSM_FIELD_FAILED_TEST, &length);
+	if (name) {
+		snprintf(copy, sizeof(copy), "%.*s", (int)length, (const char *)name);
+		put_string(ctl->result, "failed_test", copy);
+	}
+	return hsm_request_rv(request) ? fail_rv(ctl, hsm_request_rv(request)) : CTL_OK;
+}
+
+int verb_self_test(struct ctl *ctl, char **args)
+{
+	struct link link = { 0 };
+	struct hsm_request *request;
+	int code = link_partition(ctl, ctl->partition, &link);
+
+	(void)args;
+	if (!code) {
+		request = link_request(ctl, &link, HSM_OP_SELF_TEST);
+		code = request ? put_self_test(ctl, request) : CTL_DEVICE;
+		hsm_request_free(request);
+	}
+	link_close(&link);
+	return code;
+}
+
+/* ---- claim ---- */
 
 static int send_claim(struct ctl *ctl, struct link *link, const struct secret *claim,
 		      const struct secret *pin)

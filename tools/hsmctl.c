@@ -47,6 +47,8 @@ static const struct verb verbs[] = {
 	{ "identity", "", 0, 0, 0, verb_identity,
 	  "identities of the device's partitions, as lines for hsm.conf" },
 	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
+	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
+	  "run the known-answer tests of a partition's function" },
 	{ "claim", "", 0, 0, OPT_CODE | OPT_NEW_PIN, verb_claim, "become the first officer" },
 	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_QUOTA | OPT_PIN,
 	  verb_partition_create, "create a partition (officer)" },

@@ -192,6 +192,7 @@ int verb_list(struct ctl *ctl, char **args);
 int verb_info(struct ctl *ctl, char **args);
 int verb_identity(struct ctl *ctl, char **args);
 int verb_status(struct ctl *ctl, char **args);
+int verb_self_test(struct ctl *ctl, char **args);
 int verb_claim(struct ctl *ctl, char **args);
 int verb_partition_create(struct ctl *ctl, char **args);
 int verb_partition_list(struct ctl *ctl, char **args);

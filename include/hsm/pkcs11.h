@@ -1433,6 +1433,41 @@ typedef struct _CK_FUNCTION_LIST_3_2 {
 #define CKA_HSM_MASK_ID	 (CKA_VENDOR_DEFINED | 0x00485310UL)
 #define CKR_HSM_MASK_OLD (CKR_VENDOR_DEFINED | 0x00485310UL)
 
+/**
+ * struct CK_HSM_MASK_INFO - state of a token's masked keys
+ * @ulEpoch: number of the epoch
+ * @ulRevoked: keys destroyed in it; with the one after @ulMaxRevoked a new epoch begins
+ * @bGrace: keys of the epoch before can be masked again
+ */
+typedef struct CK_HSM_MASK_INFO {
+	CK_ULONG ulEpoch;
+	CK_ULONG ulRevoked;
+	CK_ULONG ulMaxRevoked;
+	CK_BBOOL bGrace;
+} CK_HSM_MASK_INFO;
+
+/**
+ * struct CK_HSM_FUNCTION_LIST - what C_GetInterface() gives for CK_HSM_INTERFACE: what no function of the standard does
+ * @C_HsmMaskKey: seal a session key; buffer conventions of PKCS#11, 5.2
+ * @C_HsmUnmaskKey: load a masked key as a session object
+ * @C_HsmRemaskKey: seal a masked key of this or the last epoch anew; buffer conventions of PKCS#11, 5.2
+ * @C_HsmRevokeKey: destroy a masked key for good, with all that was masked of it
+ * @C_HsmMaskInfo: state of masked keys; with @bEndGrace the grace of the last epoch ends first
+ * @C_HsmSelfTest: run the known-answer tests of a slot's device; *@pulTests is the number that passed
+ */
+typedef struct CK_HSM_FUNCTION_LIST {
+	CK_VERSION version;
+	CK_RV (*C_HsmMaskKey)(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hKey, CK_BYTE *pMasked, CK_ULONG *pulMaskedLen);
+	CK_RV (*C_HsmUnmaskKey)(CK_SESSION_HANDLE hSession, CK_BYTE *pMasked, CK_ULONG ulMaskedLen, CK_OBJECT_HANDLE *phKey);
+	CK_RV (*C_HsmRemaskKey)(CK_SESSION_HANDLE hSession, CK_BYTE *pMasked, CK_ULONG ulMaskedLen, CK_BYTE *pNew,
+				CK_ULONG *pulNewLen);
+	CK_RV (*C_HsmRevokeKey)(CK_SESSION_HANDLE hSession, CK_BYTE *pMasked, CK_ULONG ulMaskedLen);
+	CK_RV (*C_HsmMaskInfo)(CK_SESSION_HANDLE hSession, CK_BBOOL bEndGrace, CK_HSM_MASK_INFO *pInfo);
+	CK_RV (*C_HsmSelfTest)(CK_SLOT_ID slotID, CK_ULONG *pulTests);
+} CK_HSM_FUNCTION_LIST;
+
+#define CK_HSM_INTERFACE "Vendor Integrated HSM"
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,10 +43,10 @@ static void interfaces(void **state)
 
 	(void)state;
 	OK(p->C_GetInterfaceList(NULL, &count));
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
 	count = 1;
 	RV(p->C_GetInterfaceList(list, &count), CKR_BUFFER_TOO_SMALL);
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
 	OK(p->C_GetInterfaceList(list, &count));
 	assert_string_equal(list[0].pInterfaceName, "PKCS 11");
 	OK(p->C_GetInterface(NULL, NULL, &one, 0));

@@ -24,20 +24,55 @@ static CK_RV may_mask(const struct object *object)
 	return CKR_OK;
 }
 
-/*
- * What is sealed: all of the key's attributes, its history with them, and an id. The trust that an SO puts in a wrapping
- * key can be taken back, which would not reach what is outside: it stays behind.
- */
-static CK_RV prepare(const struct object *object, struct attributes *set)
+/* An id for a key that has none yet: with the key itself, so that all that is ever masked of it has the same one */
+static CK_RV give_id(struct command *command, struct object *object)
 {
-	uint64_t id = attributes_ulong(&object->attributes, CKA_HSM_MASK_ID, 0);
-	CK_RV rv = attributes_copy(set, &object->attributes);
+	struct attributes set = { 0 };
+	uint64_t id = 0;
+	CK_RV rv = attributes_copy(&set, &object->attributes);
 
 	while (rv == CKR_OK && !id)
 		if (RAND_bytes_ex(mech_libctx(), (uint8_t *)&id, sizeof(id), 0) != 1)
-			rv = CKR_FUNCTION_FAILED;
+			rv = CKR_DEVICE_ERROR;
 	if (rv == CKR_OK)
-		rv = attributes_set_ulong(set, CKA_HSM_MASK_ID, id);
+		rv = attributes_set_ulong(&set, CKA_HSM_MASK_ID, id);
+	if (rv == CKR_OK)
+		rv = object_replace(command, object, &set);
+	attributes_free(&set);
+	return rv;
+}
+
+/* The key that the command names, with an id. Another session of the application may change it at the same time. */
+static CK_RV find_key(struct command *command, struct object **result)
+{
+	uint64_t handle = hsm_fields_u64(&command->fields, HSM_FIELD_KEY, 0);
+	struct object *object;
+	CK_RV rv;
+
+	for (;;) {
+		object = object_find(command, handle);
+		if (!object)
+			return CKR_KEY_HANDLE_INVALID;
+		*result = object;
+		rv = may_mask(object);
+		if (rv == CKR_OK && attributes_find(&object->attributes, CKA_HSM_MASK_ID))
+			return CKR_OK;
+		if (rv == CKR_OK)
+			rv = give_id(command, object);
+		object_put(object);
+		if (rv != CKR_OK && rv != CKR_FUNCTION_FAILED)
+			return rv;
+	}
+}
+
+/*
+ * What is sealed: all of the key's attributes, its history with them. Outside it does not change any more, and the trust
+ * that an SO puts in a wrapping key, which can be taken back, stays behind.
+ */
+static CK_RV prepare(const struct object *object, struct attributes *set)
+{
+	CK_RV rv = attributes_copy(set, &object->attributes);
+
 	if (rv == CKR_OK)
 		rv = attributes_set_bool(set, CKA_MODIFIABLE, false);
 	if (rv == CKR_OK && attributes_bool(set, CKA_TRUSTED, false))
@@ -70,15 +105,12 @@ static CK_RV put_masked(struct command *command, const struct attributes *set)
 CK_RV command_object_mask(struct command *command)
 {
 	struct attributes set = { 0 };
-	struct object *object =
-		object_find(command, hsm_fields_u64(&command->fields, HSM_FIELD_KEY, 0));
-	CK_RV rv;
+	struct object *object;
+	CK_RV rv = find_key(command, &object);
 
-	if (!object)
-		return CKR_KEY_HANDLE_INVALID;
-	rv = may_mask(object);
-	if (rv == CKR_OK)
-		rv = prepare(object, &set);
+	if (rv != CKR_OK)
+		return rv;
+	rv = prepare(object, &set);
 	if (rv == CKR_OK)
 		rv = put_masked(command, &set);
 	attributes_free(&set);
