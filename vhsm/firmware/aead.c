@@ -57,10 +57,10 @@ int aead_seal(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length
 	return ret;
 }
 
-int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
-	      size_t length, uint8_t *out)
+/* @key NULL: the context has it */
+static int open_in(EVP_CIPHER_CTX *ctx, const uint8_t *key, const void *aad, size_t aad_length,
+		   const void *in, size_t length, uint8_t *out)
 {
-	EVP_CIPHER_CTX *ctx = NULL;
 	const uint8_t *nonce = in;
 	const uint8_t *text = nonce + AEAD_NONCE_SIZE;
 	int n, ret = -EBADMSG;
@@ -70,8 +70,7 @@ int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length
 		return -EBADMSG;
 	length -= AEAD_OVERHEAD;
 	memcpy(tag, text + length, sizeof(tag));
-	ctx = EVP_CIPHER_CTX_new();
-	if (ctx && EVP_DecryptInit_ex2(ctx, algorithms.gcm, key, nonce, NULL) == 1 &&
+	if (EVP_DecryptInit_ex2(ctx, key ? algorithms.gcm : NULL, key, nonce, NULL) == 1 &&
 	    EVP_DecryptUpdate(ctx, NULL, &n, aad, aad_length) == 1 &&
 	    EVP_DecryptUpdate(ctx, out, &n, text, length) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) == 1 &&
@@ -79,8 +78,52 @@ int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length
 		ret = 0;
 	if (ret < 0)
 		OPENSSL_cleanse(out, length);
+	return ret;
+}
+
+int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
+	      size_t length, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int ret;
+
+	if (!ctx)
+		return -EBADMSG;
+	ret = open_in(ctx, key, aad, aad_length, in, length, out);
 	EVP_CIPHER_CTX_free(ctx);
 	return ret;
+}
+
+/* ---- many under one key ---- */
+
+struct aead_opener {
+	EVP_CIPHER_CTX *ctx;
+};
+
+struct aead_opener *aead_opener_new(const uint8_t key[SECRET_SIZE])
+{
+	struct aead_opener *opener = OPENSSL_zalloc(sizeof(*opener));
+
+	if (!opener)
+		return NULL;
+	opener->ctx = EVP_CIPHER_CTX_new();
+	if (opener->ctx && EVP_DecryptInit_ex2(opener->ctx, algorithms.gcm, key, NULL, NULL) == 1)
+		return opener;
+	aead_opener_free(opener);
+	return NULL;
+}
+
+void aead_opener_free(struct aead_opener *opener)
+{
+	if (opener)
+		EVP_CIPHER_CTX_free(opener->ctx);
+	OPENSSL_free(opener);
+}
+
+int aead_opener_run(struct aead_opener *opener, const void *aad, size_t aad_length, const void *in,
+		    size_t length, uint8_t *out)
+{
+	return open_in(opener->ctx, NULL, aad, aad_length, in, length, out);
 }
 
 int derive_key(const uint8_t secret[SECRET_SIZE], const uint8_t *salt, size_t salt_length,
@@ -104,27 +147,62 @@ int derive_key(const uint8_t secret[SECRET_SIZE], const uint8_t *salt, size_t sa
 	return ret;
 }
 
-int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, const uint8_t *tag,
-	     uint8_t digest[32])
+struct row_hasher {
+	EVP_MAC_CTX *ctx;
+};
+
+struct row_hasher *row_hasher_new(const uint8_t key[SECRET_SIZE])
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(algorithms.hmac);
-	uint8_t row[16 + AEAD_TAG_SIZE];
+	struct row_hasher *hasher = OPENSSL_zalloc(sizeof(*hasher));
 	OSSL_PARAM params[2];
 	char name[] = "SHA256";
+
+	if (!hasher)
+		return NULL;
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+	params[1] = OSSL_PARAM_construct_end();
+	hasher->ctx = EVP_MAC_CTX_new(algorithms.hmac);
+	if (hasher->ctx && EVP_MAC_init(hasher->ctx, key, SECRET_SIZE, params) == 1)
+		return hasher;
+	row_hasher_free(hasher);
+	return NULL;
+}
+
+void row_hasher_free(struct row_hasher *hasher)
+{
+	if (hasher)
+		EVP_MAC_CTX_free(hasher->ctx);
+	OPENSSL_free(hasher);
+}
+
+int row_hasher_run(struct row_hasher *hasher, uint64_t id, uint64_t generation, const uint8_t *tag,
+		   uint8_t digest[32])
+{
+	uint8_t row[16 + AEAD_TAG_SIZE];
 	size_t n;
-	int ret = -EIO;
 
 	id = htole64(id);
 	generation = htole64(generation);
 	memcpy(row, &id, 8);
 	memcpy(row + 8, &generation, 8);
 	memcpy(row + 16, tag, AEAD_TAG_SIZE);
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
-	params[1] = OSSL_PARAM_construct_end();
-	if (ctx && EVP_MAC_init(ctx, key, SECRET_SIZE, params) == 1 &&
-	    EVP_MAC_update(ctx, row, sizeof(row)) == 1 && EVP_MAC_final(ctx, digest, &n, 32) == 1)
-		ret = 0;
-	EVP_MAC_CTX_free(ctx);
+	/* Without a key it starts again with the one it has. */
+	if (EVP_MAC_init(hasher->ctx, NULL, 0, NULL) == 1 &&
+	    EVP_MAC_update(hasher->ctx, row, sizeof(row)) == 1 &&
+	    EVP_MAC_final(hasher->ctx, digest, &n, 32) == 1)
+		return 0;
+	return -EIO;
+}
+
+int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, const uint8_t *tag,
+	     uint8_t digest[32])
+{
+	struct row_hasher *hasher = row_hasher_new(key);
+	int ret = -EIO;
+
+	if (hasher)
+		ret = row_hasher_run(hasher, id, generation, tag, digest);
+	row_hasher_free(hasher);
 	return ret;
 }
 

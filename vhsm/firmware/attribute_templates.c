@@ -118,9 +118,9 @@ static CK_RV merge_one(const struct attribute *demand, struct attributes *templa
 	struct attributes given = { 0 };
 	CK_RV rv = canonical_copy(template, demand->type, &given);
 
-	if (rv == CKR_OK && given.count && !value_same(attributes_next(&given, NULL), demand))
+	if (rv == CKR_OK && given.size && !value_same(attributes_next(&given, NULL), demand))
 		rv = CKR_TEMPLATE_INCONSISTENT;
-	if (rv == CKR_OK && !given.count)
+	if (rv == CKR_OK && !given.size)
 		rv = attributes_set(template, demand->type, demand->value, demand->length);
 	attributes_free(&given);
 	return rv;

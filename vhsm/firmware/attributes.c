@@ -13,7 +13,7 @@
 /* Bytes that an attribute with a value of this length takes */
 static uint32_t space_of(uint32_t length)
 {
-	return sizeof(struct attribute) + ((length + ATTRIBUTE_ALIGN - 1) & ~(ATTRIBUTE_ALIGN - 1));
+	return sizeof(struct attribute) + length;
 }
 
 static struct attribute *at(const struct attributes *set, uint32_t offset)
@@ -103,12 +103,9 @@ static CK_RV put(struct attributes *set, uint32_t type, const void *value, uint3
 		return CKR_HOST_MEMORY;
 	if (space != old && !make_space(set, offset, old, space))
 		return CKR_HOST_MEMORY;
-	set->count += !old;
 	item = at(set, offset);
 	if (length)
 		memmove(item->value, value, length);
-	/* The padding too: equal sets are equal as bytes, and of a former value nothing stays. */
-	memset(item->value + length, 0, space - sizeof(*item) - length);
 	item->type = type;
 	item->length = length;
 	return CKR_OK;
@@ -122,7 +119,7 @@ CK_RV attributes_set(struct attributes *set, uint64_t type, const void *value, s
 
 	if (type > UINT32_MAX)
 		return CKR_ATTRIBUTE_TYPE_INVALID;
-	if (length > SIZE_MOST / 2)
+	if (length > UINT16_MAX)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (!length || !lies_in(set, value))
 		return put(set, type, value, length);
@@ -157,7 +154,6 @@ void attributes_remove(struct attributes *set, uint64_t type)
 	if (offset == set->size || at(set, offset)->type != type)
 		return;
 	make_space(set, offset, space_of(at(set, offset)->length), 0);
-	set->count--;
 }
 
 CK_RV attributes_parse(struct attributes *set, const uint8_t *data, size_t length)
@@ -183,41 +179,41 @@ CK_RV attributes_copy(struct attributes *set, const struct attributes *from)
 	const struct attribute *item = NULL;
 	CK_RV rv = CKR_OK;
 
-	if (!set->count && from->count)
+	if (!set->size && from->size)
 		return attributes_load(set, from->data, from->size);
 	while (rv == CKR_OK && (item = attributes_next(from, item)))
 		rv = attributes_set(set, item->type, item->value, item->length);
 	return rv;
 }
 
-void attributes_trim(struct attributes *set)
+void attributes_trim(struct attributes *set, uint32_t spare)
 {
 	uint8_t *data;
 
-	if (!set->size || set->size == set->room)
+	if (!set->size || set->room == set->size + spare)
 		return;
-	data = OPENSSL_memdup(set->data, set->size);
+	data = OPENSSL_malloc(set->size + spare);
 	if (!data)
 		return;
+	memcpy(data, set->data, set->size);
 	OPENSSL_clear_free(set->data, set->room);
 	set->data = data;
-	set->room = set->size;
+	set->room = set->size + spare;
 }
 
-/* Do the bytes follow the rules of a set? Sets @count. */
-static bool well_formed(const uint8_t *data, size_t size, uint32_t *count)
+/* Do the bytes follow the rules of a set? */
+static bool well_formed(const uint8_t *data, size_t size)
 {
 	struct attribute item;
 	int64_t before = -1;
 
 	if (size > SIZE_MOST)
 		return false;
-	for (*count = 0; size; ++*count) {
+	while (size) {
 		if (size < sizeof(item))
 			return false;
 		memcpy(&item, data, sizeof(item));
-		if (item.type <= before || item.length > size - sizeof(item) ||
-		    space_of(item.length) > size)
+		if (item.type <= before || item.length > size - sizeof(item))
 			return false;
 		before = item.type;
 		data += space_of(item.length);
@@ -230,13 +226,24 @@ CK_RV attributes_load(struct attributes *set, const uint8_t *data, size_t size)
 {
 	struct attributes loaded = { .size = size, .room = size };
 
-	if (!well_formed(data, size, &loaded.count))
+	if (!well_formed(data, size))
 		return CKR_GENERAL_ERROR;
 	loaded.data = size ? OPENSSL_memdup(data, size) : NULL;
 	if (size && !loaded.data)
 		return CKR_HOST_MEMORY;
 	attributes_free(set);
 	*set = loaded;
+	return CKR_OK;
+}
+
+CK_RV attributes_adopt(struct attributes *set, uint8_t *block, size_t room, const uint8_t *data,
+		       size_t size)
+{
+	if (size > room || !well_formed(data, size))
+		return CKR_GENERAL_ERROR;
+	memcpy(block, data, size);
+	OPENSSL_cleanse(block + size, room - size);
+	*set = (struct attributes){ .data = block, .size = size, .room = room };
 	return CKR_OK;
 }
 

@@ -15,28 +15,24 @@
 #include <hsm/pkcs11.h>
 #include <hsm/wire.h>
 
-/* One attribute in its set. PKCS#11 has no type above 32 bits. */
+/* One attribute in its set. PKCS#11 has no type above 32 bits, and no field on the wire holds 64 KiB of value. */
 struct attribute {
 	uint32_t type;
-	uint32_t length;
+	uint16_t length;
 	uint8_t value[];
-};
+} __attribute__((packed));
 
 /**
  * struct attributes - the set
- * @data: struct attribute, each padded to ATTRIBUTE_ALIGN, ascending by type
- * @size: bytes of @data in use
+ * @data: struct attribute, one behind the other, ascending by type
+ * @size: bytes of @data in use; 0: the set is empty
  * @room: bytes of @data
- * @count: number of attributes
  */
 struct attributes {
 	uint8_t *data;
 	uint32_t size;
 	uint32_t room;
-	uint32_t count;
 };
-
-#define ATTRIBUTE_ALIGN 4U
 
 /* attributes_find - the attribute of this type, or NULL */
 const struct attribute *attributes_find(const struct attributes *set, uint64_t type);
@@ -68,8 +64,8 @@ CK_RV attributes_parse(struct attributes *set, const uint8_t *data, size_t lengt
 /* attributes_copy - add copies of all of @from to @set */
 CK_RV attributes_copy(struct attributes *set, const struct attributes *from);
 
-/* attributes_trim - give back the room that a finished set does not need */
-void attributes_trim(struct attributes *set);
+/* attributes_trim - give back the room that a finished set does not need, but for @spare bytes */
+void attributes_trim(struct attributes *set, uint32_t spare);
 
 /**
  * attributes_load - a set from bytes that were another's @data
@@ -77,6 +73,14 @@ void attributes_trim(struct attributes *set);
  * Return: CKR_OK, CKR_HOST_MEMORY, or CKR_GENERAL_ERROR when the bytes are no such set.
  */
 CK_RV attributes_load(struct attributes *set, const uint8_t *data, size_t size);
+
+/**
+ * attributes_adopt - likewise, into memory that becomes the set's
+ * @set: empty
+ * @block: @room bytes by OPENSSL_malloc(), not less than @size; it stays the caller's unless the answer is CKR_OK
+ */
+CK_RV attributes_adopt(struct attributes *set, uint8_t *block, size_t room, const uint8_t *data,
+		       size_t size);
 
 /* attributes_free - wipe and free all values; the set is empty then */
 void attributes_free(struct attributes *set);

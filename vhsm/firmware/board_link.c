@@ -52,17 +52,14 @@ static int receive_reply(enum board_request type, void *reply, size_t capacity, 
 	return head.status > 0 ? -EPROTO : head.status;
 }
 
-int storage_call(enum board_request type, const struct iovec *parts, int count, void *reply,
-		 size_t capacity, size_t *length)
+int storage_begin(enum board_request type, const struct iovec *parts, int count)
 {
 	struct board_message head = { .type = type };
 	struct iovec pieces[PARTS_MAX + 1] = { { &head, sizeof(head) } };
 	struct msghdr message = { .msg_iov = pieces };
 	size_t total = 0;
 	ssize_t sent;
-	int error;
 
-	*length = 0;
 	if (count < 0 || count > PARTS_MAX)
 		return -EINVAL;
 	for (int i = 0; i < count; i++) {
@@ -77,9 +74,28 @@ int storage_call(enum board_request type, const struct iovec *parts, int count, 
 	do {
 		sent = sendmsg(BOARD_STORAGE_FD, &message, MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
-	error = sent < 0 ? -EPIPE : receive_reply(type, reply, capacity, length);
+	if (sent < 0)
+		pthread_mutex_unlock(&storage_lock);
+	return sent < 0 ? -EPIPE : 0;
+}
+
+int storage_finish(enum board_request type, void *reply, size_t capacity, size_t *length)
+{
+	int error;
+
+	*length = 0;
+	error = receive_reply(type, reply, capacity, length);
 	pthread_mutex_unlock(&storage_lock);
 	return error;
+}
+
+int storage_call(enum board_request type, const struct iovec *parts, int count, void *reply,
+		 size_t capacity, size_t *length)
+{
+	int error = storage_begin(type, parts, count);
+
+	*length = 0;
+	return error ? error : storage_finish(type, reply, capacity, length);
 }
 
 /**

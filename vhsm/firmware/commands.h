@@ -119,11 +119,12 @@ struct object_link {
 /**
  * struct object - a token or session object
  * @handle: unique in the partition, never used again; of a token object its row's id
+ * @stored_length: bytes that count for the quota
  * @generation: of the row, counts changes
- * @digest: the row's share of the multiset hash
- * @owner: of a session object, the session that made it, valid while the object is in the index; no reference
+ * @tag: of the sealed row: what the multiset hash takes of it
+ * @sealed: of a private object that is locked or on its way to the disk: attributes under the private key
+ * @owner: the session that made it, valid while the object is in the index; no reference
  * @mine: link of the owner's objects
- * @sealed: of a private token object: attributes as stored, under the private key
  * @attributes: empty while the object is private and nobody is logged in
  * @key: made when first needed
  * @uses: of a key whose uses are limited; made when first needed, shared with what replaces the object
@@ -132,17 +133,22 @@ struct object_link {
  */
 struct object {
 	atomic_uint refs;
-	bool token;
-	bool is_private;
-	bool locked;
+	uint32_t token : 1;
+	uint32_t is_private : 1;
+	uint32_t locked : 1;
+	uint32_t stored_length : 29;
 	uint64_t handle;
-	uint64_t generation;
-	uint8_t digest[32];
-	struct session *owner;
-	struct object_link mine;
-	uint8_t *sealed;
-	uint32_t sealed_length;
-	uint32_t stored_length;
+	union {
+		struct { /* token objects */
+			uint64_t generation;
+			uint8_t tag[AEAD_TAG_SIZE];
+			uint8_t *sealed;
+		};
+		struct { /* session objects */
+			struct session *owner;
+			struct object_link mine;
+		};
+	};
 	struct attributes attributes;
 	_Atomic(struct key *) key;
 	_Atomic(struct use_counter *) uses;
@@ -344,13 +350,75 @@ int aead_open(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length
 int derive_key(const uint8_t secret[SECRET_SIZE], const uint8_t *salt, size_t salt_length,
 	       const char *label, uint8_t key[SECRET_SIZE]);
 
+/* Many openings under one key, whose schedule is made once. For one thread at a time. NULL: out of memory. */
+struct aead_opener *aead_opener_new(const uint8_t key[SECRET_SIZE]);
+int aead_opener_run(struct aead_opener *opener, const void *aad, size_t aad_length, const void *in,
+		    size_t length, uint8_t *out);
+void aead_opener_free(struct aead_opener *opener);
+
 /* hash_row - share of one row in the multiset hash (HMAC-SHA-256). Return: 0 or -EIO. */
 int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, const uint8_t *tag,
 	     uint8_t digest[32]);
+/* The same for many rows */
+struct row_hasher *row_hasher_new(const uint8_t key[SECRET_SIZE]);
+int row_hasher_run(struct row_hasher *hasher, uint64_t id, uint64_t generation, const uint8_t *tag,
+		   uint8_t digest[32]);
+void row_hasher_free(struct row_hasher *hasher);
 void hash_add(uint8_t sum[32], const uint8_t digest[32]);
 void hash_subtract(uint8_t sum[32], const uint8_t digest[32]);
 
+/* ---- rows.c: objects as they are stored ---- */
+
+/**
+ * row_write - seal an object
+ * @object: its generation is set; its tag, stored length and sealed form are filled in
+ * @text: room of BOARD_BLOB_MAX, wiped by the caller
+ * @row: gets @object's stored length of bytes
+ *
+ * A private one is sealed under partition.commit_key as well.
+ * Return: 0, -E2BIG when @room is too small, -EMSGSIZE when no row can be as large, -ENOMEM, -EIO.
+ */
+int row_write(const struct partition *partition, struct object *object, uint8_t *text, uint8_t *row,
+	      size_t room);
+
+/* row_reader_new - for the reading of many rows, NULL: out of memory */
+struct row_reader *row_reader_new(const struct partition *partition);
+void row_reader_free(struct row_reader *reader);
+/* row_digest - an object's share of its partition's multiset hash. Return: 0 or -EIO. */
+int row_digest(const struct partition *partition, const struct object *object, uint8_t digest[32]);
+
+/* row_read - verify and open a row, add it to the multiset hash; a private object stays locked. Return: 0, -EBADMSG, -ENOMEM, -EIO. */
+int row_read(struct row_reader *reader, uint64_t id, const uint8_t *row, size_t length,
+	     uint8_t sum[32], struct object **object);
+
+/* object_rest - give back what an object needs no more once it is stored and open. Before it is in the index. */
+void object_rest(struct object *object);
+
+/* object_locker_new - for objects to be opened under partition.private_row_key, or sealed; NULL: out of memory */
+struct object_locker *object_locker_new(const struct partition *partition);
+void object_locker_free(struct object_locker *locker);
+
+/**
+ * object_unlock - open a private object that nobody can see yet
+ *
+ * The caller holds partition.lock and puts it into the index by its names. Return: CKR_OK, or CKR_DEVICE_ERROR when it
+ * does not open.
+ */
+CK_RV object_unlock(struct object_locker *locker, struct object *object);
+
+/**
+ * object_lock - the sealed form of a private object that nobody may see any more
+ * @locked: set to the object itself, which is emptied, or when others use it to a new one that must take its place
+ *
+ * The caller holds partition.lock. Return: 0, or a negative errno: then nothing has changed.
+ */
+int object_lock(struct object_locker *locker, struct object *object, struct object **locked);
+
 /* ---- store.c: what the board keeps for a partition ---- */
+
+/* store_complain - a line on standard error that names the partition */
+void store_complain(const struct partition *partition, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* One row of a commit: @before NULL: new; @after NULL: deleted */
 struct store_change {
@@ -371,7 +439,7 @@ int store_open(struct partition *partition);
 /**
  * store_commit - put a new state and changed rows on disk, in one transaction
  * @next: becomes the partition's state, with counter, rows and hash moved on
- * @changes: rows; the new objects' generation, digest and sealed form are filled in
+ * @changes: rows; the new objects' generation, tag and sealed form are filled in
  * @advance: move the fuse counter on, so that no older copy is accepted
  *
  * The caller holds commit_lock, and changes the index only after success. On failure nothing has changed.
@@ -379,10 +447,6 @@ int store_open(struct partition *partition);
  */
 CK_RV store_commit(struct partition *partition, struct partition_state *next,
 		   struct store_change *changes, size_t count, bool advance);
-
-/* store_unlock_object - a new object with the attributes of a locked one. The caller holds partition.lock. */
-CK_RV store_unlock_object(struct partition *partition, const struct object *locked,
-			  struct object **unlocked);
 
 /* header.c: the header as bytes */
 int header_write(const struct partition *partition, const struct partition_state *state,

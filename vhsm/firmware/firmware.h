@@ -128,4 +128,11 @@ struct iovec;
 int storage_call(enum board_request type, const struct iovec *parts, int count, void *reply, size_t capacity,
 		 size_t *length);
 
+/*
+ * storage_begin, storage_finish - the two halves of storage_call(): between them the board works on the request. When
+ * begin has succeeded, the same thread calls finish, and in between nothing else of the board.
+ */
+int storage_begin(enum board_request type, const struct iovec *parts, int count);
+int storage_finish(enum board_request type, void *reply, size_t capacity, size_t *length);
+
 #endif /* FIRMWARE_H */

@@ -29,7 +29,8 @@ void object_put(struct object *object)
 		key_put(object->key);
 	uses_put(atomic_load(&object->uses));
 	attributes_free(&object->attributes);
-	OPENSSL_clear_free(object->sealed, object->sealed_length);
+	if (object->token)
+		OPENSSL_free(object->sealed);
 	OPENSSL_clear_free(object, sizeof(*object));
 }
 

@@ -54,9 +54,8 @@ static struct object *make(struct command *command, struct attributes *set)
 	*set = (struct attributes){ 0 };
 	object->token = attributes_bool(&object->attributes, CKA_TOKEN, false);
 	object->is_private = attributes_bool(&object->attributes, CKA_PRIVATE, false);
-	if (!object->token) {
+	if (!object->token)
 		object->owner = command->session;
-	}
 	return object;
 }
 
@@ -81,6 +80,9 @@ static void disown(struct object *object)
 /* Into the index, with its share of the accounts. The caller holds partition->lock. */
 static CK_RV enter(struct partition *partition, struct object *object)
 {
+	/* One that a logout has overtaken is about to be locked, and needs its sealed form. */
+	if (!object->is_private || partition->users)
+		object_rest(object);
 	if (index_insert(&partition->index, object) < 0)
 		return CKR_HOST_MEMORY;
 	if (object->token) {
@@ -272,7 +274,8 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	if (!after)
 		return CKR_HOST_MEMORY;
 	after->handle = before->handle;
-	after->owner = before->owner;
+	if (!before->token)
+		after->owner = before->owner;
 	/* What changes is not the key. */
 	if (key)
 		atomic_store(&after->key, key_get(key));

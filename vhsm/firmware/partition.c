@@ -315,48 +315,43 @@ void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])
 
 /* ---- logins ---- */
 
-struct unlocking {
+/* All private objects are about to be opened, or sealed. */
+struct locking {
 	struct partition *partition;
+	struct object_locker *locker;
 	CK_RV rv;
 };
 
 static void unlock_object(struct object *object, void *data)
 {
-	struct unlocking *unlocking = data;
-	struct object *open;
+	struct locking *locking = data;
+	struct partition *partition = locking->partition;
 
-	if (!object->locked || unlocking->rv != CKR_OK)
+	if (!object->locked || locking->rv != CKR_OK)
 		return;
-	unlocking->rv = store_unlock_object(unlocking->partition, object, &open);
-	if (unlocking->rv != CKR_OK)
-		return;
-	uses_share(object, open);
-	index_remove(&unlocking->partition->index, object);
-	index_insert(&unlocking->partition->index, open);
-	object_put(open);
+	locking->rv = object_unlock(locking->locker, object);
+	if (locking->rv == CKR_OK)
+		index_name(&partition->index, object);
+	else
+		store_complain(
+			partition,
+			"object %llu does not open with the user's key; put the newest state back",
+			(unsigned long long)object->handle);
 }
 
 static void lock_object(struct object *object, void *data)
 {
-	struct partition *partition = data;
+	struct locking *locking = data;
+	struct partition *partition = locking->partition;
 	struct object *locked;
 
 	if (!object->token || !object->is_private || object->locked)
 		return;
-	locked = object_new();
-	if (locked) {
-		locked->token = locked->is_private = locked->locked = true;
-		uses_share(object, locked);
-		locked->handle = object->handle;
-		locked->generation = object->generation;
-		locked->stored_length = object->stored_length;
-		memcpy(locked->digest, object->digest, sizeof(locked->digest));
-		locked->sealed_length = object->sealed_length;
-		locked->sealed = OPENSSL_memdup(object->sealed, object->sealed_length);
-	}
-	if (!locked || !locked->sealed) {
-		/* It stays in memory, where nobody who is not logged in sees it. */
-		object_put(locked);
+	/* Otherwise it stays open in memory, where nobody who is not logged in sees it. */
+	if (object_lock(locking->locker, object, &locked) < 0)
+		return;
+	if (locked == object) {
+		index_unname(object);
 		return;
 	}
 	index_remove(&partition->index, object);
@@ -366,20 +361,30 @@ static void lock_object(struct object *object, void *data)
 
 void partition_lock_objects(struct partition *partition)
 {
-	if (!partition->users)
-		index_each(&partition->index, lock_object, partition);
+	struct locking locking = { .partition = partition };
+
+	if (partition->users)
+		return;
+	locking.locker = object_locker_new(partition);
+	if (locking.locker)
+		index_each(&partition->index, lock_object, &locking);
+	object_locker_free(locking.locker);
 }
 
 static CK_RV open_private(struct partition *partition)
 {
-	struct unlocking unlocking = { .partition = partition };
+	struct locking locking = { .partition = partition };
 
 	if (partition->users)
 		return CKR_OK;
-	index_each(&partition->index, unlock_object, &unlocking);
-	if (unlocking.rv != CKR_OK)
+	locking.locker = object_locker_new(partition);
+	if (!locking.locker)
+		return CKR_HOST_MEMORY;
+	index_each(&partition->index, unlock_object, &locking);
+	object_locker_free(locking.locker);
+	if (locking.rv != CKR_OK)
 		partition_lock_objects(partition);
-	return unlocking.rv;
+	return locking.rv;
 }
 
 CK_RV partition_login(struct partition *partition, struct client *client, int user,

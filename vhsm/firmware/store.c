@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the board keeps for a partition: a header and a row for each token object. Here objects become
- * sealed rows and come back, and a change becomes one BOARD_COMMIT. Nobody is told that something
- * happened before that request has been answered.
+ * What the board keeps for a partition: a header and a row for each token object (rows.c). Here all of it
+ * is read and verified, and a change becomes one BOARD_COMMIT. Nobody is told that something happened
+ * before that request has been answered.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -11,16 +11,9 @@
 #include <sys/uio.h>
 #include "commands.h"
 
-#define ROW_PRIVATE	   1U
-#define ROW_CLEAR	   8 /* generation of the row */
-#define ROW_AAD		   (PARTITION_ID_SIZE + 20)
-#define ROW_VERSION	   1
 #define COMMITS_TO_ADVANCE 1024
 
-static void complain(const struct partition *partition, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void complain(const struct partition *partition, const char *format, ...)
+void store_complain(const struct partition *partition, const char *format, ...)
 {
 	char text[200], name[BOARD_NAME_MAX + 1];
 	va_list args;
@@ -37,243 +30,143 @@ static void complain(const struct partition *partition, const char *format, ...)
 	fprintf(stderr, "partition \"%s\" (slot %u): %s\n", name, partition->info.slot, text);
 }
 
-static void row_aad(const struct partition *partition, uint64_t id, uint64_t generation,
-		    uint8_t aad[ROW_AAD])
-{
-	uint32_t version = htole32(ROW_VERSION);
-
-	id = htole64(id);
-	generation = htole64(generation);
-	memcpy(aad, partition->info.id, PARTITION_ID_SIZE);
-	memcpy(aad + PARTITION_ID_SIZE, &id, 8);
-	memcpy(aad + PARTITION_ID_SIZE + 8, &generation, 8);
-	memcpy(aad + PARTITION_ID_SIZE + 16, &version, 4);
-}
-
-/* ---- objects to rows ---- */
-
-static void write_attributes(struct hsm_writer *out, const struct attributes *set)
-{
-	const struct attribute *item = NULL;
-
-	while ((item = attributes_next(set, item)))
-		hsm_put_attribute(out, item->type, 0, item->value, item->length);
-}
-
-/* Seal a private object's attributes under the key that only a PIN unwraps */
-static int seal_private(const struct partition *partition, struct object *object,
-			const uint8_t *text, size_t length)
-{
-	uint8_t aad[ROW_AAD];
-
-	OPENSSL_clear_free(object->sealed, object->sealed_length);
-	object->sealed_length = length + AEAD_OVERHEAD;
-	object->sealed = OPENSSL_malloc(object->sealed_length);
-	if (!object->sealed)
-		return -ENOMEM;
-	row_aad(partition, object->handle, object->generation, aad);
-	return aead_seal(partition->commit_key, aad, sizeof(aad), text, length, object->sealed);
-}
-
-/* @text: room of BOARD_BLOB_MAX, wiped by the caller. Sets the object's digest and stored length. */
-static int write_row(const struct partition *partition, struct object *object, uint8_t *text,
-		     uint8_t *row, size_t room)
-{
-	uint64_t generation = htole64(object->generation);
-	uint8_t aad[ROW_AAD];
-	struct hsm_writer out;
-	uint32_t flags = htole32(object->is_private ? ROW_PRIVATE : 0);
-	int ret;
-
-	hsm_writer_init(&out, text, BOARD_BLOB_MAX - ROW_CLEAR - 2 * AEAD_OVERHEAD);
-	hsm_put_raw(&out, &flags, sizeof(flags));
-	write_attributes(&out, &object->attributes);
-	if (out.error)
-		return -EMSGSIZE;
-	if (object->is_private) {
-		ret = seal_private(partition, object, text + 4, out.length - 4);
-		if (ret < 0)
-			return ret;
-		memcpy(text + 4, object->sealed, object->sealed_length);
-		out.length = 4 + object->sealed_length;
-	}
-	object->stored_length = ROW_CLEAR + out.length + AEAD_OVERHEAD;
-	if (object->stored_length > room)
-		return -E2BIG;
-	memcpy(row, &generation, ROW_CLEAR);
-	row_aad(partition, object->handle, object->generation, aad);
-	ret = aead_seal(partition->row_key, aad, sizeof(aad), text, out.length, row + ROW_CLEAR);
-	if (ret < 0)
-		return ret;
-	return hash_row(partition->hash_key, object->handle, object->generation,
-			row + object->stored_length - AEAD_TAG_SIZE, object->digest);
-}
-
-/* ---- rows to objects ---- */
-
-static int fill_object(struct object *object, const uint8_t *text, size_t length)
-{
-	uint32_t flags;
-
-	if (length < 4)
-		return -EBADMSG;
-	flags = hsm_get_le32(text);
-	text += 4;
-	length -= 4;
-	if (!(flags & ROW_PRIVATE)) {
-		if (!hsm_attributes_valid(text, length, 4) ||
-		    attributes_parse(&object->attributes, text, length) != CKR_OK)
-			return -EBADMSG;
-		return 0;
-	}
-	object->is_private = true;
-	object->locked = true;
-	object->sealed = OPENSSL_memdup(text, length);
-	object->sealed_length = length;
-	return object->sealed ? 0 : -ENOMEM;
-}
-
-static int read_row(struct partition *partition, uint64_t id, const uint8_t *row, size_t length,
-		    uint8_t *text)
-{
-	struct object *object;
-	uint8_t aad[ROW_AAD];
-	int ret;
-
-	if (length < ROW_CLEAR + AEAD_OVERHEAD)
-		return -EBADMSG;
-	object = object_new();
-	if (!object)
-		return -ENOMEM;
-	object->token = true;
-	object->handle = id;
-	object->generation = hsm_get_le64(row);
-	object->stored_length = length;
-	row_aad(partition, id, object->generation, aad);
-	ret = aead_open(partition->row_key, aad, sizeof(aad), row + ROW_CLEAR, length - ROW_CLEAR,
-			text);
-	if (!ret)
-		ret = hash_row(partition->hash_key, id, object->generation,
-			       row + length - AEAD_TAG_SIZE, object->digest);
-	if (!ret)
-		ret = fill_object(object, text, length - ROW_CLEAR - AEAD_OVERHEAD);
-	if (!ret)
-		ret = index_insert(&partition->index, object);
-	if (!ret)
-		partition->token_bytes += length;
-	object_put(object);
-	return ret;
-}
-
-CK_RV store_unlock_object(struct partition *partition, const struct object *locked,
-			  struct object **unlocked)
-{
-	size_t length = locked->sealed_length;
-	struct object *object = object_new();
-	uint8_t *text = OPENSSL_malloc(length + 1);
-	uint8_t aad[ROW_AAD];
-	CK_RV rv = CKR_HOST_MEMORY;
-
-	if (!object || !text)
-		goto out;
-	object->token = object->is_private = true;
-	object->handle = locked->handle;
-	object->generation = locked->generation;
-	object->stored_length = locked->stored_length;
-	memcpy(object->digest, locked->digest, sizeof(object->digest));
-	object->sealed = OPENSSL_memdup(locked->sealed, length);
-	object->sealed_length = length;
-	if (!object->sealed)
-		goto out;
-	rv = CKR_DEVICE_ERROR;
-	row_aad(partition, object->handle, object->generation, aad);
-	if (aead_open(partition->private_row_key, aad, sizeof(aad), locked->sealed, length, text) <
-		    0 ||
-	    !hsm_attributes_valid(text, length - AEAD_OVERHEAD, 4)) {
-		complain(partition,
-			 "object %llu does not open with the user's key; put the newest state back",
-			 (unsigned long long)locked->handle);
-		goto out;
-	}
-	rv = attributes_parse(&object->attributes, text, length - AEAD_OVERHEAD);
-out:
-	OPENSSL_clear_free(text, length + 1);
-	if (rv != CKR_OK) {
-		object_put(object);
-		object = NULL;
-	}
-	*unlocked = object;
-	return rv;
-}
-
 /* ---- opening ---- */
 
-/* One reply of BOARD_ROWS. Return: rows in it, or a negative errno. */
-static int read_rows(struct partition *partition, const uint8_t *reply, size_t length,
-		     uint64_t *after, uint32_t *count, uint8_t *text)
+/**
+ * struct loading - the rows of a partition on their way in
+ * @reply: what one BOARD_ROWS has brought, @length bytes; the other one is being filled
+ * @after: id of the last row in it
+ * @count, @sum: rows so far, and their multiset hash
+ */
+struct loading {
+	struct partition *partition;
+	struct row_reader *reader;
+	uint8_t *reply[2];
+	size_t length;
+	uint64_t after;
+	uint32_t count;
+	uint8_t sum[32];
+};
+
+/* Is the reply a list of rows in ascending order? After this it can be walked without a look. */
+static int check_reply(struct loading *loading)
 {
+	const uint8_t *reply = loading->reply[0];
+	size_t length = loading->length;
 	struct board_row row;
-	int rows = 0, ret;
 
 	while (length) {
 		if (length < sizeof(row))
 			return -EPROTO;
 		memcpy(&row, reply, sizeof(row));
-		reply += sizeof(row);
 		length -= sizeof(row);
-		if (row.length > length || row.length > BOARD_BLOB_MAX || row.id <= *after)
+		if (row.length > length || row.length > BOARD_BLOB_MAX || row.id <= loading->after)
 			return -EPROTO;
-		ret = read_row(partition, row.id, reply, row.length, text);
-		if (ret < 0) {
-			complain(partition,
-				 "object %llu does not verify; put the newest state back",
-				 (unsigned long long)row.id);
-			return ret;
-		}
-		reply += row.length;
+		reply += sizeof(row) + row.length;
 		length -= row.length;
-		*after = row.id;
-		++*count;
-		rows++;
+		loading->after = row.id;
 	}
-	return rows;
+	return 0;
 }
 
-static void add_digest(struct object *object, void *data)
+static int take_row(struct loading *loading, const struct board_row *row, const uint8_t *blob)
 {
-	hash_add(data, object->digest);
+	struct partition *partition = loading->partition;
+	struct object *object;
+	int ret;
+
+	ret = row_read(loading->reader, row->id, blob, row->length, loading->sum, &object);
+	if (ret < 0) {
+		store_complain(partition, "object %llu does not verify; put the newest state back",
+			       (unsigned long long)row->id);
+		return ret;
+	}
+	loading->count++;
+	ret = index_insert(&partition->index, object);
+	if (!ret)
+		partition->token_bytes += row->length;
+	object_put(object);
+	return ret;
 }
 
-static int rows_verify(struct partition *partition, uint32_t count)
+static int take_reply(struct loading *loading)
 {
-	uint8_t sum[32] = { 0 };
+	const uint8_t *reply = loading->reply[0], *end = reply + loading->length;
+	struct board_row row;
+	int ret = 0;
 
-	index_each(&partition->index, add_digest, sum);
+	while (reply < end && !ret) {
+		memcpy(&row, reply, sizeof(row));
+		ret = take_row(loading, &row, reply + sizeof(row));
+		reply += sizeof(row) + row.length;
+	}
+	return ret;
+}
+
+static int ask_rows(struct loading *loading)
+{
+	struct board_rows request = { .after = loading->after };
+	struct iovec part = { .iov_base = &request, .iov_len = sizeof(request) };
+
+	memcpy(request.partition, loading->partition->info.id, PARTITION_ID_SIZE);
+	return storage_begin(BOARD_ROWS, &part, 1);
+}
+
+static int get_rows(struct loading *loading)
+{
+	uint8_t *former = loading->reply[0];
+
+	loading->reply[0] = loading->reply[1];
+	loading->reply[1] = former;
+	return storage_finish(BOARD_ROWS, loading->reply[0], BOARD_MESSAGE_MAX, &loading->length);
+}
+
+/* While rows are opened here the board already reads the next ones. */
+static int load_all(struct loading *loading)
+{
+	int ret = ask_rows(loading), next;
+
+	if (!ret)
+		ret = get_rows(loading);
+	while (!ret && loading->length) {
+		ret = check_reply(loading);
+		if (!ret)
+			ret = ask_rows(loading);
+		if (ret)
+			break;
+		ret = take_reply(loading);
+		next = get_rows(loading);
+		ret = ret ? ret : next;
+	}
+	return ret;
+}
+
+static int rows_verify(struct partition *partition, uint32_t count, const uint8_t sum[32])
+{
 	if (count == partition->state.rows && !CRYPTO_memcmp(sum, partition->state.hash, 32))
 		return 0;
-	complain(partition, "its objects are not those of its header; put the newest state back");
+	store_complain(partition,
+		       "its objects are not those of its header; put the newest state back");
 	return -EBADMSG;
 }
 
-static int load_rows(struct partition *partition, uint8_t *reply)
+static int load_rows(struct partition *partition, uint8_t *reply, uint32_t rows)
 {
-	struct board_rows request = { .after = 0 };
-	struct iovec part = { .iov_base = &request, .iov_len = sizeof(request) };
-	uint8_t *text = OPENSSL_malloc(BOARD_BLOB_MAX);
-	uint32_t count = 0;
-	size_t length;
-	int ret;
+	struct loading loading = {
+		.partition = partition,
+		.reader = row_reader_new(partition),
+		.reply = { reply, OPENSSL_malloc(BOARD_MESSAGE_MAX) },
+	};
+	uint8_t *other = loading.reply[1];
+	int ret = -ENOMEM;
 
-	if (!text)
-		return -ENOMEM;
-	memcpy(request.partition, partition->info.id, PARTITION_ID_SIZE);
-	do {
-		ret = storage_call(BOARD_ROWS, &part, 1, reply, BOARD_MESSAGE_MAX, &length);
-		if (ret >= 0)
-			ret = read_rows(partition, reply, length, &request.after, &count, text);
-	} while (ret > 0);
-	OPENSSL_clear_free(text, BOARD_BLOB_MAX);
-	return ret < 0 ? ret : rows_verify(partition, count);
+	if (rows && loading.reader && other && !index_reserve(&partition->index, rows))
+		ret = load_all(&loading);
+	else if (!rows)
+		ret = 0;
+	OPENSSL_free(other);
+	row_reader_free(loading.reader);
+	return ret < 0 ? ret : rows_verify(partition, loading.count, loading.sum);
 }
 
 static int create_header(struct partition *partition, const struct board_open *open)
@@ -283,7 +176,8 @@ static int create_header(struct partition *partition, const struct board_open *o
 	int ret;
 
 	if (open->rows) {
-		complain(partition, "it has objects but no header; put the newest state back");
+		store_complain(partition,
+			       "it has objects but no header; put the newest state back");
 		return -EBADMSG;
 	}
 	ret = header_create(partition, open->key);
@@ -308,17 +202,18 @@ static int check_header(struct partition *partition, const struct board_open *op
 	int ret = header_read(partition, open->key, header, open->header_length);
 
 	if (ret == -EPROTONOSUPPORT)
-		complain(partition,
-			 "its header has an unknown version; run the firmware that made it");
+		store_complain(partition,
+			       "its header has an unknown version; run the firmware that made it");
 	else if (ret < 0)
-		complain(partition, "its header does not verify; put the newest state back");
+		store_complain(partition, "its header does not verify; put the newest state back");
 	if (ret < 0)
 		return ret;
 	if (partition->state.counter == open->counter ||
 	    partition->state.counter == open->counter + 1)
 		return 0;
-	complain(partition, "its header is an old copy (counter %llu, expected %llu)",
-		 (unsigned long long)partition->state.counter, (unsigned long long)open->counter);
+	store_complain(partition, "its header is an old copy (counter %llu, expected %llu)",
+		       (unsigned long long)partition->state.counter,
+		       (unsigned long long)open->counter);
 	return -EBADMSG;
 }
 
@@ -347,10 +242,8 @@ static int open_with(struct partition *partition, uint8_t *reply)
 			ret = create_header(partition, &open);
 		else
 			ret = check_header(partition, &open, reply + sizeof(open));
-		if (!ret && open.rows)
-			ret = load_rows(partition, reply);
-		else if (!ret)
-			ret = rows_verify(partition, 0);
+		if (!ret)
+			ret = load_rows(partition, reply, open.rows);
 	}
 	OPENSSL_cleanse(&open, sizeof(open));
 	return ret;
@@ -384,7 +277,7 @@ static int put_change(const struct partition *partition, struct store_change *ch
 		return -E2BIG;
 	if (object) {
 		object->generation = change->before ? change->before->generation + 1 : 1;
-		ret = write_row(partition, object, text, message + sizeof(row), room - sizeof(row));
+		ret = row_write(partition, object, text, message + sizeof(row), room - sizeof(row));
 		if (ret < 0)
 			return ret;
 		row.length = object->stored_length;
@@ -393,16 +286,24 @@ static int put_change(const struct partition *partition, struct store_change *ch
 	return sizeof(row) + row.length;
 }
 
-static void account(struct partition_state *next, const struct store_change *change)
+static int account(const struct partition *partition, struct partition_state *next,
+		   const struct store_change *change)
 {
+	uint8_t digest[32];
+
 	if (change->before) {
-		hash_subtract(next->hash, change->before->digest);
+		if (row_digest(partition, change->before, digest) < 0)
+			return -EIO;
+		hash_subtract(next->hash, digest);
 		next->rows--;
 	}
 	if (change->after) {
-		hash_add(next->hash, change->after->digest);
+		if (row_digest(partition, change->after, digest) < 0)
+			return -EIO;
+		hash_add(next->hash, digest);
 		next->rows++;
 	}
+	return 0;
 }
 
 /*
@@ -425,7 +326,7 @@ static int build(struct partition *partition, struct partition_state *next,
 		if (ret < 0)
 			break;
 		used += ret;
-		account(next, &changes[i]);
+		ret = account(partition, next, &changes[i]);
 	}
 	OPENSSL_clear_free(text, BOARD_BLOB_MAX);
 	if (ret < 0)
@@ -515,7 +416,7 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 	if (ret < 0)
 		return commit_error(ret);
 	if (length != sizeof(committed) || committed.counter != next->counter) {
-		complain(partition, "the board's counter and the header's have parted");
+		store_complain(partition, "the board's counter and the header's have parted");
 		partition->failed = CKR_DEVICE_ERROR;
 		return CKR_DEVICE_ERROR;
 	}

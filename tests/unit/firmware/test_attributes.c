@@ -49,7 +49,6 @@ static void is_sorted(void **state)
 		count++;
 	}
 	assert_int_equal(count, 7);
-	assert_int_equal(set.count, 7);
 	for (i = 0; i < 7; i++) {
 		item = attributes_find(&set, types[i]);
 		assert_non_null(item);
@@ -58,6 +57,7 @@ static void is_sorted(void **state)
 	assert_null(attributes_find(&set, 6));
 	assert_null(attributes_find(&set, 0x100000000));
 	assert_int_equal(attributes_set(&set, 0x100000003, "a", 1), CKR_ATTRIBUTE_TYPE_INVALID);
+	assert_int_equal(attributes_set(&set, 3, "a", 0x10000), CKR_ATTRIBUTE_VALUE_INVALID);
 	attributes_free(&set);
 	assert_null(attributes_next(&set, NULL));
 }
@@ -84,10 +84,11 @@ static void replaces(void **state)
 	attributes_remove(&set, 2);
 	attributes_remove(&set, 9);
 	assert_null(attributes_find(&set, 2));
-	assert_int_equal(set.count, 2);
 	assert_text(&set, 3, "third");
-	attributes_trim(&set);
+	attributes_trim(&set, 0);
 	assert_int_equal(set.room, set.size);
+	attributes_trim(&set, 28);
+	assert_int_equal(set.room, set.size + 28);
 	assert_text(&set, 1, "first");
 	set_text(&set, 0, "before all");
 	assert_text(&set, 1, "first");
@@ -105,7 +106,7 @@ static void takes_its_own_value(void **state)
 	memset(text, 'v', 200);
 	text[200] = 0;
 	set_text(&set, 5, text);
-	attributes_trim(&set);
+	attributes_trim(&set, 0);
 	item = attributes_find(&set, 5);
 	assert_int_equal(attributes_set(&set, 1, item->value, item->length), CKR_OK);
 	assert_text(&set, 1, text);
@@ -119,7 +120,7 @@ static void takes_its_own_value(void **state)
 static void loads_what_was_a_set(void **state)
 {
 	struct attributes set = { 0 }, again = { 0 }, copy = { 0 };
-	struct attribute huge = { .type = 1, .length = 0xfffffffc };
+	struct attribute huge = { .type = 1, .length = 0xffff };
 	uint8_t bytes[64];
 	size_t size, i;
 
@@ -128,7 +129,6 @@ static void loads_what_was_a_set(void **state)
 	set_text(&set, 2, "");
 	set_text(&set, 3, "three");
 	assert_int_equal(attributes_load(&again, set.data, set.size), CKR_OK);
-	assert_int_equal(again.count, 3);
 	assert_text(&again, 3, "three");
 	assert_int_equal(attributes_copy(&copy, &again), CKR_OK);
 	assert_text(&copy, 1, "one");
@@ -138,13 +138,13 @@ static void loads_what_was_a_set(void **state)
 	/* Every cut but those between two attributes */
 	for (i = 1; i < size; i++)
 		assert_int_equal(attributes_load(&again, bytes, i),
-				 i == 12 || i == 20 ? CKR_OK : CKR_GENERAL_ERROR);
-	bytes[12] = 1; /* a type that comes twice */
+				 i == 9 || i == 15 ? CKR_OK : CKR_GENERAL_ERROR);
+	bytes[9] = 1; /* a type that comes twice */
 	assert_int_equal(attributes_load(&again, bytes, size), CKR_GENERAL_ERROR);
 	assert_int_equal(attributes_load(&again, (uint8_t *)&huge, sizeof(huge)),
 			 CKR_GENERAL_ERROR);
 	assert_int_equal(attributes_load(&again, NULL, 0), CKR_OK);
-	assert_int_equal(again.count, 0);
+	assert_null(attributes_next(&again, NULL));
 	attributes_free(&set);
 	attributes_free(&again);
 	attributes_free(&copy);
