@@ -39,12 +39,8 @@ ABSENT_PLAIN(C_CancelFunction, CKR_FUNCTION_NOT_PARALLEL)
 /* Named users: a partition has none yet. */
 ABSENT(C_LoginUser, CK_USER_TYPE a, CK_UTF8CHAR_PTR b, CK_ULONG c, CK_UTF8CHAR_PTR d, CK_ULONG e)
 
-/* Validation, asynchronous calls, authenticated wrapping. */
+/* Validation, asynchronous calls. */
 ABSENT(C_GetSessionValidationFlags, CK_SESSION_VALIDATION_FLAGS_TYPE a, CK_FLAGS_PTR b)
 ABSENT(C_AsyncComplete, CK_UTF8CHAR_PTR a, CK_ASYNC_DATA_PTR b)
 ABSENT(C_AsyncGetID, CK_UTF8CHAR_PTR a, CK_ULONG_PTR b)
 ABSENT(C_AsyncJoin, CK_UTF8CHAR_PTR a, CK_ULONG b, CK_BYTE_PTR c, CK_ULONG d)
-ABSENT(C_WrapKeyAuthenticated, CK_MECHANISM_PTR a, CK_OBJECT_HANDLE b, CK_OBJECT_HANDLE c,
-       CK_BYTE_PTR d, CK_ULONG e, CK_BYTE_PTR f, CK_ULONG_PTR g)
-ABSENT(C_UnwrapKeyAuthenticated, CK_MECHANISM_PTR a, CK_OBJECT_HANDLE b, CK_BYTE_PTR c, CK_ULONG d,
-       CK_ATTRIBUTE_PTR e, CK_ULONG f, CK_BYTE_PTR g, CK_ULONG h, CK_OBJECT_HANDLE_PTR i)

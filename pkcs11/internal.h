@@ -19,7 +19,8 @@
  *   dual.c	two operations on the same data
  *   state.c	saved states of operations
  *   message.c, message_sign.c	many messages under one key
- *   key.c	key generation, wrapping, derivation, encapsulation, random
+ *   wrap.c	wrapping of keys
+ *   key.c	key generation, derivation, encapsulation, random
  *   absent.c	functions that answer CKR_FUNCTION_NOT_SUPPORTED
  *
  * Locking: device.c's refresh lock is taken before the module lock. No lock is held while a
@@ -303,6 +304,9 @@ CK_RV message_parameter_put(struct hsm_writer *writer, const void *parameter, CK
 
 /* message_parameter_tag - the tag that the caller gives in the structure, as a field */
 CK_RV message_parameter_tag(struct hsm_writer *writer, const void *parameter, CK_ULONG length);
+
+/* message_parameter_place - where the structure has its tag, and how long that is; it is one that was accepted */
+CK_BYTE *message_parameter_place(const void *parameter, CK_ULONG length, CK_ULONG *tag_length);
 
 /* message_parameter_give - nonce and tag of the answer into the places that the structure names */
 CK_RV message_parameter_give(const struct call *call, const void *parameter, CK_ULONG length,

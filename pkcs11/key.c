@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys that come from keys or from nothing: generation, wrapping, derivation, encapsulation; and
+ * Keys that come from keys or from nothing: generation, derivation, encapsulation; and
  * random bytes.
  */
 #include <string.h>
@@ -43,52 +43,6 @@ MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mecha
 		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, public_key);
 	if (rv == CKR_OK)
 		rv = call_handle(&call, rv, HSM_FIELD_OTHER_HANDLE, private_key);
-	call_end(&call);
-	return rv;
-}
-
-MODULE_API CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
-			   CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key, CK_BYTE *out,
-			   CK_ULONG *out_length)
-{
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, HSM_OP_WRAP);
-
-	if (rv != CKR_OK)
-		return rv;
-	rv = out_length ? mechanism_put(call.writer, mechanism) : CKR_ARGUMENTS_BAD;
-	if (rv == CKR_OK) {
-		hsm_put_u64(call.writer, HSM_FIELD_OTHER_KEY, wrapping);
-		hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-		hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
-		rv = call_output(&call, call_run(&call), HSM_FIELD_DATA, out, out_length);
-	}
-	call_end(&call);
-	return rv;
-}
-
-MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
-			     CK_OBJECT_HANDLE unwrapping, CK_BYTE *wrapped, CK_ULONG length,
-			     CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *key)
-{
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, HSM_OP_UNWRAP);
-
-	if (rv != CKR_OK)
-		return rv;
-	if (!wrapped || !key)
-		rv = CKR_ARGUMENTS_BAD;
-	else if (length > HSM_DATA_MAX)
-		rv = CKR_WRAPPED_KEY_LEN_RANGE;
-	else
-		rv = mechanism_put(call.writer, mechanism);
-	if (rv == CKR_OK)
-		rv = template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count);
-	if (rv == CKR_OK) {
-		hsm_put_u64(call.writer, HSM_FIELD_OTHER_KEY, unwrapping);
-		hsm_put_bytes(call.writer, HSM_FIELD_DATA, wrapped, length);
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, key);
-	}
 	call_end(&call);
 	return rv;
 }

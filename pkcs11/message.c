@@ -143,6 +143,16 @@ CK_RV message_parameter_tag(struct hsm_writer *writer, const void *parameter, CK
 	return rv;
 }
 
+CK_BYTE *message_parameter_place(const void *parameter, CK_ULONG length, CK_ULONG *tag_length)
+{
+	struct message_parameter p;
+
+	if (take_parameter(parameter, length, &p) != CKR_OK)
+		return NULL;
+	*tag_length = p.tag_length;
+	return p.tag;
+}
+
 /* A field of the answer into a place of the caller's that is as long */
 static CK_RV give_field(const struct call *call, enum hsm_field_tag tag, CK_BYTE *to,
 			CK_ULONG length)

@@ -137,8 +137,9 @@
 	  HSM_FIELDS(R(MECHANISM), R(TEMPLATE), R(PRIVATE_TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE), R(OTHER_HANDLE)), \
 	  "generate a key pair; the handler raises the time class for RSA") \
 	X(0x0062, WRAP,			SESSION, ANY, MEDIUM, REPEAT, \
-	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(KEY), R(OUT_MAX), HSM_PARAMETERS), HSM_FIELDS(O(DATA), O(NEEDED)), \
-	  "wrap key with other key") \
+	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(KEY), R(OUT_MAX), O(GENERATOR), O(FIXED_BITS), HSM_PARAMETERS), \
+	  HSM_FIELDS(O(DATA), O(NEEDED), O(IV)), \
+	  "wrap key with other key; the nonce may be the token's, and is in the answer then") \
 	X(0x0063, UNWRAP,		SESSION, ANY, MEDIUM, ONCE, \
 	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(DATA), R(TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE)), \
 	  "unwrap data with other key into a new key") \

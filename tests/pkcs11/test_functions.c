@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Functions around the usual operations: signatures that carry their data, verification with the
- * signature first, two operations on the same data, and states that are saved and put back.
+ * signature first, two operations on the same data, and states that are saved and put back,
+ * keys that are wrapped with associated data and a nonce of the token's.
  */
 #include "fixture.h"
 
@@ -352,14 +353,155 @@ static void test_state_unsaveable(void **state)
 	free(data);
 }
 
+/* ---- authenticated wrapping ---- */
+
+static CK_OBJECT_HANDLE extractable(CK_SESSION_HANDLE session, CK_ATTRIBUTE_TYPE a,
+				    CK_ATTRIBUTE_TYPE b)
+{
+	CK_MECHANISM mechanism = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_ULONG length = 32;
+	CK_ATTRIBUTE attributes[] = { A(CKA_VALUE_LEN, length), YES(CKA_EXTRACTABLE), YES(a),
+				      YES(b) };
+	CK_OBJECT_HANDLE key;
+
+	OK(p->C_GenerateKey(session, &mechanism, attributes, COUNT(attributes), &key));
+	return key;
+}
+
+static void wrap_with(CK_MECHANISM *mechanism, CK_BYTE *tag, CK_OBJECT_HANDLE wrapping,
+		      CK_OBJECT_HANDLE key)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES;
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_KEY_TYPE, type),
+				      YES(CKA_ENCRYPT) };
+	CK_BYTE wrapped[64], check[3], same[3];
+	CK_ULONG length = sizeof(wrapped);
+	CK_OBJECT_HANDLE back;
+
+	OK(p->C_WrapKeyAuthenticated(s, mechanism, wrapping, key, text, 9, NULL, &length));
+	assert_int_equal(length, 32);
+	length = 31;
+	RV(p->C_WrapKeyAuthenticated(s, mechanism, wrapping, key, text, 9, wrapped, &length),
+	   CKR_BUFFER_TOO_SMALL);
+	assert_int_equal(length, 32);
+	OK(p->C_WrapKeyAuthenticated(s, mechanism, wrapping, key, text, 9, wrapped, &length));
+	assert_int_equal(length, 32);
+	OK(p->C_UnwrapKeyAuthenticated(s, mechanism, wrapping, wrapped, length, attributes,
+				       COUNT(attributes), text, 9, &back));
+	get(s, key, CKA_CHECK_VALUE, check, 3);
+	get(s, back, CKA_CHECK_VALUE, same, 3);
+	assert_memory_equal(check, same, 3);
+	assert_false(get_bool(s, back, CKA_LOCAL));
+	assert_false(get_bool(s, back, CKA_ALWAYS_SENSITIVE));
+	RV(p->C_UnwrapKeyAuthenticated(s, mechanism, wrapping, wrapped, length, attributes,
+				       COUNT(attributes), text, 8, &back),
+	   CKR_WRAPPED_KEY_INVALID);
+	tag[0] ^= 1;
+	RV(p->C_UnwrapKeyAuthenticated(s, mechanism, wrapping, wrapped, length, attributes,
+				       COUNT(attributes), text, 9, &back),
+	   CKR_WRAPPED_KEY_INVALID);
+	tag[0] ^= 1;
+	RV(p->C_UnwrapKeyAuthenticated(s, mechanism, wrapping, wrapped, (CK_ULONG)-1, attributes,
+				       COUNT(attributes), text, 9, &back),
+	   CKR_WRAPPED_KEY_LEN_RANGE);
+	RV(p->C_UnwrapKeyAuthenticated(s, mechanism, wrapping, NULL, length, attributes,
+				       COUNT(attributes), text, 9, &back),
+	   CKR_ARGUMENTS_BAD);
+}
+
+static void test_wrap_authenticated(void **state)
+{
+	CK_OBJECT_HANDLE wrapping = extractable(s, CKA_WRAP, CKA_UNWRAP);
+	CK_OBJECT_HANDLE key = extractable(s, CKA_ENCRYPT, CKA_DECRYPT),
+			 unextractable = aes_key(s, 32);
+	CK_BYTE nonce[12] = { 0 }, before[12], tag[16], wrapped[64];
+	CK_GCM_MESSAGE_PARAMS gcm = { nonce, 12, 0, CKG_GENERATE, tag, 128 };
+	CK_CCM_MESSAGE_PARAMS ccm = { 0, nonce, 12, 0, CKG_GENERATE_RANDOM, tag, 16 };
+	CK_MECHANISM mechanism = { CKM_AES_GCM, &gcm, sizeof(gcm) };
+	CK_ULONG length = sizeof(wrapped);
+
+	(void)state;
+	wrap_with(&mechanism, tag, wrapping, key);
+	memcpy(before, nonce, 12);
+	OK(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, wrapped, &length));
+	assert_memory_not_equal(before, nonce, 12);
+	mechanism = (CK_MECHANISM){ CKM_AES_CCM, &ccm, sizeof(ccm) };
+	wrap_with(&mechanism, tag, wrapping, key);
+	/* Asking for the length uses up no nonce. */
+	gcm.ivGenerator = CKG_GENERATE_COUNTER;
+	mechanism = (CK_MECHANISM){ CKM_AES_GCM, &gcm, sizeof(gcm) };
+	OK(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, NULL, &length));
+	length = sizeof(wrapped);
+	OK(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, wrapped, &length));
+	memset(before, 0, 12);
+	assert_memory_equal(nonce, before, 12);
+	/* Every rule of C_WrapKey */
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, unextractable, NULL, 0, wrapped,
+				     &length),
+	   CKR_KEY_UNEXTRACTABLE);
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, key, wrapping, NULL, 0, wrapped, &length),
+	   CKR_KEY_FUNCTION_NOT_PERMITTED);
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, 0, key, NULL, 0, wrapped, &length),
+	   CKR_WRAPPING_KEY_HANDLE_INVALID);
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, 0, NULL, 0, wrapped, &length),
+	   CKR_KEY_HANDLE_INVALID);
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 1, wrapped, &length),
+	   CKR_ARGUMENTS_BAD);
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, wrapped, NULL),
+	   CKR_ARGUMENTS_BAD);
+	mechanism.mechanism = CKM_AES_KEY_WRAP;
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, wrapped, &length),
+	   CKR_MECHANISM_INVALID);
+	mechanism.mechanism = CKM_AES_GCM;
+	mechanism.ulParameterLen--;
+	RV(p->C_WrapKeyAuthenticated(s, &mechanism, wrapping, key, NULL, 0, wrapped, &length),
+	   CKR_MECHANISM_PARAM_INVALID);
+}
+
+/* C_WrapKey with a nonce of the token's: CK_GCM_WRAP_PARAMS, CK_CCM_WRAP_PARAMS */
+static void test_wrap_parameters(void **state)
+{
+	CK_OBJECT_HANDLE wrapping = extractable(s, CKA_WRAP, CKA_UNWRAP), back;
+	CK_OBJECT_HANDLE key = extractable(s, CKA_ENCRYPT, CKA_DECRYPT);
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES;
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_KEY_TYPE, type) };
+	CK_BYTE nonce[12] = { 0 }, zero[12] = { 0 }, wrapped[64];
+	CK_GCM_WRAP_PARAMS gcm = { nonce, 12, 0, CKG_GENERATE, text, 5, 96 };
+	CK_CCM_WRAP_PARAMS ccm = { 77, nonce, 12, 0, CKG_GENERATE, NULL, 0, 16 };
+	CK_MECHANISM mechanism = { CKM_AES_GCM, &gcm, sizeof(gcm) };
+	CK_ULONG length = sizeof(wrapped);
+
+	(void)state;
+	OK(p->C_WrapKey(s, &mechanism, wrapping, key, wrapped, &length));
+	assert_int_equal(length, 32 + 12);
+	assert_memory_not_equal(nonce, zero, 12);
+	OK(p->C_UnwrapKey(s, &mechanism, wrapping, wrapped, length, attributes, COUNT(attributes),
+			  &back));
+	gcm.ulAADLen = 4;
+	RV(p->C_UnwrapKey(s, &mechanism, wrapping, wrapped, length, attributes, COUNT(attributes),
+			  &back),
+	   CKR_WRAPPED_KEY_INVALID);
+	mechanism = (CK_MECHANISM){ CKM_AES_CCM, &ccm, sizeof(ccm) };
+	length = sizeof(wrapped);
+	OK(p->C_WrapKey(s, &mechanism, wrapping, key, wrapped, &length));
+	assert_int_equal(length, 32 + 16);
+	OK(p->C_UnwrapKey(s, &mechanism, wrapping, wrapped, length, attributes, COUNT(attributes),
+			  &back));
+	ccm.pNonce = NULL;
+	RV(p->C_WrapKey(s, &mechanism, wrapping, key, wrapped, &length),
+	   CKR_MECHANISM_PARAM_INVALID);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, close_all)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_recover),	  T(test_verify_signature), T(test_digest_encrypt),
-		T(test_sign_encrypt),	  T(test_state_of_digest),  T(test_state_with_keys),
-		T(test_state_unsaveable),
+		T(test_recover),	  T(test_verify_signature),   T(test_digest_encrypt),
+		T(test_sign_encrypt),	  T(test_state_of_digest),    T(test_state_with_keys),
+		T(test_state_unsaveable), T(test_wrap_authenticated), T(test_wrap_parameters),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

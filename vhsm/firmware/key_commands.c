@@ -190,18 +190,34 @@ static bool known_to_nobody(const struct object *wrapping)
 	       attributes_bool(&wrapping->attributes, CKA_ALWAYS_SENSITIVE, false);
 }
 
+/*
+ * May the key wrap with a mechanism whose nonce makes a key stream? When the caller chooses the nonce, two keys under
+ * one nonce differ by what their envelopes differ, so that a known one gives the other away. When the token does,
+ * the nonce is known afterwards, and a key that also encrypts, signs or derives gives the key stream for it.
+ */
+static bool wraps_alone(const struct command *command, const struct object *wrapping)
+{
+	static const uint64_t others[] = { CKA_ENCRYPT, CKA_DECRYPT,  CKA_SIGN,	     CKA_VERIFY,
+					   CKA_DERIVE,	CKA_COPYABLE, CKA_MODIFIABLE };
+	size_t i;
+
+	if (hsm_fields_u64(&command->fields, HSM_FIELD_GENERATOR, CKG_NO_GENERATE) ==
+	    CKG_NO_GENERATE)
+		return false;
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (attributes_bool(&wrapping->attributes, others[i], true))
+			return false;
+	return true;
+}
+
 /* What the strict profile adds: no wrapping that gives a key to somebody the token does not know */
-static CK_RV strict_wrap(const struct mechanism *mechanism, const struct object *wrapping,
-			 const struct object *key)
+static CK_RV strict_wrap(const struct command *command, const struct mechanism *mechanism,
+			 const struct object *wrapping, const struct object *key)
 {
 	uint64_t kek, length;
 
-	/*
-	 * The caller chooses the nonce of GCM and CCM. Two keys wrapped under one nonce differ by what their envelopes
-	 * differ, so that a known one gives the other away; encryption under it gives the key stream.
-	 */
 	if (mechanism->info->family == MECH_FAMILY_CIPHER ||
-	    mechanism->info->family == MECH_FAMILY_AEAD)
+	    (mechanism->info->family == MECH_FAMILY_AEAD && !wraps_alone(command, wrapping)))
 		return CKR_MECHANISM_INVALID;
 	if (!known_to_nobody(wrapping))
 		return CKR_KEY_NOT_WRAPPABLE;
@@ -230,24 +246,72 @@ static CK_RV may_wrap(const struct command *command, const struct mechanism *mec
 		return CKR_KEY_HANDLE_INVALID;
 	if (!rules_for(command).strict)
 		return CKR_OK;
-	return strict_wrap(mechanism, wrapping, key);
+	return strict_wrap(command, mechanism, wrapping, key);
+}
+
+/*
+ * The nonce that the token makes, in place of the caller's in *fields, once it is sure that the wrapped key fits: a
+ * caller who only asks for the length uses none up. @iv holds it.
+ */
+static CK_RV wrap_nonce(struct command *command, const struct mechanism *mechanism,
+			const struct object *wrapping, struct key *kek, struct key *key,
+			uint8_t iv[MECH_IV_MAX], struct hsm_fields *fields)
+{
+	struct mech_iv request = {
+		.generator = hsm_fields_u64(&command->fields, HSM_FIELD_GENERATOR, CKG_NO_GENERATE),
+		.fixed_bits = hsm_fields_u64(&command->fields, HSM_FIELD_FIXED_BITS, 0),
+		.lasting = wrapping->token,
+	};
+	const uint8_t *given = hsm_fields_bytes(&command->fields, HSM_FIELD_IV, &request.length);
+	size_t size = 0;
+	unsigned int i;
+	CK_RV rv;
+
+	if (request.generator == CKG_NO_GENERATE)
+		return CKR_OK;
+	if (!given || mechanism->info->family != MECH_FAMILY_AEAD)
+		return CKR_MECHANISM_PARAM_INVALID;
+	rv = mech_wrap(mechanism, kek, key, iv, &size);
+	if (rv != CKR_BUFFER_TOO_SMALL)
+		return rv == CKR_OK ? CKR_FUNCTION_FAILED : rv;
+	if (size > hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0)) {
+		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, size);
+		return CKR_BUFFER_TOO_SMALL;
+	}
+	memcpy(iv, given, request.length);
+	rv = mech_iv_fill(&request, kek, iv);
+	for (i = 0; i < fields->count && rv == CKR_OK; i++)
+		if (fields->field[i].tag == HSM_FIELD_IV)
+			fields->field[i].data = iv;
+	if (rv == CKR_OK)
+		hsm_put_bytes(&command->out, HSM_FIELD_IV, iv, request.length);
+	return rv;
 }
 
 /* Run @wrap with the two objects' keys and put its output into the response */
 static CK_RV put_wrapped(struct command *command, const struct mechanism *mechanism,
 			 struct object *wrapping, struct object *object)
 {
-	const size_t overhead = 2 * sizeof(struct hsm_field_header) + 8;
+	const size_t overhead = 3 * sizeof(struct hsm_field_header) + 8 + MECH_IV_MAX;
 	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
 	struct key *kek = object_key(wrapping), *key = object_key(object);
 	size_t room = command->out.capacity - overhead, start = command->out.length, mark;
+	struct mechanism with_nonce = *mechanism;
+	struct hsm_fields fields = command->fields;
+	uint8_t iv[MECH_IV_MAX];
 	CK_RV rv = CKR_HOST_MEMORY;
 
 	if (wanted < room)
 		room = wanted;
-	mark = hsm_put_begin(&command->out, HSM_FIELD_DATA);
+	with_nonce.fields = &fields;
 	if (kek && key)
-		rv = mech_wrap(mechanism, kek, key, command->out.data + command->out.length, &room);
+		rv = wrap_nonce(command, mechanism, wrapping, kek, key, iv, &fields);
+	if (rv == CKR_BUFFER_TOO_SMALL)
+		goto out;
+	mark = hsm_put_begin(&command->out, HSM_FIELD_DATA);
+	if (rv == CKR_OK)
+		rv = mech_wrap(&with_nonce, kek, key, command->out.data + command->out.length,
+			       &room);
 	if (rv == CKR_OK) {
 		command->out.length += room;
 		hsm_put_end(&command->out, mark);
@@ -256,6 +320,7 @@ static CK_RV put_wrapped(struct command *command, const struct mechanism *mechan
 	}
 	if (rv == CKR_BUFFER_TOO_SMALL)
 		hsm_put_u64(&command->out, HSM_FIELD_NEEDED, room);
+out:
 	if (kek)
 		key_put(kek);
 	if (key)

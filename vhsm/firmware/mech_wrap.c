@@ -211,6 +211,9 @@ CK_RV mech_wrap(const struct mechanism *mechanism, struct key *wrapping, struct 
 	if (rv != CKR_OK)
 		return wrap_error(rv);
 	rv = serialize(key, &plain, &length);
+	/* Of CCM the length is known here, whatever the caller says (PKCS#11 3.2, 6.13.5). */
+	if (mechanism->info->family == MECH_FAMILY_AEAD)
+		operation->limit = length;
 	if (rv == CKR_OK)
 		rv = wrap_error(mech_single(operation, plain, length, out, out_length));
 	OPENSSL_clear_free(plain, length);
@@ -249,6 +252,8 @@ CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const
 	rv = mech_begin_any(&operation, MECH_DECRYPT, mechanism, wrapping);
 	if (rv != CKR_OK)
 		return unwrap_error(rv);
+	if (mechanism->info->family == MECH_FAMILY_AEAD)
+		operation->limit = mech_output_size(operation, in_length);
 	plain = malloc(room);
 	rv = plain ? unwrap_error(mech_single(operation, in, in_length, plain, &length))
 		   : CKR_HOST_MEMORY;
