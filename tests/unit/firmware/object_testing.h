@@ -163,4 +163,140 @@ MAYBE static CK_RV read_one(struct peer *peer, uint64_t handle, uint64_t type,
 	return get(peer, handle, &type, 1, 0, view);
 }
 
+/* ---- mechanisms at work ---- */
+
+/**
+ * struct test_mechanism - a mechanism and its parameter fields
+ * @put: appends the fields, NULL: none
+ */
+struct test_mechanism {
+	uint64_t type;
+	void (*put)(struct hsm_writer *out);
+};
+
+MAYBE static void put_mechanism(struct hsm_writer *out, struct test_mechanism mechanism)
+{
+	hsm_put_u64(out, HSM_FIELD_MECHANISM, mechanism.type);
+	if (mechanism.put)
+		mechanism.put(out);
+}
+
+/* What came back in a field, into @out of 1024 bytes */
+MAYBE static void take_bytes(struct peer *peer, enum hsm_field_tag tag, uint8_t *out,
+			     size_t *length)
+{
+	const uint8_t *data = hsm_fields_bytes(&peer->fields, tag, length);
+
+	assert_true(*length <= 1024);
+	if (*length)
+		memcpy(out, data, *length);
+}
+
+MAYBE static CK_RV wrap_by(struct peer *peer, struct test_mechanism mechanism, uint64_t wrapping,
+			   uint64_t key, uint8_t *out, size_t *length)
+{
+	struct hsm_writer fields = peer_fields(peer);
+	CK_RV rv;
+
+	put_mechanism(&fields, mechanism);
+	hsm_put_u64(&fields, HSM_FIELD_OTHER_KEY, wrapping);
+	hsm_put_u64(&fields, HSM_FIELD_KEY, key);
+	hsm_put_u64(&fields, HSM_FIELD_OUT_MAX, 1024);
+	rv = peer_call(peer, HSM_OP_WRAP, &fields);
+	if (rv == CKR_OK)
+		take_bytes(peer, HSM_FIELD_DATA, out, length);
+	return rv;
+}
+
+MAYBE static CK_RV unwrap_by(struct peer *peer, struct test_mechanism mechanism, uint64_t wrapping,
+			     const uint8_t *data, size_t length,
+			     const struct test_attribute *template, uint64_t *handle)
+{
+	struct hsm_writer fields = peer_fields(peer);
+	CK_RV rv;
+
+	put_mechanism(&fields, mechanism);
+	hsm_put_u64(&fields, HSM_FIELD_OTHER_KEY, wrapping);
+	hsm_put_bytes(&fields, HSM_FIELD_DATA, data, length);
+	put_template(&fields, HSM_FIELD_TEMPLATE, template);
+	rv = peer_call(peer, HSM_OP_UNWRAP, &fields);
+	if (rv == CKR_OK)
+		*handle = peer_u64(peer, HSM_FIELD_HANDLE);
+	return rv;
+}
+
+MAYBE static CK_RV derive_by(struct peer *peer, struct test_mechanism mechanism, uint64_t base,
+			     const struct test_attribute *template, uint64_t *handle)
+{
+	struct hsm_writer fields = peer_fields(peer);
+	CK_RV rv;
+
+	put_mechanism(&fields, mechanism);
+	hsm_put_u64(&fields, HSM_FIELD_KEY, base);
+	put_template(&fields, HSM_FIELD_TEMPLATE, template);
+	rv = peer_call(peer, HSM_OP_DERIVE, &fields);
+	if (rv == CKR_OK)
+		*handle = peer_u64(peer, HSM_FIELD_HANDLE);
+	return rv;
+}
+
+MAYBE static CK_RV begin_by(struct peer *peer, unsigned int operation,
+			    struct test_mechanism mechanism, uint64_t key)
+{
+	struct hsm_writer fields = peer_fields(peer);
+
+	put_mechanism(&fields, mechanism);
+	hsm_put_u64(&fields, HSM_FIELD_KEY, key);
+	return peer_call(peer, operation, &fields);
+}
+
+/* One-shot: ENCRYPT, DECRYPT or SIGN after its INIT, which is the operation before it */
+MAYBE static CK_RV crypt_by(struct peer *peer, unsigned int operation,
+			    struct test_mechanism mechanism, uint64_t key, const void *in,
+			    size_t in_length, uint8_t *out, size_t *length)
+{
+	struct hsm_writer fields;
+	CK_RV rv = begin_by(peer, operation - 1, mechanism, key);
+
+	if (rv != CKR_OK)
+		return rv;
+	fields = peer_fields(peer);
+	hsm_put_bytes(&fields, HSM_FIELD_DATA, in, in_length);
+	hsm_put_u64(&fields, HSM_FIELD_OUT_MAX, 1024);
+	rv = peer_call(peer, operation, &fields);
+	if (rv == CKR_OK)
+		take_bytes(peer, operation == HSM_OP_SIGN ? HSM_FIELD_SIGNATURE : HSM_FIELD_DATA,
+			   out, length);
+	return rv;
+}
+
+MAYBE static CK_RV generate_rsa(struct peer *peer, const struct test_attribute *public_key,
+				const struct test_attribute *private_key, uint64_t handle[2])
+{
+	struct hsm_writer out = peer_fields(peer);
+	CK_RV rv;
+
+	hsm_put_u64(&out, HSM_FIELD_MECHANISM, CKM_RSA_PKCS_KEY_PAIR_GEN);
+	put_template(&out, HSM_FIELD_TEMPLATE, public_key);
+	put_template(&out, HSM_FIELD_PRIVATE_TEMPLATE, private_key);
+	rv = peer_call(peer, HSM_OP_GENERATE_PAIR, &out);
+	if (rv == CKR_OK) {
+		handle[0] = peer_u64(peer, HSM_FIELD_HANDLE);
+		handle[1] = peer_u64(peer, HSM_FIELD_OTHER_HANDLE);
+	}
+	return rv;
+}
+
+/* One attribute as bytes of a nested template. Return: their number. */
+MAYBE static size_t nest(uint8_t *out, size_t room, uint64_t type, const void *value,
+			 size_t length)
+{
+	struct hsm_writer writer;
+
+	hsm_writer_init(&writer, out, room);
+	hsm_put_attribute(&writer, type, 0, value, length);
+	assert_int_equal(writer.error, 0);
+	return writer.length;
+}
+
 #endif /* OBJECT_TESTING_H */
