@@ -3,6 +3,7 @@
 # Test programs and the targets that run them. A new file needs no line here:
 #   tests/unit/COMPONENT/test_*.c   cmocka, linked with the component's and the common archive
 #   tests/pkcs11/test_*.c           cmocka, loads the module named in HSM_PKCS11_MODULE
+#   tests/conformance/test_*.c      the same: what the standard says, function by function
 #   tests/fuzz/fuzz_*.c             libFuzzer
 #   tests/DIR/*.sh, *.py            speak TAP; those with the executable bit are tests
 
@@ -27,7 +28,7 @@ $(O)/$(1:.c=): $(O)/obj/$(1:.c=.o) $$(foreach c,$(2),$(O)/$$(c).a) $(O)/.flags-l
 endef
 
 unit_src := $(foreach c,$(components),$(sort $(wildcard tests/unit/$(c)/test_*.c)))
-pkcs11_test_src := $(sort $(wildcard tests/pkcs11/test_*.c))
+pkcs11_test_src := $(sort $(wildcard tests/pkcs11/test_*.c tests/conformance/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 component_of = $(word 3,$(subst /, ,$(1)))
@@ -77,7 +78,7 @@ JOBS ?= 2
 test_run = tests/run --jobs $(JOBS) $(RUN_FLAGS)
 
 scripts_in = $(sort $(shell find tests/$(1) -maxdepth 1 \( -name '*.sh' -o -name '*.py' \) -perm -u+x 2>/dev/null))
-script_dirs := $(filter-out lint unit fuzz bench,$(notdir $(patsubst %/,%,$(wildcard tests/*/))))
+script_dirs := $(filter-out lint unit fuzz bench vectors conformance,$(notdir $(patsubst %/,%,$(wildcard tests/*/))))
 
 unit_list = $(unit_programs)
 pkcs11_list = $(pkcs11_programs) $(call scripts_in,pkcs11)
@@ -87,9 +88,9 @@ lint_list = $(call scripts_in,lint)
 other_list = $(foreach d,$(filter-out pkcs11,$(script_dirs)),$(call scripts_in,$(d)))
 
 .PHONY: check check-unit check-pkcs11 check-sanitize check-fuzz check-lint lint fuzz
-check: all unit-programs pkcs11-programs sanitize-build $(if $(fuzz_src),fuzz-build)
+check: all unit-programs pkcs11-programs vectors-programs sanitize-build $(if $(fuzz_src),fuzz-build)
 	@$(test_run) $(addprefix --add ,$(NATIVE_COUNTS)) --build $(O) $(lint_list) $(unit_list) $(pkcs11_list) \
-		$(other_list) $(fuzz_list) --build $(sanitized) $(sanitize_list)
+		--timeout $(vectors_timeout) $(vectors_programs) --timeout 180 $(other_list) $(fuzz_list) --build $(sanitized) $(sanitize_list)
 
 check-unit: unit-programs
 	@$(test_run) --build $(O) $(unit_list)
@@ -106,10 +107,18 @@ check-fuzz fuzz: fuzz-build
 check-lint lint:
 	@$(test_run) --build $(O) $(lint_list)
 
+.PHONY: check-vectors check-conformance
+check-vectors: all vectors-programs
+	@$(test_run) --timeout $(vectors_timeout) --build $(O) $(vectors_programs)
+
+check-conformance: all pkcs11-programs
+	@$(test_run) --build $(O) $(filter $(O)/tests/conformance/%,$(pkcs11_programs))
+
 # check-interop, check-fault and so on: the scripts of that directory.
 check_dirs := $(addprefix check-,$(filter-out pkcs11,$(script_dirs)))
 .PHONY: $(check_dirs)
 $(check_dirs): check-%: all
 	@$(test_run) --build $(O) $(call scripts_in,$*)
 
+include tests/vectors/build.mk
 include tests/vm/build.mk
