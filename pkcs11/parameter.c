@@ -23,6 +23,8 @@ union parameter {
 	CK_RSA_PKCS_OAEP_PARAMS oaep;
 	CK_ECDH1_DERIVE_PARAMS ecdh;
 	CK_X9_42_DH1_DERIVE_PARAMS x9_42;
+	CK_RSA_AES_KEY_WRAP_PARAMS rsa_aes;
+	CK_ECDH_AES_KEY_WRAP_PARAMS ecdh_aes;
 	CK_EDDSA_PARAMS eddsa;
 	CK_SIGN_ADDITIONAL_CONTEXT context;
 	CK_HASH_SIGN_ADDITIONAL_CONTEXT hash_context;
@@ -114,6 +116,24 @@ static bool put_ecdh(struct hsm_writer *w, const union parameter *p)
 	       put(w, HSM_FIELD_PUBLIC, p->ecdh.pPublicData, p->ecdh.ulPublicDataLen);
 }
 
+static bool put_rsa_aes(struct hsm_writer *w, const union parameter *p)
+{
+	union parameter inner;
+
+	if (!p->rsa_aes.pOAEPParams)
+		return false;
+	memcpy(&inner.oaep, p->rsa_aes.pOAEPParams, sizeof(inner.oaep));
+	hsm_put_u64(w, HSM_FIELD_AES_BITS, p->rsa_aes.ulAESKeyBits);
+	return put_oaep(w, &inner);
+}
+
+static bool put_ecdh_aes(struct hsm_writer *w, const union parameter *p)
+{
+	hsm_put_u64(w, HSM_FIELD_AES_BITS, p->ecdh_aes.ulAESKeyBits);
+	hsm_put_u64(w, HSM_FIELD_KDF, p->ecdh_aes.kdf);
+	return put(w, HSM_FIELD_SHARED, p->ecdh_aes.pSharedData, p->ecdh_aes.ulSharedDataLen);
+}
+
 static bool put_x9_42(struct hsm_writer *w, const union parameter *p)
 {
 	hsm_put_u64(w, HSM_FIELD_KDF, p->x9_42.kdf);
@@ -184,6 +204,8 @@ static const struct form {
 	[HSM_PARAM_PSS] = { sizeof(CK_RSA_PKCS_PSS_PARAMS), false, put_pss },
 	[HSM_PARAM_OAEP] = { sizeof(CK_RSA_PKCS_OAEP_PARAMS), false, put_oaep },
 	[HSM_PARAM_ECDH] = { sizeof(CK_ECDH1_DERIVE_PARAMS), false, put_ecdh },
+	[HSM_PARAM_RSA_AES] = { sizeof(CK_RSA_AES_KEY_WRAP_PARAMS), false, put_rsa_aes },
+	[HSM_PARAM_ECDH_AES] = { sizeof(CK_ECDH_AES_KEY_WRAP_PARAMS), false, put_ecdh_aes },
 	[HSM_PARAM_X9_42_DH] = { sizeof(CK_X9_42_DH1_DERIVE_PARAMS), false, put_x9_42 },
 	[HSM_PARAM_EDDSA] = { sizeof(CK_EDDSA_PARAMS), true, put_eddsa },
 	[HSM_PARAM_SIGN_CONTEXT] = { sizeof(CK_SIGN_ADDITIONAL_CONTEXT), true, put_context },

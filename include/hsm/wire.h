@@ -183,6 +183,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0xa2, MASKED,		BYTES,	65536,	"masked key, sealed") \
 	X(0xa3, EPOCH,		U64,	8,	"number of the epoch in which keys are masked now") \
 	X(0xa4, GRACE,		U64,	8,	"1: keys of the epoch before can be masked again") \
+	X(0x68, AES_BITS,	U64,	8,	"length of the AES key in between, in bits") \
 	/* administration */ \
 	X(0x80, NAME,		BYTES,	63,	"name of a partition or of a user, UTF-8") \
 	X(0x81, FUNCTION,	U32,	4,	"function number, 0: none") \

@@ -214,19 +214,19 @@ static bool wraps_alone(const struct command *command, const struct object *wrap
 static CK_RV strict_wrap(const struct command *command, const struct mechanism *mechanism,
 			 const struct object *wrapping, const struct object *key)
 {
-	uint64_t kek, length;
+	uint64_t kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
+	uint64_t length = attributes_ulong(&key->attributes, CKA_VALUE_LEN, 0);
 
 	if (mechanism->info->family == MECH_FAMILY_CIPHER ||
 	    (mechanism->info->family == MECH_FAMILY_AEAD && !wraps_alone(command, wrapping)))
 		return CKR_MECHANISM_INVALID;
 	if (!known_to_nobody(wrapping))
 		return CKR_KEY_NOT_WRAPPABLE;
+	/* A pair wraps by an AES key of a length that the caller says, or by itself. */
 	if (is_class(wrapping, CKO_PUBLIC_KEY))
-		return CKR_OK;
-	if (hidden(&key->attributes) && !hidden(&wrapping->attributes))
+		kek = hsm_fields_u64(mechanism->fields, HSM_FIELD_AES_BITS, 256) / 8;
+	else if (hidden(&key->attributes) && !hidden(&wrapping->attributes))
 		return CKR_KEY_NOT_WRAPPABLE;
-	kek = attributes_ulong(&wrapping->attributes, CKA_VALUE_LEN, 0);
-	length = attributes_ulong(&key->attributes, CKA_VALUE_LEN, 0);
 	if (is_class(key, CKO_SECRET_KEY) && kek < 32 && kek < length)
 		return CKR_WRAPPING_KEY_SIZE_RANGE;
 	return CKR_OK;

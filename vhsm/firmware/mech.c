@@ -21,6 +21,8 @@ static const struct mech_ops *const families[MECH_FAMILIES] = {
 	[MECH_FAMILY_CIPHER] = &mech_cipher_ops,
 	[MECH_FAMILY_AEAD] = &mech_aead_ops,
 	[MECH_FAMILY_KEY_WRAP] = &mech_key_wrap_ops,
+	[MECH_FAMILY_RSA_AES_WRAP] = &mech_rsa_aes_ops,
+	[MECH_FAMILY_ECDH_AES_WRAP] = &mech_ecdh_aes_ops,
 	[MECH_FAMILY_HMAC] = &mech_hmac_ops,
 	[MECH_FAMILY_CMAC] = &mech_cmac_ops,
 	[MECH_FAMILY_DIGEST] = &mech_digest_ops,
@@ -186,6 +188,8 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_PSS] = BIT(HASH) | BIT(MGF) | BIT(SALT_LENGTH),
 	[HSM_PARAM_OAEP] = BIT(HASH) | BIT(MGF) | BIT(SOURCE),
 	[HSM_PARAM_ECDH] = BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
+	[HSM_PARAM_RSA_AES] = BIT(AES_BITS) | BIT(HASH) | BIT(MGF) | BIT(SOURCE),
+	[HSM_PARAM_ECDH_AES] = BIT(AES_BITS) | BIT(KDF) | BIT(SHARED),
 	[HSM_PARAM_PUBLIC] = BIT(PUBLIC),
 	[HSM_PARAM_X9_42_DH] = BIT(KDF) | BIT(SHARED) | BIT(PUBLIC),
 	[HSM_PARAM_EDDSA] = BIT(PREHASH) | BIT(CONTEXT),
@@ -228,6 +232,8 @@ static bool key_type_fits(const struct hsm_mechanism_info *info, const struct ke
 		return key->type == CKK_GENERIC_SECRET;
 	case MECH_FAMILY_ECDH:
 		return key->type == CKK_EC_MONTGOMERY && info->mechanism == CKM_ECDH1_DERIVE;
+	case MECH_FAMILY_ECDH_AES_WRAP:
+		return key->type == CKK_EC_MONTGOMERY && info->mechanism == CKM_ECDH_AES_KEY_WRAP;
 	case MECH_FAMILY_CIPHER:
 	case MECH_FAMILY_CMAC:
 	case MECH_FAMILY_CBC_MAC:

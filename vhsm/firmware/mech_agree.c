@@ -90,60 +90,44 @@ CK_RV mech_agree(EVP_PKEY *own, EVP_PKEY *peer, bool cofactor, uint8_t secret[ME
 /* ---- what is made of it ---- */
 
 /* X9.63, or the single-step function of SP 800-56A, with the same inputs */
-static CK_RV shared_kdf(const struct mech_hash *hash, bool sp800, const uint8_t *secret,
-			size_t secret_length, const uint8_t *info, size_t info_length, uint8_t *out,
-			size_t length)
+static CK_RV shared_kdf(const struct mech_agree_kdf *kdf, const uint8_t *secret,
+			size_t secret_length, uint8_t *out, size_t length)
 {
 	OSSL_PARAM params[4];
 	unsigned int n = 0;
 
 	params[n++] =
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hash->name, 0);
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)kdf->hash->name, 0);
 	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret,
 							secret_length);
-	if (info_length)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info,
-								info_length);
+	if (kdf->shared_length)
+		params[n++] = OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_INFO, (void *)kdf->shared, kdf->shared_length);
 	params[n] = OSSL_PARAM_construct_end();
-	return mech_kdf_run(sp800 ? "SSKDF" : "X963KDF", params, out, length);
+	return mech_kdf_run(kdf->sp800 ? "SSKDF" : "X963KDF", params, out, length);
 }
 
-/* KDF and SHARED of the command; @hash: NULL when the secret is taken as it is */
-static CK_RV kdf_parameters(const struct mechanism *mechanism, const struct mech_hash **hash,
-			    bool *sp800)
+CK_RV mech_agree_kdf_take(const struct mechanism *mechanism, struct mech_agree_kdf *kdf)
 {
-	uint64_t kdf = hsm_fields_u64(mechanism->fields, HSM_FIELD_KDF, CKD_NULL);
-	size_t length;
+	uint64_t wanted = hsm_fields_u64(mechanism->fields, HSM_FIELD_KDF, CKD_NULL);
 
-	*hash = NULL;
-	hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &length);
-	if (kdf == CKD_NULL)
-		return length ? CKR_MECHANISM_PARAM_INVALID : CKR_OK;
-	if (mechanism->info->parameter == HSM_PARAM_X9_42_DH) {
+	memset(kdf, 0, sizeof(*kdf));
+	kdf->shared = hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &kdf->shared_length);
+	if (wanted == CKD_NULL)
+		return kdf->shared_length ? CKR_MECHANISM_PARAM_INVALID : CKR_OK;
+	if (mechanism->info->parameter != HSM_PARAM_X9_42_DH)
+		kdf->hash = mech_hash_by_kdf(wanted, &kdf->sp800);
+	else if (wanted == CKD_SHA1_KDF_CONCATENATE)
 		/* Hash of secret, counter and info: what X9.63 does too. The ASN.1 form is not libcrypto's. */
-		*hash = kdf == CKD_SHA1_KDF_CONCATENATE ? mech_hash_find(CKM_SHA_1) : NULL;
-		*sp800 = false;
-	} else {
-		*hash = mech_hash_by_kdf(kdf, sp800);
-	}
-	return *hash ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+		kdf->hash = mech_hash_find(CKM_SHA_1);
+	return kdf->hash ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
 }
 
-CK_RV mech_agree_kdf(const struct mechanism *mechanism, const uint8_t *secret, size_t secret_length,
+CK_RV mech_agree_kdf(const struct mech_agree_kdf *kdf, const uint8_t *secret, size_t secret_length,
 		     uint8_t *out, size_t length)
 {
-	size_t shared_length;
-	const uint8_t *shared =
-		hsm_fields_bytes(mechanism->fields, HSM_FIELD_SHARED, &shared_length);
-	const struct mech_hash *hash;
-	bool sp800;
-	CK_RV rv = kdf_parameters(mechanism, &hash, &sp800);
-
-	if (rv != CKR_OK)
-		return rv;
-	if (hash)
-		return shared_kdf(hash, sp800, secret, secret_length, shared, shared_length, out,
-				  length);
+	if (kdf->hash)
+		return shared_kdf(kdf, secret, secret_length, out, length);
 	if (length > secret_length)
 		return CKR_MECHANISM_PARAM_INVALID;
 	memcpy(out, secret, length);
@@ -154,19 +138,18 @@ CK_RV mech_agree_kdf(const struct mechanism *mechanism, const uint8_t *secret, s
 static CK_RV agree_output(const struct mechanism *mechanism, const uint8_t *secret,
 			  size_t secret_length, struct attributes *attributes)
 {
-	const struct mech_hash *hash;
 	uint8_t out[MECH_DERIVED_MAX];
+	struct mech_agree_kdf kdf;
 	size_t length;
-	bool sp800;
-	CK_RV rv = kdf_parameters(mechanism, &hash, &sp800);
+	CK_RV rv = mech_agree_kdf_take(mechanism, &kdf);
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!hash)
+	if (!kdf.hash)
 		return mech_secret_derived(attributes, secret, secret_length);
 	rv = mech_derived_length(attributes, 0, &length);
 	if (rv == CKR_OK)
-		rv = mech_agree_kdf(mechanism, secret, secret_length, out, length);
+		rv = mech_agree_kdf(&kdf, secret, secret_length, out, length);
 	if (rv == CKR_OK)
 		rv = mech_secret_derived(attributes, out, length);
 	OPENSSL_cleanse(out, sizeof(out));

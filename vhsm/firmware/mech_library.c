@@ -398,6 +398,7 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 		return library.hmac && find_hash(row, name);
 	case MECH_FAMILY_DIGEST:
 		return find_hash(row, name);
+	case MECH_FAMILY_RSA_AES_WRAP:
 	case MECH_FAMILY_RSA_PKCS:
 	case MECH_FAMILY_RSA_RAW:
 	case MECH_FAMILY_RSA_PSS:
@@ -405,6 +406,7 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 		return has_keys("RSA") && (!*name || find_hash(row, name));
 	case MECH_FAMILY_ECDSA:
 		return has_keys("EC") && (!*name || find_hash(row, name));
+	case MECH_FAMILY_ECDH_AES_WRAP:
 	case MECH_FAMILY_ECDH:
 		return has_keys("EC") && mech_kdf("X963KDF") && mech_kdf("SSKDF");
 	case MECH_FAMILY_DH:

@@ -166,8 +166,23 @@ bool mech_agree_public(EVP_PKEY *pkey, uint8_t *out, size_t *length);
 /* mech_agree - the secret of @own and @peer; CKR_MECHANISM_PARAM_INVALID when libcrypto refuses one */
 CK_RV mech_agree(EVP_PKEY *own, EVP_PKEY *peer, bool cofactor, uint8_t secret[MECH_SHARED_MAX], size_t *length);
 
-/* mech_agree_kdf - @length bytes from the secret by KDF and SHARED of the command; CKD_NULL: its first bytes */
-CK_RV mech_agree_kdf(const struct mechanism *mechanism, const uint8_t *secret, size_t secret_length, uint8_t *out,
+/**
+ * struct mech_agree_kdf - what KDF and SHARED of a command say
+ * @hash: NULL: the secret is taken as it is
+ * @sp800: SP 800-56A, otherwise X9.63
+ * @shared: in the command
+ */
+struct mech_agree_kdf {
+	const struct mech_hash *hash;
+	bool sp800;
+	const uint8_t *shared;
+	size_t shared_length;
+};
+
+CK_RV mech_agree_kdf_take(const struct mechanism *mechanism, struct mech_agree_kdf *kdf);
+
+/* mech_agree_kdf - @length bytes from the secret; without a hash its first ones */
+CK_RV mech_agree_kdf(const struct mech_agree_kdf *kdf, const uint8_t *secret, size_t secret_length, uint8_t *out,
 		     size_t length);
 
 CK_RV mech_agree_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
@@ -261,6 +276,7 @@ struct mech_held {
 struct mech_params {
 	const struct mech_hash *hash;
 	const struct mech_hash *mgf;
+	bool sp800;
 	uint32_t length;	/* salt, tag or MAC, in bytes */
 	uint32_t iv_length;
 	uint8_t iv[256];
@@ -334,11 +350,16 @@ struct mech_ops {
 
 extern const struct mech_ops mech_rsa_pkcs_ops, mech_rsa_raw_ops, mech_rsa_pss_ops, mech_rsa_oaep_ops, mech_ecdsa_ops, mech_eddsa_ops,
 	mech_set_sign_ops, mech_cipher_ops, mech_aead_ops, mech_key_wrap_ops, mech_hmac_ops, mech_cmac_ops, mech_digest_ops;
+extern const struct mech_ops mech_rsa_aes_ops, mech_ecdh_aes_ops;
 extern const struct mech_ops mech_cipher_whole_ops, mech_gmac_ops, mech_poly1305_ops, mech_cbc_mac_ops;
 
 /* mech_begin_any - mech_begin() without the question whether the table allows this use, for wrap and unwrap */
 CK_RV mech_begin_any(struct mech_operation **operation, enum mech_use use, const struct mechanism *mechanism,
 		     struct key *key);
+
+/* mech_key_wrap_kwp - RFC 5649 under a key that is no object; *out_length: in room for all of it, out bytes */
+CK_RV mech_key_wrap_kwp(bool wrap, const uint8_t *kek, size_t kek_length, const uint8_t *in, size_t in_length, uint8_t *out,
+			size_t *out_length);
 
 /* mech_check_parameters - are the parameter fields of the command those of the row's form, and no others? */
 CK_RV mech_check_parameters(const struct mechanism *mechanism);

@@ -54,31 +54,47 @@ static CK_RV key_wrap_length(const struct mech_operation *operation, size_t leng
 		       : CKR_ENCRYPTED_DATA_LEN_RANGE;
 }
 
-static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
-			     uint8_t *out, size_t *out_length)
+static CK_RV run(const EVP_CIPHER *cipher, const uint8_t *kek, const uint8_t *iv, bool wrap,
+		 const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length)
 {
-	const struct attribute *value = operation->key->value;
-	const struct mech_params *params = &operation->params;
-	EVP_CIPHER_CTX *ctx;
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int written = 0;
 	bool ok;
-	CK_RV rv = key_wrap_length(operation, in_length);
 
-	if (rv != CKR_OK)
-		return rv;
-	ctx = EVP_CIPHER_CTX_new();
 	if (!ctx)
 		return CKR_HOST_MEMORY;
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-	ok = EVP_CipherInit_ex2(ctx, mech_cipher(operation->info, value->length), value->value,
-				params->iv_length ? params->iv : NULL,
-				operation->use == MECH_ENCRYPT, NULL) &&
+	ok = EVP_CipherInit_ex2(ctx, cipher, kek, iv, wrap, NULL) &&
 	     EVP_CipherUpdate(ctx, out, &written, in, (int)in_length) > 0;
 	EVP_CIPHER_CTX_free(ctx);
 	if (!ok || written <= 0)
 		return mech_failed(CKR_ENCRYPTED_DATA_INVALID);
 	*out_length = (size_t)written;
 	return CKR_OK;
+}
+
+static CK_RV key_wrap_finish(struct mech_operation *operation, const uint8_t *in, size_t in_length,
+			     uint8_t *out, size_t *out_length)
+{
+	const struct attribute *value = operation->key->value;
+	const struct mech_params *params = &operation->params;
+	CK_RV rv = key_wrap_length(operation, in_length);
+
+	if (rv != CKR_OK)
+		return rv;
+	return run(mech_cipher(operation->info, value->length), value->value,
+		   params->iv_length ? params->iv : NULL, operation->use == MECH_ENCRYPT, in,
+		   in_length, out, out_length);
+}
+
+CK_RV mech_key_wrap_kwp(bool wrap, const uint8_t *kek, size_t kek_length, const uint8_t *in,
+			size_t in_length, uint8_t *out, size_t *out_length)
+{
+	const struct hsm_mechanism_info *kwp = hsm_mechanism_find(CKM_AES_KEY_WRAP_KWP);
+
+	if (!mech_available(kwp))
+		return CKR_MECHANISM_INVALID;
+	return run(mech_cipher(kwp, kek_length), kek, NULL, wrap, in, in_length, out, out_length);
 }
 
 const struct mech_ops mech_key_wrap_ops = {

@@ -148,6 +148,14 @@ static const struct mechanism *parameters(struct call *call, const struct hsm_me
 		hsm_put_u64(w, HSM_FIELD_MGF, hash_for(info)->mgf);
 		hsm_put_u64(w, HSM_FIELD_SALT_LENGTH, 20);
 		break;
+	case HSM_PARAM_ECDH_AES:
+		hsm_put_u64(w, HSM_FIELD_AES_BITS, 256);
+		hsm_put_u64(w, HSM_FIELD_KDF, CKD_SHA256_KDF);
+		hsm_put_bytes(w, HSM_FIELD_SHARED, message, 11);
+		break;
+	case HSM_PARAM_RSA_AES:
+		hsm_put_u64(w, HSM_FIELD_AES_BITS, 256);
+		/* fall through */
 	case HSM_PARAM_OAEP:
 		hsm_put_u64(w, HSM_FIELD_HASH, CKM_SHA256);
 		hsm_put_u64(w, HSM_FIELD_MGF, CKG_MGF1_SHA256);
@@ -177,6 +185,8 @@ static struct pair *pair_for(const struct hsm_mechanism_info *info)
 		return &keys.p256;
 	case CKK_EC_EDWARDS:
 		return &keys.ed25519;
+	case CKK_EC_MONTGOMERY:
+		return &keys.x25519;
 	case CKK_ML_DSA:
 		return &keys.ml_dsa;
 	case CKK_ML_KEM:
