@@ -5,12 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 #include "commands.h"
+#include "noise.h"
 #include "selftest.h"
 
 static void tell_failure(const char *test)
 {
 	fprintf(stderr, "self-test failed: %s; no service until the firmware starts anew\n", test);
 	firmware_event(IHSM_EVENT_STATE, IHSM_STATE_ERROR);
+}
+
+/*
+ * The noise is an additional input: without it the generator still has the kernel's. Approved mode does not go on with a
+ * source that fails its tests.
+ */
+static void noise_failed(void)
+{
+	fprintf(stderr, "the processor's timing is no noise: it is not used as such\n");
+	if (mech_approved_mode())
+		selftest_fail("health of the noise source");
 }
 
 int commands_start(const struct board_hello *hello)
@@ -26,6 +38,8 @@ int commands_start(const struct board_hello *hello)
 	}
 	/* A failure does not end the process: somebody has to say what has failed. */
 	selftest_run(&tests);
+	if (!noise_start())
+		noise_failed();
 	ret = aead_start();
 	if (ret < 0)
 		fprintf(stderr, "libcrypto: AES-256-GCM, HKDF or HMAC is missing\n");

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include "commands.h"
+#include "noise.h"
 #include "selftest.h"
 
 CK_RV command_self_test(struct command *command)
@@ -11,8 +12,12 @@ CK_RV command_self_test(struct command *command)
 	unsigned int count = 0;
 	const char *failed;
 
-	if (!selftest_failed())
-		selftest_run(&count);
+	if (!selftest_failed() && selftest_run(&count) == CKR_OK) {
+		if (noise_start())
+			count++;
+		else if (mech_approved_mode())
+			selftest_fail("health of the noise source");
+	}
 	hsm_put_u64(&command->out, HSM_FIELD_TESTS, count);
 	failed = selftest_failed();
 	if (!failed)
