@@ -36,9 +36,6 @@ static CK_RV absent(CK_SESSION_HANDLE handle, CK_RV answer)
 ABSENT_PLAIN(C_GetFunctionStatus, CKR_FUNCTION_NOT_PARALLEL)
 ABSENT_PLAIN(C_CancelFunction, CKR_FUNCTION_NOT_PARALLEL)
 
-/* Named users: a partition has none yet. */
-ABSENT(C_LoginUser, CK_USER_TYPE a, CK_UTF8CHAR_PTR b, CK_ULONG c, CK_UTF8CHAR_PTR d, CK_ULONG e)
-
 /* Validation, asynchronous calls. */
 ABSENT(C_GetSessionValidationFlags, CK_SESSION_VALIDATION_FLAGS_TYPE a, CK_FLAGS_PTR b)
 ABSENT(C_AsyncComplete, CK_UTF8CHAR_PTR a, CK_ASYNC_DATA_PTR b)

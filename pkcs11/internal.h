@@ -43,6 +43,7 @@
 struct slot;
 
 #define PIN_FIELD_MAX 255 /* of the fields PIN and NEW_PIN */
+#define NAME_FIELD_MAX 63 /* of the field NAME */
 
 /* ---- module.c ---- */
 

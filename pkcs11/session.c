@@ -362,17 +362,18 @@ MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULO
 	return call_finish(&call);
 }
 
-MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin,
-			 CK_ULONG length)
+/* @name_length 0: the user without a name */
+static CK_RV login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, const CK_UTF8CHAR *pin,
+		   CK_ULONG length, const CK_UTF8CHAR *name, CK_ULONG name_length)
 {
 	struct call call;
 	CK_RV rv = call_begin(&call, handle, HSM_OP_LOGIN);
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!pin_given(pin, length))
+	if (!pin_given(pin, length) || (!name && name_length))
 		rv = CKR_ARGUMENTS_BAD;
-	else if (length > PIN_FIELD_MAX)
+	else if (length > PIN_FIELD_MAX || name_length > NAME_FIELD_MAX)
 		rv = CKR_PIN_INCORRECT;
 	if (rv != CKR_OK) {
 		call_end(&call);
@@ -380,7 +381,21 @@ MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHA
 	}
 	hsm_put_u64(call.writer, HSM_FIELD_USER, user);
 	put_pin(&call, HSM_FIELD_PIN, pin, length);
+	if (name_length)
+		hsm_put_bytes(call.writer, HSM_FIELD_NAME, name, name_length);
 	return call_finish(&call);
+}
+
+MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin,
+			 CK_ULONG length)
+{
+	return login(handle, user, pin, length, NULL, 0);
+}
+
+MODULE_API CK_RV C_LoginUser(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin,
+			     CK_ULONG length, CK_UTF8CHAR *name, CK_ULONG name_length)
+{
+	return login(handle, user, pin, length, name, name_length);
 }
 
 MODULE_API CK_RV C_Logout(CK_SESSION_HANDLE handle)

@@ -38,17 +38,29 @@
 	  "destroy all objects and set the label; the first time the PIN becomes the SO's, later it must be the SO's") \
 	X(0x0014, PIN_INIT,		SESSION, SO, LONG, ONCE, HSM_FIELDS(R(NEW_PIN)), HSM_NONE, \
 	  "the SO sets the user's PIN") \
-	X(0x0015, PIN_SET,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
-	  "change the PIN of whoever is logged in, or the user's") \
+	X(0x0015, PIN_SET,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN), O(NAME), O(USER)), HSM_NONE, \
+	  "change the PIN of a user by name, the CKU_ that user says, whoever is logged in, or the user's") \
 	X(0x0018, POLICY,		NONE, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), \
 	  "the partition's policy") \
+	X(0x0019, USER_CREATE,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN)), HSM_NONE, \
+	  "make a user with a name; the SO, or a manager for users that are no managers") \
+	X(0x001a, USER_REMOVE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(NAME)), HSM_NONE, \
+	  "remove a user and log it out; who may: as USER_CREATE") \
+	X(0x001b, USER_LIST,		SESSION, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(USERS)), \
+	  "users with names; for whoever is logged in") \
+	X(0x001c, USER_PIN,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(NAME), R(NEW_PIN)), HSM_NONE, \
+	  "give a user a new PIN, which unlocks it; who may: as USER_CREATE") \
+	X(0x001d, USER_UNLOCK,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(NAME)), HSM_NONE, \
+	  "forget a user's wrong PINs; who may: as USER_CREATE") \
+	X(0x001e, USER_ROLE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(NAME), R(USER_ROLE)), HSM_NONE, \
+	  "give a user another role and log it out; who may: as USER_CREATE") \
 	X(0x0020, SESSION_OPEN,		NONE, ANY, SHORT, REPEAT, HSM_FIELDS(R(FLAGS)), HSM_NONE, \
 	  "open a session; its number is in the response header") \
 	X(0x0021, SESSION_CLOSE,	SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close a session") \
 	X(0x0022, SESSION_CLOSE_ALL,	NONE, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "close all sessions of the channel") \
 	X(0x0023, SESSION_INFO,		SESSION, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(STATE), R(FLAGS)), \
 	  "state of a session") \
-	X(0x0024, LOGIN,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(USER), R(PIN)), HSM_NONE, \
+	X(0x0024, LOGIN,		SESSION, ANY, LONG, ONCE, HSM_FIELDS(R(USER), R(PIN), O(NAME)), HSM_FIELDS(O(RETRY_AFTER)), \
 	  "log the channel in, or, with CKU_CONTEXT_SPECIFIC, allow the active operation") \
 	X(0x0025, LOGOUT,		SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, "log the channel out") \
 	X(0x0026, SESSION_CANCEL,	SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(FLAGS)), HSM_NONE, \

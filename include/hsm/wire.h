@@ -251,6 +251,20 @@ struct hsm_partition_status {
 };
 _Static_assert(sizeof(struct hsm_partition_status) == 104, "hsm_partition_status");
 
+#define HSM_USER_LOCKED		(1U << 0)	/* too many wrong PINs */
+#define HSM_USER_EXPIRED	(1U << 1)	/* the PIN must be changed before it logs in again */
+
+/* One user in the answer to USER_LIST; flags HSM_USER_*, @changed in seconds since 1970 */
+struct hsm_user_status {
+	char name[64];
+	uint32_t role;
+	uint32_t flags;
+	uint32_t failures;
+	uint32_t reserved;
+	uint64_t changed;
+};
+_Static_assert(sizeof(struct hsm_user_status) == 88, "hsm_user_status");
+
 /* Exported by libhsm, see hsm/hsm.h */
 #pragma GCC visibility push(default)
 

@@ -197,12 +197,30 @@ static void initialization_destroys_objects(void **state)
 	assert_int_equal(find_label(s, "goes with the token"), 0);
 }
 
+/* Named users are made by hsmctl: tests/interop/users.sh. Here is who has no name. */
+static void names_of_users(void **state)
+{
+	CK_SESSION_HANDLE s = session(RW);
+	CK_UTF8CHAR long_name[100] = { 'x' };
+
+	(void)state;
+	RV(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), PIN("somebody")), CKR_PIN_INCORRECT);
+	RV(p->C_LoginUser(s, CKU_SO, PIN(SO_PIN), PIN("somebody")), CKR_PIN_INCORRECT);
+	RV(p->C_LoginUser(s, 7, PIN(USER_PIN), PIN("somebody")), CKR_USER_TYPE_INVALID);
+	RV(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), long_name, sizeof(long_name)),
+	   CKR_PIN_INCORRECT);
+	RV(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), NULL, 4), CKR_ARGUMENTS_BAD);
+	RV(p->C_LoginUser(s, CKU_USER, NULL, 4, PIN("somebody")), CKR_ARGUMENTS_BAD);
+	RV(p->C_LoginUser(0, CKU_USER, PIN(USER_PIN), PIN("somebody")), CKR_SESSION_HANDLE_INVALID);
+	OK(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), NULL, 0));
+	RV(p->C_Login(s, CKU_USER, PIN(USER_PIN)), CKR_USER_ALREADY_LOGGED_IN);
+}
+
 static void not_supported(void **state)
 {
 	CK_SESSION_HANDLE s = session(RW);
 
 	(void)state;
-	RV(p->C_LoginUser(s, CKU_USER, PIN(USER_PIN), PIN("somebody")), CKR_FUNCTION_NOT_SUPPORTED);
 	RV(p->C_GetFunctionStatus(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_CancelFunction(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_OpenSession(slot, RO | CKF_ASYNC_SESSION, NULL, NULL, &s),
@@ -219,7 +237,7 @@ int main(void)
 		TEST(session_counts),	 TEST(pin_changes),
 		TEST(pin_lengths),	 TEST(wrong_so_pin_changes_nothing),
 		TEST(retry_limit),	 TEST(initialization_destroys_objects),
-		TEST(not_supported),
+		TEST(names_of_users),	 TEST(not_supported),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -117,7 +117,7 @@ CK_RV command_claim(struct command *command)
 		return CKR_ARGUMENTS_BAD;
 	if (RAND_priv_bytes_ex(mech_libctx(), private_key, sizeof(private_key), 0) != 1)
 		return CKR_FUNCTION_FAILED;
-	rv = pin_make(&officer, pin, length, private_key);
+	rv = pin_make(partition, NULL, &officer, pin, length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	if (rv != CKR_OK)
 		return rv;
@@ -151,7 +151,7 @@ CK_RV command_officer_login(struct command *command)
 	pthread_mutex_unlock(&partition->commit_lock);
 	if (!known)
 		return CKR_USER_PIN_NOT_INITIALIZED;
-	rv = pin_check(partition, CKU_SO, pin, length, private_key);
+	rv = pin_check(command, CKU_SO, pin, length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	if (rv == CKR_OK)
 		command->client->officer = true;
@@ -169,11 +169,12 @@ CK_RV command_officer_pin(struct command *command)
 
 	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
 	new_pin = hsm_fields_bytes(&command->fields, HSM_FIELD_NEW_PIN, &new_length);
-	if (pin_length(new_length) != CKR_OK)
+	if (pin_length(partition, new_length) != CKR_OK)
 		return CKR_PIN_LEN_RANGE;
-	rv = pin_check(partition, CKU_SO, pin, length, private_key);
+	rv = pin_check(command, CKU_SO, pin, length, private_key);
 	if (rv == CKR_OK)
-		rv = pin_make(&officer, new_pin, new_length, private_key);
+		rv = pin_make(partition, &partition->state.so, &officer, new_pin, new_length,
+			      private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	if (rv != CKR_OK)
 		return rv;

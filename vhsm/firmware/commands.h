@@ -40,9 +40,7 @@
 #define AEAD_NONCE_SIZE 12
 #define AEAD_TAG_SIZE	16
 #define AEAD_OVERHEAD	(AEAD_NONCE_SIZE + AEAD_TAG_SIZE)
-#define PIN_MIN		4
-#define PIN_MAX		255
-#define PIN_TRIES	10
+#define PIN_MAX		255 /* as in the fields PIN and NEW_PIN */
 #define SESSIONS_MAX	4096 /* of one client */
 #define NOT_LOGGED_IN	(-1)
 
@@ -51,6 +49,7 @@ struct message;
 struct object;
 struct partition;
 struct session;
+struct user_table;
 
 /* ---- credentials and the state of a partition ---- */
 
@@ -60,22 +59,39 @@ enum pin_kdf {
 };
 
 /**
- * struct credential - a PIN as it is stored: never the PIN, but a key wrapped under it
- * @set: there is a PIN
- * @failures: wrong PINs since the last right one; PIN_TRIES: locked
+ * struct stretch - how a PIN becomes a key
  * @kdf: enum pin_kdf
- * @iterations: of the KDF
  * @memory: KiB, with Argon2id
- * @wrapped: nonce, AES-256-GCM of the partition's private key, tag
  */
-struct credential {
-	uint32_t set;
-	uint32_t failures;
+struct stretch {
 	uint32_t kdf;
 	uint32_t iterations;
 	uint32_t memory;
 	uint8_t salt[SALT_SIZE];
+};
+
+#define PIN_HISTORY_MAX 8 /* as in hsm/policy.h */
+
+/**
+ * struct credential - a PIN as it is stored: never the PIN, but a key wrapped under it
+ * @set: there is a PIN
+ * @failures: wrong PINs since the last right one
+ * @failed_at: of the last one, clock_now()
+ * @changed_at: when the PIN was set
+ * @wrapped: nonce, AES-256-GCM of the partition's private key, tag
+ * @past: how PINs become what is in @history; another salt than the key's
+ * @history: keys of the last PINs, the present one first; as hard to guess from as @wrapped
+ */
+struct credential {
+	uint32_t set;
+	uint32_t failures;
+	uint64_t failed_at;
+	uint64_t changed_at;
+	struct stretch stretch;
 	uint8_t wrapped[SECRET_SIZE + AEAD_OVERHEAD];
+	struct stretch past;
+	uint32_t history_count;
+	uint8_t history[PIN_HISTORY_MAX][SECRET_SIZE];
 };
 
 #define STATE_INITIALIZED (1U << 0) /* the token has a label and an SO */
@@ -86,6 +102,8 @@ struct credential {
 /**
  * struct partition_state - contents of a partition's header that change with commits
  * @so: the security officer; the device officer on the device partition
+ * @user: the user without a name
+ * @users: those with names (users.h), NULL: none. Never changed in place, and owned by the partition whose state it is
  * @next_id: next object's id; never goes back
  * @counter: what the board's root record vouches for
  * @commits: since the counter moved
@@ -99,6 +117,7 @@ struct partition_state {
 	uint8_t label[LABEL_SIZE];
 	struct credential so;
 	struct credential user;
+	struct user_table *users;
 	uint64_t next_id;
 	uint64_t counter;
 	uint32_t commits;
@@ -229,6 +248,8 @@ struct client {
 	atomic_bool officer;
 	atomic_int login; /* CKU_ or NOT_LOGGED_IN; written under partition.lock */
 	uint32_t logouts; /* part of the handles of private token objects; under partition.lock */
+	_Atomic(uint32_t) account; /* whose PIN it was: CKU_ or a named user's number; good while logged in */
+	_Atomic(uint32_t) role; /* enum user_role of a user */
 	struct client *next; /* under partition.lock */
 	bool listed;
 
@@ -493,22 +514,46 @@ void partition_lock_objects(struct partition *partition);
 
 /* ---- pin.c ---- */
 
-/* pin_make - a credential for a PIN: new salt, @private_key wrapped under it. Takes some 0.1 s. */
-CK_RV pin_make(struct credential *credential, const uint8_t *pin, size_t length,
+/**
+ * pin_make - a credential for a new PIN: new salt, @private_key wrapped under it. Takes some 0.1 s, with a history twice that
+ * @old: the credential that it follows, for the history; NULL: none
+ *
+ * Return: CKR_OK, CKR_PIN_LEN_RANGE, CKR_PIN_INVALID (one of the last ones), CKR_DEVICE_ERROR.
+ */
+CK_RV pin_make(const struct partition *partition, const struct credential *old,
+	       struct credential *credential, const uint8_t *pin, size_t length,
 	       const uint8_t private_key[SECRET_SIZE]);
 
 /**
  * pin_check - is this the PIN?
- * @user: CKU_USER or CKU_SO
+ * @account: CKU_USER, CKU_SO or a named user's number
  * @private_key: set when it is
  *
  * The failure is on disk before the PIN is tried, and taken back when it was right: no moment to kill the process
- * gives a free guess. The caller holds no lock.
- * Return: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED, CKR_PIN_LEN_RANGE ...
+ * gives a free guess. The caller holds no lock. With CKR_PIN_LOCKED that passes, RETRY_AFTER goes into the response.
+ * Return: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED ...
  */
-CK_RV pin_check(struct partition *partition, int user, const uint8_t *pin, size_t length,
+CK_RV pin_check(struct command *command, uint32_t account, const uint8_t *pin, size_t length,
 		uint8_t private_key[SECRET_SIZE]);
-CK_RV pin_length(size_t length);
+
+/* pin_length - may a new PIN have that length? CKR_OK or CKR_PIN_LEN_RANGE */
+CK_RV pin_length(const struct partition *partition, size_t length);
+
+/* pin_expired, pin_wait - has it expired; milliseconds until it may be tried, 0: now or, when it is locked, never */
+bool pin_expired(const struct partition *partition, const struct credential *credential);
+uint64_t pin_wait(const struct partition *partition, const struct credential *credential);
+
+/* credential_of - the credential of an account in a state, NULL: there is no such user */
+const struct credential *credential_of(const struct partition_state *state, uint32_t account);
+
+/* credential_write, credential_read - in a section of the header */
+struct header_cursor;
+void credential_write(struct header_cursor *cursor, const struct credential *credential);
+void credential_read(struct header_cursor *cursor, struct credential *credential);
+
+/* credential_store - put a credential on disk, in a commit that no older copy outlives */
+CK_RV credential_store(struct partition *partition, uint32_t account,
+		       const struct credential *credential);
 
 /* ---- session.c ---- */
 
@@ -545,6 +590,8 @@ void find_end(struct session *session);
 /* session_user - is the user logged in? */
 bool session_user(const struct session *session);
 bool session_so(const struct session *session);
+/* session_writes - may it change token objects: is it read-write, and does the user's role allow it? */
+bool session_writes(const struct session *session);
 
 /* ---- object.c ---- */
 
@@ -665,6 +712,9 @@ int ask_board(enum board_request type, const void *body, size_t size, void *repl
 	      size_t *length);
 CK_RV board_error(int error);
 
+/* name_valid - UTF-8 of 1 to 63 bytes without control characters: it is shown on terminals and in lists */
+bool name_valid(const uint8_t *name, size_t length);
+
 CK_RV command_nop(struct command *command);
 CK_RV command_self_test(struct command *command);
 CK_RV command_object_mask(struct command *command);
@@ -738,5 +788,11 @@ CK_RV command_partition_destroy(struct command *command);
 CK_RV command_partition_update(struct command *command);
 CK_RV command_partition_policy(struct command *command);
 CK_RV command_policy(struct command *command);
+CK_RV command_user_create(struct command *command);
+CK_RV command_user_remove(struct command *command);
+CK_RV command_user_list(struct command *command);
+CK_RV command_user_pin(struct command *command);
+CK_RV command_user_unlock(struct command *command);
+CK_RV command_user_role(struct command *command);
 
 #endif /* FIRMWARE_COMMANDS_H */

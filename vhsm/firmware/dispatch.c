@@ -117,6 +117,12 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(PARTITION_UPDATE, partition_update, DEVICE),
 	ROW_FLAGS(PARTITION_POLICY, partition_policy, DEVICE),
 	ROW(POLICY, policy),
+	ROW_FLAGS(USER_CREATE, user_create, PIN),
+	ROW(USER_REMOVE, user_remove),
+	ROW(USER_LIST, user_list),
+	ROW_FLAGS(USER_PIN, user_pin, PIN),
+	ROW_FLAGS(USER_UNLOCK, user_unlock, COMMAND_PIN),
+	ROW(USER_ROLE, user_role),
 };
 
 const struct command_row *command_row_find(unsigned int code)

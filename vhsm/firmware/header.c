@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include "commands.h"
 #include "mask.h"
+#include "users.h"
 
 #define HEADER_MAGIC	"IHSMPART"
 #define HEADER_VERSION	2
@@ -77,28 +78,6 @@ uint64_t header_get64(struct header_cursor *cursor)
 
 /* ---- sections ---- */
 
-static void put_credential(struct header_cursor *cursor, const struct credential *credential)
-{
-	header_put32(cursor, credential->set);
-	header_put32(cursor, credential->failures);
-	header_put32(cursor, credential->kdf);
-	header_put32(cursor, credential->iterations);
-	header_put32(cursor, credential->memory);
-	header_put(cursor, credential->salt, sizeof(credential->salt));
-	header_put(cursor, credential->wrapped, sizeof(credential->wrapped));
-}
-
-static void get_credential(struct header_cursor *cursor, struct credential *credential)
-{
-	credential->set = header_get32(cursor);
-	credential->failures = header_get32(cursor);
-	credential->kdf = header_get32(cursor);
-	credential->iterations = header_get32(cursor);
-	credential->memory = header_get32(cursor);
-	header_get(cursor, credential->salt, sizeof(credential->salt));
-	header_get(cursor, credential->wrapped, sizeof(credential->wrapped));
-}
-
 static void put_state(struct header_cursor *cursor, const struct partition *partition,
 		      const struct partition_state *state)
 {
@@ -129,28 +108,28 @@ static void put_so(struct header_cursor *cursor, const struct partition *partiti
 		   const struct partition_state *state)
 {
 	(void)partition;
-	put_credential(cursor, &state->so);
+	credential_write(cursor, &state->so);
 }
 
 static void get_so(struct header_cursor *cursor, struct partition *partition,
 		   struct partition_state *state)
 {
 	(void)partition;
-	get_credential(cursor, &state->so);
+	credential_read(cursor, &state->so);
 }
 
 static void put_user(struct header_cursor *cursor, const struct partition *partition,
 		     const struct partition_state *state)
 {
 	(void)partition;
-	put_credential(cursor, &state->user);
+	credential_write(cursor, &state->user);
 }
 
 static void get_user(struct header_cursor *cursor, struct partition *partition,
 		     struct partition_state *state)
 {
 	(void)partition;
-	get_credential(cursor, &state->user);
+	credential_read(cursor, &state->user);
 }
 
 static void put_identity(struct header_cursor *cursor, const struct partition *partition,
@@ -196,6 +175,7 @@ static const struct header_section sections[] = {
 	{ HEADER_SECTION_SO, true, put_so, get_so },
 	{ HEADER_SECTION_USER, true, put_user, get_user },
 	{ HEADER_SECTION_IDENTITY, true, put_identity, get_identity },
+	{ HEADER_SECTION_USERS, false, users_write, users_read },
 	{ HEADER_SECTION_TICKS, false, put_ticks, get_ticks },
 	{ HEADER_SECTION_MASKS, false, mask_put_state, mask_get_state },
 };

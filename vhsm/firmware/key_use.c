@@ -6,6 +6,7 @@
 #include <string.h>
 #include "key_use.h"
 #include "use_counter.h"
+#include "users.h"
 
 bool key_use_allows(const struct attributes *key, uint64_t mechanism)
 {
@@ -91,7 +92,11 @@ CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t att
 
 	if (!object)
 		return CKR_KEY_HANDLE_INVALID;
-	rv = check_use(&object->attributes, attribute, mechanism);
+	/* What anybody could use, whoever is logged in can. */
+	if (object->is_private && !user_may(command->client, MAY_USE))
+		rv = CKR_KEY_FUNCTION_NOT_PERMITTED;
+	else
+		rv = check_use(&object->attributes, attribute, mechanism);
 	if (rv == CKR_OK && attribute)
 		rv = policy_key(command->partition, &object->attributes);
 	if (rv == CKR_OK && attribute)

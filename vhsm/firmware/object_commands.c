@@ -135,7 +135,7 @@ static CK_RV destroy(struct command *command)
 
 	if (!object)
 		return CKR_OBJECT_HANDLE_INVALID;
-	if (object->token && !command->session->rw)
+	if (object->token && !session_writes(command->session))
 		rv = CKR_SESSION_READ_ONLY;
 	else if (!attributes_bool(&object->attributes, CKA_DESTROYABLE, true))
 		rv = CKR_ACTION_PROHIBITED;
@@ -222,7 +222,7 @@ static CK_RV changed(struct command *command, const struct object *object, struc
 	struct attributes template = { 0 };
 	CK_RV rv;
 
-	if (object->token && !command->session->rw)
+	if (object->token && !session_writes(command->session))
 		return CKR_SESSION_READ_ONLY;
 	if (!attributes_bool(&object->attributes, CKA_MODIFIABLE, true))
 		return CKR_ACTION_PROHIBITED;

@@ -4,16 +4,20 @@
  * the index, so that nobody sees what a crash would take back.
  */
 #include <string.h>
-#include "commands.h"
 #include "use_counter.h"
+#include "users.h"
 
 #define ROW_OVERHEAD 128
 
 CK_RV object_allowed(const struct command *command, const struct attributes *attributes)
 {
-	if (attributes_bool(attributes, CKA_TOKEN, false) && !command->session->rw)
+	const struct client *client = command->client;
+
+	if (attributes_bool(attributes, CKA_TOKEN, false) && !session_writes(command->session))
 		return CKR_SESSION_READ_ONLY;
-	if (attributes_bool(attributes, CKA_PRIVATE, false) && !session_user(command->session))
+	if (attributes_bool(attributes, CKA_PRIVATE, false) &&
+	    (!session_user(command->session) ||
+	     !(user_may(client, MAY_USE) || user_may(client, MAY_WRITE))))
 		return CKR_USER_NOT_LOGGED_IN;
 	return CKR_OK;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include "commands.h"
 #include "mask.h"
 #include "use_counter.h"
+#include "users.h"
 
 static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
 
@@ -42,6 +42,7 @@ void partition_put(struct partition *partition)
 		return;
 	index_clear(&partition->index);
 	policy_unload(partition);
+	users_free(partition->state.users);
 	SSL_CTX_free(partition->tls);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);
 	OPENSSL_clear_free(partition->message, partition->message ? BOARD_MESSAGE_MAX : 0);

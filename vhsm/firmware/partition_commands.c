@@ -52,8 +52,7 @@ static uint32_t number(const struct command *command, enum hsm_field_tag tag, ui
 	return value > UINT32_MAX ? UINT32_MAX : value;
 }
 
-/* UTF-8 without control characters: it is shown on terminals and in lists. */
-static bool name_valid(const uint8_t *name, size_t length)
+bool name_valid(const uint8_t *name, size_t length)
 {
 	unsigned long character;
 	int n;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-#include "commands.h"
+#include "users.h"
 
 #define INDEX_BITS    12
 #define SERIAL_MASK   ((1U << (32 - INDEX_BITS)) - 1)
@@ -355,6 +355,11 @@ bool session_user(const struct session *session)
 bool session_so(const struct session *session)
 {
 	return session->client->login == CKU_SO;
+}
+
+bool session_writes(const struct session *session)
+{
+	return session->rw && user_may(session->client, MAY_WRITE);
 }
 
 /* ---- clients ---- */

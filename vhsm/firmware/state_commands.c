@@ -61,8 +61,8 @@ static struct state_owner owner_of(const struct command *command)
 /* Changes when the token is initialized anew: the SO's credential is part of it */
 static int state_key(const struct partition *partition, uint8_t key[SECRET_SIZE])
 {
-	return derive_key(partition->storage_key, partition->state.so.salt,
-			  sizeof(partition->state.so.salt), "operation state", key);
+	return derive_key(partition->storage_key, partition->state.so.stretch.salt,
+			  sizeof(partition->state.so.stretch.salt), "operation state", key);
 }
 
 static CK_RV seal(const struct command *command, const uint8_t *plain, size_t length, uint8_t *out)

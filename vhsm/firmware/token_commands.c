@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Commands about the token, its PINs, sessions and logins. PKCS#11 3.2, 5.5 and 5.6.
+ * Commands about the token and its sessions. PKCS#11 3.2, 5.5 and 5.6. PINs and logins are in pin_commands.c.
  */
 #include <stdio.h>
 #include <string.h>
 #include <openssl/rand.h>
 #include "builtin_objects.h"
-#include "commands.h"
+#include "users.h"
 #include "selftest.h"
 
 CK_RV command_nop(struct command *command)
@@ -20,18 +20,36 @@ CK_RV command_nop(struct command *command)
 
 /* ---- token ---- */
 
-static uint64_t credential_flags(const struct credential *credential, uint64_t low, uint64_t final,
-				 uint64_t locked)
+/* What C_GetTokenInfo says of a PIN; the SO's flags are the user's, further up */
+#define SO_SHIFT 4
+
+_Static_assert(CKF_SO_PIN_COUNT_LOW == CKF_USER_PIN_COUNT_LOW << SO_SHIFT &&
+		       CKF_SO_PIN_TO_BE_CHANGED == CKF_USER_PIN_TO_BE_CHANGED << SO_SHIFT,
+	       "flags of PINs");
+
+static uint64_t credential_flags(const struct partition *partition,
+				 const struct credential *credential)
 {
-	if (!credential->set || !credential->failures)
+	uint32_t tries = policy_value(partition, HSM_POLICY_PIN_TRIES);
+	uint64_t flags = 0;
+
+	if (!credential->set)
 		return 0;
-	if (credential->failures >= PIN_TRIES)
-		return low | locked;
-	return credential->failures == PIN_TRIES - 1 ? low | final : low;
+	if (pin_expired(partition, credential))
+		flags |= CKF_USER_PIN_TO_BE_CHANGED;
+	if (!credential->failures)
+		return flags;
+	flags |= CKF_USER_PIN_COUNT_LOW;
+	if (credential->failures >= tries)
+		flags |= CKF_USER_PIN_LOCKED;
+	else if (credential->failures == tries - 1)
+		flags |= CKF_USER_PIN_FINAL_TRY;
+	return flags;
 }
 
-static uint64_t token_flags(const struct partition_state *state)
+static uint64_t token_flags(const struct partition *partition)
 {
+	const struct partition_state *state = &partition->state;
 	uint64_t flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_CLOCK_ON_TOKEN |
 			 CKF_DUAL_CRYPTO_OPERATIONS | CKF_ASYNC_SESSION_SUPPORTED;
 
@@ -39,10 +57,8 @@ static uint64_t token_flags(const struct partition_state *state)
 		flags |= CKF_TOKEN_INITIALIZED;
 	if (state->user.set)
 		flags |= CKF_USER_PIN_INITIALIZED;
-	flags |= credential_flags(&state->user, CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY,
-				  CKF_USER_PIN_LOCKED);
-	return flags | credential_flags(&state->so, CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY,
-					CKF_SO_PIN_LOCKED);
+	flags |= credential_flags(partition, &state->user);
+	return flags | credential_flags(partition, &state->so) << SO_SHIFT;
 }
 
 CK_RV command_token_info(struct command *command)
@@ -58,7 +74,7 @@ CK_RV command_token_info(struct command *command)
 	hsm_put_bytes(out, HSM_FIELD_LABEL, partition->state.label, LABEL_SIZE);
 	hsm_put_bytes(out, HSM_FIELD_SERIAL, serial, 16);
 	hsm_put_u64(out, HSM_FIELD_FLAGS,
-		    token_flags(&partition->state) | (selftest_failed() ? CKF_ERROR_STATE : 0));
+		    token_flags(partition) | (selftest_failed() ? CKF_ERROR_STATE : 0));
 	hsm_put_u64(out, HSM_FIELD_SESSIONS, command->client->count);
 	hsm_put_u64(out, HSM_FIELD_RW_SESSIONS, command->client->rw_count);
 	hsm_put_u64(out, HSM_FIELD_MAX_SESSIONS, partition->info.max_sessions);
@@ -67,8 +83,8 @@ CK_RV command_token_info(struct command *command)
 		    partition->token_bytes < partition->info.max_bytes
 			    ? partition->info.max_bytes - partition->token_bytes
 			    : 0);
-	hsm_put_u64(out, HSM_FIELD_MIN, PIN_MIN);
-	hsm_put_u64(out, HSM_FIELD_MAX, PIN_MAX);
+	hsm_put_u64(out, HSM_FIELD_MIN, policy_value(partition, HSM_POLICY_PIN_MIN));
+	hsm_put_u64(out, HSM_FIELD_MAX, policy_value(partition, HSM_POLICY_PIN_MAX));
 	hsm_put_u32(out, HSM_FIELD_PROFILE, policy_of(partition)->profile);
 	pthread_mutex_unlock(&partition->lock);
 	clock_text(time);
@@ -134,35 +150,42 @@ static void end_reset(struct partition *partition)
 
 static CK_RV reset(struct partition *partition, const struct credential *so, const uint8_t *label)
 {
+	struct user_table *users;
 	struct partition_state next;
 	CK_RV rv;
 
 	pthread_mutex_lock(&partition->commit_lock);
+	users = partition->state.users;
 	next = partition->state;
 	next.flags |= STATE_INITIALIZED;
 	memcpy(next.label, label, LABEL_SIZE);
 	next.so = *so;
 	memset(&next.user, 0, sizeof(next.user));
+	next.users = NULL;
 	rv = partition_reset(partition, &next);
+	/* Gone with the first commit, also when a later one failed */
+	if (partition->state.users != users)
+		users_free(users);
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }
 
-static CK_RV token_init(struct partition *partition, const uint8_t *pin, size_t length,
+static CK_RV token_init(struct command *command, const uint8_t *pin, size_t length,
 			const uint8_t *label)
 {
+	struct partition *partition = command->partition;
 	uint8_t private_key[SECRET_SIZE];
 	struct credential so;
 	CK_RV rv = CKR_OK;
 
 	if (partition->state.flags & STATE_INITIALIZED)
-		rv = pin_check(partition, CKU_SO, pin, length, private_key);
+		rv = pin_check(command, CKU_SO, pin, length, private_key);
 	/* What the old key sealed goes; so does the key. */
 	if (rv == CKR_OK && RAND_priv_bytes_ex(mech_libctx(), private_key, SECRET_SIZE, 0) != 1)
 		rv = CKR_FUNCTION_FAILED;
 	if (rv == CKR_OK)
-		rv = pin_make(&so, pin, length, private_key);
+		rv = pin_make(partition, NULL, &so, pin, length, private_key);
 	if (rv == CKR_OK)
 		rv = reset(partition, &so, label);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
@@ -182,165 +205,8 @@ CK_RV command_token_init(struct command *command)
 	rv = begin_reset(command->partition);
 	if (rv != CKR_OK)
 		return rv;
-	rv = token_init(command->partition, pin, pin_size, label);
+	rv = token_init(command, pin, pin_size, label);
 	end_reset(command->partition);
-	return rv;
-}
-
-/* ---- PINs ---- */
-
-static CK_RV store_credential(struct partition *partition, int user,
-			      const struct credential *credential)
-{
-	struct partition_state next;
-	CK_RV rv;
-
-	pthread_mutex_lock(&partition->commit_lock);
-	next = partition->state;
-	if (user == CKU_USER)
-		next.user = *credential;
-	else
-		next.so = *credential;
-	/* The old PIN must not come back with an older copy. */
-	rv = store_commit(partition, &next, NULL, 0, true);
-	pthread_mutex_unlock(&partition->commit_lock);
-	OPENSSL_cleanse(&next, sizeof(next));
-	return rv;
-}
-
-CK_RV command_pin_init(struct command *command)
-{
-	struct partition *partition = command->partition;
-	uint8_t private_key[SECRET_SIZE];
-	struct credential user;
-	const uint8_t *pin;
-	size_t length;
-	bool so;
-	CK_RV rv;
-
-	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_NEW_PIN, &length);
-	pthread_mutex_lock(&partition->lock);
-	so = session_so(command->session);
-	memcpy(private_key, partition->private_key, SECRET_SIZE);
-	pthread_mutex_unlock(&partition->lock);
-	rv = so ? pin_make(&user, pin, length, private_key) : CKR_USER_NOT_LOGGED_IN;
-	if (rv == CKR_OK)
-		rv = store_credential(partition, CKU_USER, &user);
-	OPENSSL_cleanse(private_key, sizeof(private_key));
-	return rv;
-}
-
-CK_RV command_pin_set(struct command *command)
-{
-	int user = session_so(command->session) ? CKU_SO : CKU_USER;
-	uint8_t private_key[SECRET_SIZE];
-	struct credential credential;
-	const uint8_t *pin, *new_pin;
-	size_t length, new_length;
-	CK_RV rv;
-
-	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
-	new_pin = hsm_fields_bytes(&command->fields, HSM_FIELD_NEW_PIN, &new_length);
-	if (!command->session->rw)
-		return CKR_SESSION_READ_ONLY;
-	if (pin_length(new_length) != CKR_OK)
-		return CKR_PIN_LEN_RANGE;
-	rv = pin_check(command->partition, user, pin, length, private_key);
-	if (rv != CKR_OK)
-		return rv;
-	rv = pin_make(&credential, new_pin, new_length, private_key);
-	if (rv == CKR_OK)
-		rv = store_credential(command->partition, user, &credential);
-	OPENSSL_cleanse(private_key, sizeof(private_key));
-	return rv;
-}
-
-/* ---- login ---- */
-
-/* May this client log in so? The caller holds partition->lock. */
-static CK_RV may_login(const struct client *client, int user)
-{
-	if (client->login == user)
-		return CKR_USER_ALREADY_LOGGED_IN;
-	if (client->login != NOT_LOGGED_IN)
-		return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	if (user == CKU_SO && client->count != client->rw_count)
-		return CKR_SESSION_READ_ONLY_EXISTS;
-	return CKR_OK;
-}
-
-static CK_RV login(struct command *command, int user, const uint8_t *pin, size_t length)
-{
-	struct partition *partition = command->partition;
-	uint8_t private_key[SECRET_SIZE];
-	CK_RV rv;
-
-	pthread_mutex_lock(&partition->lock);
-	rv = may_login(command->client, user);
-	pthread_mutex_unlock(&partition->lock);
-	if (rv != CKR_OK)
-		return rv;
-	rv = pin_check(partition, user, pin, length, private_key);
-	if (rv != CKR_OK)
-		return rv;
-	pthread_mutex_lock(&partition->lock);
-	rv = may_login(command->client, user);
-	if (rv == CKR_OK && (command->client->closed || !command->client->count))
-		rv = CKR_SESSION_HANDLE_INVALID;
-	if (rv == CKR_OK)
-		rv = partition_login(partition, command->client, user, private_key);
-	pthread_mutex_unlock(&partition->lock);
-	OPENSSL_cleanse(private_key, sizeof(private_key));
-	return rv;
-}
-
-/* CKU_CONTEXT_SPECIFIC: the PIN once more, for an operation with a key that asks for it each time */
-static CK_RV login_operation(struct command *command, const uint8_t *pin, size_t length)
-{
-	uint8_t private_key[SECRET_SIZE];
-	struct operation *operation = NULL;
-	unsigned int use;
-	CK_RV rv;
-
-	for (use = 0; use < OPERATIONS; use++)
-		if (command->session->operation[use].needs_pin)
-			operation = &command->session->operation[use];
-	if (!operation)
-		return CKR_OPERATION_NOT_INITIALIZED;
-	if (!session_user(command->session))
-		return CKR_USER_NOT_LOGGED_IN;
-	rv = pin_check(command->partition, CKU_USER, pin, length, private_key);
-	OPENSSL_cleanse(private_key, sizeof(private_key));
-	if (rv == CKR_OK)
-		operation->needs_pin = false;
-	return rv;
-}
-
-CK_RV command_login(struct command *command)
-{
-	uint64_t user = hsm_fields_u64(&command->fields, HSM_FIELD_USER, ~0ULL);
-	const uint8_t *pin;
-	size_t length;
-
-	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
-	if (user == CKU_CONTEXT_SPECIFIC)
-		return login_operation(command, pin, length);
-	if (user != CKU_USER && user != CKU_SO)
-		return CKR_USER_TYPE_INVALID;
-	return login(command, user, pin, length);
-}
-
-CK_RV command_logout(struct command *command)
-{
-	struct partition *partition = command->partition;
-	CK_RV rv = CKR_USER_NOT_LOGGED_IN;
-
-	pthread_mutex_lock(&partition->lock);
-	if (command->client->login != NOT_LOGGED_IN) {
-		partition_logout(partition, command->client);
-		rv = CKR_OK;
-	}
-	pthread_mutex_unlock(&partition->lock);
 	return rv;
 }
 
@@ -378,7 +244,7 @@ CK_RV command_session_info(struct command *command)
 	if (session_so(session))
 		state = CKS_RW_SO_FUNCTIONS;
 	else if (session_user(session))
-		state = session->rw ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
+		state = session_writes(session) ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
 	else
 		state = session->rw ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
 	hsm_put_u64(&command->out, HSM_FIELD_STATE, state);

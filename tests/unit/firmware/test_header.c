@@ -47,7 +47,7 @@ static struct sample *sample_new(void)
 	partition->identity_length = 8;
 	partition->state.next_id = 77;
 	partition->state.so.failures = 3;
-	partition->state.user.iterations = 9;
+	partition->state.user.stretch.iterations = 9;
 	assert_int_equal(header_write(partition, &partition->state, sample->blob,
 				      sizeof(sample->blob), &sample->length),
 			 0);
@@ -117,7 +117,7 @@ static void what_was_written_is_read(void **state)
 	assert_int_equal(read_again(sample, partition), 0);
 	assert_int_equal(partition->state.next_id, 77);
 	assert_int_equal(partition->state.so.failures, 3);
-	assert_int_equal(partition->state.user.iterations, 9);
+	assert_int_equal(partition->state.user.stretch.iterations, 9);
 	assert_int_equal(partition->identity_length, 8);
 	assert_memory_equal(partition->identity, "identity", 8);
 	assert_memory_equal(partition->storage_key, sample->partition->storage_key, SECRET_SIZE);
