@@ -5,7 +5,8 @@
  *	8 bytes "IHSMMASK", u32 version, u32 flags, u64 epoch
  *
  * and then, sealed with AES-256-GCM and bound to these bytes and to the partition's id, the list of attributes. The key
- * is derived from the partition's storage key or, for a private key, from what only a PIN unwraps, and from the epoch.
+ * is derived from the epoch and the partition's storage key or, for a private key, the key of its private rows, which takes
+ * a PIN.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static CK_RV make_key(struct partition *partition, const struct clear *clear,
 	pthread_mutex_lock(&partition->lock);
 	if (clear->flags & FLAG_PRIVATE) {
 		open = partition->users > 0;
-		memcpy(secret, partition->private_key, SECRET_SIZE);
+		memcpy(secret, partition->private_row_key, SECRET_SIZE);
 	} else {
 		memcpy(secret, partition->storage_key, SECRET_SIZE);
 	}
