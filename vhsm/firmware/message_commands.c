@@ -9,6 +9,7 @@
  */
 #include <string.h>
 #include "operation.h"
+#include "use_counter.h"
 
 /**
  * struct message - a process of many messages
@@ -16,12 +17,14 @@
  * @key: with a reference
  * @parameters: of MESSAGE_SIGN_INIT or MESSAGE_VERIFY_INIT, for messages that bring none
  * @asks_pin: CKA_ALWAYS_AUTHENTICATE: before each message
+ * @limited: the key's object, when its uses are counted: each message is one
  * @lasting: the key is a token object
  * @tag_length: of the message at hand
  */
 struct message {
 	const struct hsm_mechanism_info *info;
 	struct key *key;
+	struct object *limited;
 	uint8_t *parameters;
 	size_t parameters_length;
 	bool asks_pin;
@@ -50,6 +53,7 @@ void message_end(struct message *message)
 		return;
 	if (message->key)
 		key_put(message->key);
+	object_put(message->limited);
 	OPENSSL_clear_free(message->parameters, message->parameters_length);
 	OPENSSL_free(message);
 }
@@ -74,6 +78,8 @@ static CK_RV process_begin(struct command *command, const struct mechanism *mech
 		return CKR_HOST_MEMORY;
 	}
 	message->lasting = object->token;
+	if (attributes_find(&object->attributes, CKA_HSM_USE_LIMIT))
+		message->limited = object_get(object);
 	message->asks_pin = (use == MECH_SIGN || use == MECH_DECRYPT) &&
 			    attributes_bool(&object->attributes, CKA_ALWAYS_AUTHENTICATE, false);
 	operation->needs_pin = message->asks_pin;
@@ -215,6 +221,11 @@ static CK_RV message_begin(struct command *command, struct operation *operation,
 	return mech_begin(&operation->mech, kinds[command->use].use, &mechanism, message->key);
 }
 
+static CK_RV message_count(struct command *command, struct message *message)
+{
+	return message->limited ? uses_take(command, &message->limited) : CKR_OK;
+}
+
 /* ---- encryption and decryption ---- */
 
 static size_t tag_of(const struct message *message, const struct hsm_fields *fields)
@@ -263,7 +274,9 @@ static CK_RV cipher_begin(struct command *command, struct operation *operation)
 		return rv;
 	mech_free(operation->mech);
 	operation->mech = NULL;
-	rv = take_nonce(command, message, iv, &fields);
+	rv = message_count(command, message);
+	if (rv == CKR_OK)
+		rv = take_nonce(command, message, iv, &fields);
 	if (rv == CKR_OK)
 		rv = message_begin(command, operation, &fields);
 	if (rv != CKR_OK)
@@ -456,9 +469,12 @@ CK_RV command_message_cipher(struct command *command)
 /* Begin the message with its own parameters, or those of the process */
 static CK_RV sign_begin(struct command *command, struct operation *operation)
 {
-	const struct message *message = operation->message;
+	struct message *message = operation->message;
 	struct hsm_fields fields;
+	CK_RV rv = message_count(command, message);
 
+	if (rv != CKR_OK)
+		return rv;
 	if (has_parameters(&command->fields))
 		return message_begin(command, operation, &command->fields);
 	if (hsm_fields_parse(&fields, message->parameters, message->parameters_length) < 0)

@@ -8,6 +8,7 @@
 	A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY), A_NUMBER(CKA_KEY_TYPE, CKK_AES),       \
 	       A_BYTES(CKA_VALUE, "0123456789abcdef", 16), A_NUMBER(CKA_HSM_USE_LIMIT, n), \
 	       A_TRUE(CKA_TOKEN), A_TRUE(CKA_ENCRYPT), A_TEXT(CKA_LABEL, "limited"))
+#define OK(call) assert_int_equal(call, CKR_OK)
 #define SET(...) change(peer, HSM_OP_ATTRIBUTES_SET, handle, A_LIST(__VA_ARGS__))
 
 /* One encryption, from its beginning to its end */
@@ -163,6 +164,38 @@ static void uses_are_reserved_ahead(void **state)
 	peer_free(peer);
 }
 
+/* A process of messages is no way around the count. */
+static void each_message_counts(void **state)
+{
+	struct peer *peer = peer_user(0);
+	struct hsm_writer out;
+	unsigned int uses = 0;
+	uint64_t handle;
+	CK_RV rv;
+
+	(void)state;
+	OK(generate_aes(peer,
+			A_LIST(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_ENCRYPT),
+			       A_NUMBER(CKA_HSM_USE_LIMIT, 10)),
+			&handle));
+	OK(begin_by(peer, HSM_OP_MESSAGE_ENCRYPT_INIT, (struct test_mechanism){ CKM_AES_GCM, NULL },
+		    handle));
+	do {
+		out = peer_fields(peer);
+		hsm_put_u64(&out, HSM_FIELD_FLAGS, HSM_PART_FIRST | HSM_PART_LAST);
+		hsm_put_bytes(&out, HSM_FIELD_DATA, "text", 4);
+		hsm_put_u64(&out, HSM_FIELD_OUT_MAX, 64);
+		hsm_put_u64(&out, HSM_FIELD_GENERATOR, CKG_GENERATE_RANDOM);
+		hsm_put_bytes(&out, HSM_FIELD_IV, "twelve bytes", 12);
+		hsm_put_u64(&out, HSM_FIELD_TAG_BITS, 128);
+		rv = peer_call(peer, HSM_OP_MESSAGE_ENCRYPT, &out);
+		uses += rv == CKR_OK;
+	} while (rv == CKR_OK);
+	assert_int_equal(rv, CKR_KEY_EXHAUSTED);
+	assert_int_equal(uses, 9);
+	peer_free(peer);
+}
+
 struct worker {
 	pthread_t thread;
 	struct peer *peer;
@@ -218,6 +251,7 @@ int main(void)
 		READY(killed_again_and_again),
 		READY(nothing_without_the_disk),
 		READY(uses_are_reserved_ahead),
+		READY(each_message_counts),
 		READY(shared_by_threads),
 	};
 
