@@ -125,6 +125,98 @@ static void trust_names_a_certificate(void **state)
 	peer_free(peer);
 }
 
+/* Domain parameters: generated, taken out, put in again, used for a pair; and numbers that are no group */
+static void domain_parameters(void **state)
+{
+	struct peer *peer = peer_user(0);
+	struct hsm_writer out = peer_fields(peer);
+	struct hsm_attribute_view view;
+	uint64_t generated, handle;
+	uint8_t prime[256], base[256];
+	size_t base_length;
+
+	(void)state;
+	hsm_put_u64(&out, HSM_FIELD_MECHANISM, CKM_DH_PKCS_PARAMETER_GEN);
+	put_template(&out, HSM_FIELD_TEMPLATE, A_LIST(A_NUMBER(CKA_PRIME_BITS, 2048)));
+	assert_int_equal(peer_call(peer, HSM_OP_GENERATE_KEY, &out), CKR_OK);
+	generated = peer_u64(peer, HSM_FIELD_HANDLE);
+	assert_int_equal(get_ulong(peer, generated, CKA_CLASS), CKO_DOMAIN_PARAMETERS);
+	assert_int_equal(get_ulong(peer, generated, CKA_KEY_TYPE), CKK_DH);
+	assert_true(get_bool(peer, generated, CKA_LOCAL));
+	assert_false(get_bool(peer, generated, CKA_PRIVATE));
+	assert_int_equal(read_one(peer, generated, CKA_KEY_GEN_MECHANISM, &view),
+			 CKR_ATTRIBUTE_TYPE_INVALID);
+	assert_int_equal(read_one(peer, generated, CKA_PRIME, &view), CKR_OK);
+	assert_int_equal(view.length, 256);
+	memcpy(prime, view.value, 256);
+	assert_int_equal(read_one(peer, generated, CKA_BASE, &view), CKR_OK);
+	base_length = view.length;
+	assert_in_range(base_length, 1, 256);
+	memcpy(base, view.value, base_length);
+#define DOMAIN(...)                                                                        \
+	A_LIST(A_NUMBER(CKA_CLASS, CKO_DOMAIN_PARAMETERS), A_NUMBER(CKA_KEY_TYPE, CKK_DH), \
+	       A_BYTES(CKA_PRIME, prime, 256), __VA_ARGS__)
+	assert_int_equal(create(peer, DOMAIN(A_BYTES(CKA_BASE, base, base_length)), &handle),
+			 CKR_OK);
+	assert_false(get_bool(peer, handle, CKA_LOCAL));
+	assert_int_equal(SET(A_BYTES(CKA_BASE, base, base_length)), CKR_ATTRIBUTE_READ_ONLY);
+	assert_int_equal(create(peer, DOMAIN(A_TRUE(CKA_TOKEN)), &handle), CKR_TEMPLATE_INCOMPLETE);
+	/* No key: it encrypts nothing. */
+	assert_int_equal(begin_by(peer, HSM_OP_ENCRYPT_INIT,
+				  (struct test_mechanism){ CKM_AES_ECB, NULL }, generated),
+			 CKR_KEY_HANDLE_INVALID);
+	prime[128] ^= 1;
+	assert_int_equal(create(peer, DOMAIN(A_BYTES(CKA_BASE, base, base_length)), &handle),
+			 CKR_DOMAIN_PARAMS_INVALID);
+	peer_free(peer);
+}
+
+/* A session object becomes a token object, and the other way round; the copy is an object of its own. */
+static void copies(void **state)
+{
+	struct peer *peer = peer_user(0);
+	struct hsm_attribute_view view;
+	uint8_t id[36];
+	uint64_t key, handle;
+
+	(void)state;
+	assert_int_equal(generate_aes(peer,
+				      A_LIST(A_NUMBER(CKA_VALUE_LEN, 16), A_TRUE(CKA_SENSITIVE),
+					     A_TEXT(CKA_LABEL, "one")),
+				      &key),
+			 CKR_OK);
+	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, key,
+				A_LIST(A_TRUE(CKA_TOKEN), A_TEXT(CKA_LABEL, "two"))),
+			 CKR_OK);
+	handle = peer_u64(peer, HSM_FIELD_HANDLE);
+	assert_true(get_bool(peer, handle, CKA_TOKEN));
+	assert_true(get_bool(peer, handle, CKA_LOCAL));
+	assert_true(get_bool(peer, handle, CKA_ALWAYS_SENSITIVE));
+	assert_int_equal(get_ulong(peer, handle, CKA_KEY_GEN_MECHANISM), CKM_AES_KEY_GEN);
+	assert_int_equal(read_one(peer, key, CKA_UNIQUE_ID, &view), CKR_OK);
+	memcpy(id, view.value, sizeof(id));
+	assert_int_equal(read_one(peer, handle, CKA_UNIQUE_ID, &view), CKR_OK);
+	assert_memory_not_equal(view.value, id, sizeof(id));
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_SIZE, handle), CKR_OK);
+	assert_in_range(peer_u64(peer, HSM_FIELD_LENGTH), 100, 4096);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_DESTROY, key), CKR_OK);
+	peer_free(peer);
+	board_restart();
+	peer = peer_user(0);
+	key = found_one(peer, "two");
+	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, key, A_LIST(A_FALSE(CKA_TOKEN))), CKR_OK);
+	handle = peer_u64(peer, HSM_FIELD_HANDLE);
+	/* In a read-only session, only session objects come and go. */
+	assert_int_equal(peer_session(peer, false), CKR_OK);
+	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, handle, A_LIST(A_TRUE(CKA_TOKEN))),
+			 CKR_SESSION_READ_ONLY);
+	assert_int_equal(SET(A_TEXT(CKA_LABEL, "three")), CKR_OK);
+	handle = key;
+	assert_int_equal(SET(A_TEXT(CKA_LABEL, "three")), CKR_SESSION_READ_ONLY);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_DESTROY, key), CKR_SESSION_READ_ONLY);
+	peer_free(peer);
+}
+
 /* FIPS 197, appendix B's key; the check value is what AES makes of a block of zeroes */
 static void check_values(void **state)
 {
@@ -211,6 +303,8 @@ int main(void)
 		READY(certificates),
 		READY(attribute_certificates),
 		READY(trust_names_a_certificate),
+		READY(domain_parameters),
+		READY(copies),
 		READY(check_values),
 		READY(public_key_info_is_that_of_the_key),
 		READY(defaults),
