@@ -8,6 +8,9 @@
 #include <linux/slab.h>
 
 #include "ihsm.h"
+#ifndef KUNIT_STATIC_STUB_REDIRECT
+#include <kunit/static_stub.h>
+#endif
 
 #define SLICE	(HZ / 20)	/* how often a waiter looks whether the device is still there */
 #define EVENT_PAUSE	(HZ / 20)	/* between two events of the device */
@@ -201,6 +204,130 @@ int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag)
 	cmd->arg[0] = qid;
 	cmd->arg[1] = tag;
 	return ihsm_cmd_send(ihsm->queue[0], cmd);
+}
+
+/**
+ * ihsm_random() - random bytes of the device; they are not sealed on their way
+ * @ihsm: device
+ * @to: where they go
+ * @len: how many, at most IHSM_RANDOM_MAX
+ *
+ * Return: 0 or a negative errno.
+ */
+int ihsm_random(struct ihsm_device *ihsm, void *to, u32 len)
+{
+	struct ihsm_cmd *cmd;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_random, ihsm, to, len);
+	cmd = ihsm_cmd_alloc(IHSM_ADMIN_RANDOM, len);
+	if (cmd) {
+		cmd->out = cmd->bounce;
+		cmd->out_len = len;
+	}
+	err = run(ihsm, cmd, "random bytes");
+	if (err)
+		return err;
+	memcpy(to, cmd->bounce, len);
+	ihsm_cmd_free(cmd);
+	return 0;
+}
+
+/**
+ * ihsm_sensors() - read the device's sensors
+ * @ihsm: device
+ * @sensors: filled in; nothing of it is trusted
+ *
+ * Return: 0 or a negative errno.
+ */
+int ihsm_sensors(struct ihsm_device *ihsm, struct ihsm_sensors *sensors)
+{
+	struct ihsm_cmd *cmd;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_sensors, ihsm, sensors);
+	cmd = ihsm_cmd_alloc(IHSM_ADMIN_SENSORS, sizeof(*sensors));
+	if (cmd) {
+		cmd->out = cmd->bounce;
+		cmd->out_len = sizeof(*sensors);
+	}
+	err = run(ihsm, cmd, "the sensors");
+	if (err)
+		return err;
+	memcpy(sensors, cmd->bounce, sizeof(*sensors));
+	ihsm_cmd_free(cmd);
+	return 0;
+}
+
+/**
+ * ihsm_stage() - a step in handing over a firmware image
+ * @ihsm: device
+ * @step: enum ihsm_stage
+ * @number: size or offset, as the step has it
+ * @from: bytes, with IHSM_STAGE_WRITE
+ * @len: how many, at most IHSM_STAGE_MAX
+ *
+ * Return: 0 or a negative errno.
+ */
+int ihsm_stage(struct ihsm_device *ihsm, u32 step, u32 number, const void *from, u32 len)
+{
+	struct ihsm_cmd *cmd;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_stage, ihsm, step, number, from, len);
+	cmd = ihsm_cmd_alloc(IHSM_ADMIN_STAGE, len);
+	if (cmd) {
+		cmd->arg[0] = step;
+		cmd->arg[1] = number;
+		cmd->in_len = len;
+		cmd->in = len ? memcpy(cmd->bounce, from, len) : NULL;
+	}
+	err = run(ihsm, cmd, "a firmware image");
+	if (!err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_vf_share() - how many vectors a virtual function has
+ * @ihsm: device of the physical function
+ * @vf: number of the virtual function
+ * @vectors: its vectors, 0: the device's own choice
+ *
+ * Return: 0 or a negative errno.
+ */
+int ihsm_vf_share(struct ihsm_device *ihsm, u32 vf, u32 vectors)
+{
+	struct ihsm_cmd *cmd;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_vf_share, ihsm, vf, vectors);
+	cmd = ihsm_cmd_alloc(IHSM_ADMIN_VF_SHARE, 0);
+	if (cmd) {
+		cmd->arg[0] = vf;
+		cmd->arg[1] = vectors;
+	}
+	err = run(ihsm, cmd, "a virtual function's share");
+	if (!err)
+		ihsm_cmd_free(cmd);
+	return err;
+}
+
+/**
+ * ihsm_identify_flag() - does the device say this of itself?
+ * @ihsm: device that was identified
+ * @flag: IHSM_IDENTIFY_*
+ *
+ * Return: whether it does.
+ */
+bool ihsm_identify_flag(struct ihsm_device *ihsm, u32 flag)
+{
+	bool set;
+
+	mutex_lock(&ihsm->identify_lock);
+	set = le32_to_cpu(ihsm->identify.flags) & flag;
+	mutex_unlock(&ihsm->identify_lock);
+	return set;
 }
 
 static void event_ended(struct ihsm_cmd *cmd)

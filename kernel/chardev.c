@@ -76,12 +76,7 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
 		err = ihsm_enter(ihsm);
 	if (err)
 		return err;
-	ihsm_reset_later(ihsm, "a program asked for it");
-	err = wait_event_state(ihsm->state_wait,
-			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING,
-			       IHSM_WAIT);
-	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
-		err = -ENODEV;
+	err = ihsm_reset_now(ihsm);
 	ihsm_leave(ihsm);
 	return err;
 }

@@ -13,6 +13,11 @@
 #define kzalloc_obj(obj, gfp) kzalloc(sizeof(obj), gfp)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* There is no <kunit/static_stub.h>, and no test runs. */
+#define KUNIT_STATIC_STUB_REDIRECT(function, args...)	do { } while (0)
+#endif
+
 /* io_uring: what kernel/uring.h has for the newest kernel */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define IHSM_URING_COMPAT

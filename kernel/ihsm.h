@@ -14,6 +14,7 @@
 #include <linux/cdev.h>
 #include <linux/completion.h>
 #include <linux/device.h>
+#include <linux/hw_random.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -35,7 +36,9 @@
 #define IHSM_ADMIN_MS	10000U	/* an admin command that takes longer has been lost */
 
 struct ihsm_device;
+struct ihsm_hwmon;
 struct ihsm_queue;
+struct queue_group;
 struct io_comp_batch;
 struct io_uring_cmd;
 
@@ -182,6 +185,7 @@ struct ihsm_slot {
  * @slot_wait: for a free slot
  * @submitted: commands given to the device
  * @completed: commands that it answered
+ * @errors: those of them whose status was not success
  * @timeouts: commands that were overdue
  * @missed: completions that were there and nobody was told
  * @bogus: completions that made no sense
@@ -213,6 +217,7 @@ struct ihsm_queue {
 	wait_queue_head_t slot_wait;
 	u64 submitted;
 	u64 completed;
+	u64 errors;
 	u64 timeouts;
 	u64 missed;
 	u64 bogus;
@@ -290,6 +295,14 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @event_work: looks what happened; waits for admin commands, so it is not on @wq
  * @orphans: those
  * @notice: how often each event happened; under @state_lock
+ * @why: reason of the reset that is due; NULL: somebody asked for it
+ * @hwrng: for the kernel's random numbers; without a name: not registered
+ * @hwmon: for hwmon, or NULL
+ * @hwmon_dev: its device
+ * @sensor_label: of each sensor, for hwmon
+ * @upload: for firmware images, or NULL
+ * @upload_cancelled: the upload that runs is to end
+ * @queue_groups: sysfs groups of the queues, or NULL
  */
 struct ihsm_device {
 	struct device dev;
@@ -327,6 +340,14 @@ struct ihsm_device {
 	struct delayed_work event_work;
 	struct llist_head orphans;
 	u32 notice[IHSM_NOTICES];
+	const char *why;
+	struct hwrng hwrng;
+	struct ihsm_hwmon *hwmon;
+	struct device *hwmon_dev;
+	char sensor_label[IHSM_MAX_SENSORS][sizeof_field(struct ihsm_sensor, label) + 1];
+	struct fw_upload *upload;
+	bool upload_cancelled;
+	struct queue_group *queue_groups;
 };
 
 /* ---- controller.c: registers, starting and stopping ---- */
@@ -352,6 +373,11 @@ int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation);
 int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation);
 int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag);
 int ihsm_ask_events(struct ihsm_device *ihsm);
+int ihsm_random(struct ihsm_device *ihsm, void *to, u32 len);
+int ihsm_sensors(struct ihsm_device *ihsm, struct ihsm_sensors *sensors);
+int ihsm_stage(struct ihsm_device *ihsm, u32 step, u32 number, const void *from, u32 len);
+int ihsm_vf_share(struct ihsm_device *ihsm, u32 vf, u32 vectors);
+bool ihsm_identify_flag(struct ihsm_device *ihsm, u32 flag);
 void ihsm_event_work(struct work_struct *work);
 
 /* ---- timeout.c: looking after the device ---- */
@@ -360,6 +386,7 @@ void ihsm_watch_work(struct work_struct *work);
 void ihsm_reset_work(struct work_struct *work);
 void ihsm_orphan_work(struct work_struct *work);
 void ihsm_reset_later(struct ihsm_device *ihsm, const char *why);
+int ihsm_reset_now(struct ihsm_device *ihsm);
 void ihsm_look_now(struct ihsm_device *ihsm);
 void ihsm_restart(struct ihsm_device *ihsm);
 void ihsm_die(struct ihsm_device *ihsm, const char *why);
@@ -412,9 +439,24 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 void ihsm_notice(struct ihsm_device *ihsm, unsigned int event);
 u32 ihsm_notices(struct ihsm_context *context, bool take);
 
+/* ---- what the kernel's frameworks are offered: hwrng.c, hwmon.c, fw_upload.c, sriov.c, coredump.c ---- */
+
+void ihsm_hwrng_register(struct ihsm_device *ihsm);
+void ihsm_hwrng_unregister(struct ihsm_device *ihsm);
+void ihsm_hwmon_register(struct ihsm_device *ihsm);
+void ihsm_hwmon_unregister(struct ihsm_device *ihsm);
+void ihsm_fw_upload_register(struct ihsm_device *ihsm);
+void ihsm_fw_upload_unregister(struct ihsm_device *ihsm);
+int ihsm_sriov_configure(struct pci_dev *pdev, int count);
+u32 ihsm_sriov_vectors(struct pci_dev *pdev);
+int ihsm_sriov_set_vectors(struct pci_dev *vf, int count);
+void ihsm_coredump(struct ihsm_device *ihsm, const char *why);
+
 /* ---- chardev.c, sysfs.c ---- */
 
 extern const struct file_operations ihsm_fops;
 extern const struct attribute_group *ihsm_groups[];
+int ihsm_sysfs_add_queues(struct ihsm_device *ihsm);
+void ihsm_sysfs_free_queues(struct ihsm_device *ihsm);
 
 #endif /* IHSM_H */

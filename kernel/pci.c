@@ -173,6 +173,25 @@ unmap:
 	return err;
 }
 
+/* ---- what else the kernel uses of it ---- */
+
+static void offer(struct ihsm_device *ihsm)
+{
+	/* Without these the device works, only less of it is seen. */
+	if (ihsm_sysfs_add_queues(ihsm))
+		dev_warn(&ihsm->dev, "no counters of its queues\n");
+	ihsm_hwrng_register(ihsm);
+	ihsm_hwmon_register(ihsm);
+	ihsm_fw_upload_register(ihsm);
+}
+
+static void withdraw(struct ihsm_device *ihsm)
+{
+	ihsm_fw_upload_unregister(ihsm);
+	ihsm_hwmon_unregister(ihsm);
+	ihsm_hwrng_unregister(ihsm);
+}
+
 /* ---- the driver ---- */
 
 static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -193,6 +212,7 @@ static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto stop;
 	queue_delayed_work(ihsm->wq, &ihsm->watch, HZ);
+	offer(ihsm);
 	dev_info(&ihsm->dev, "%u queues, messages up to %u bytes\n", ihsm->queues,
 		 ihsm->max_message);
 	return 0;
@@ -220,6 +240,8 @@ static void ihsm_remove(struct pci_dev *pdev)
 {
 	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
 
+	pci_disable_sriov(pdev);
+	withdraw(ihsm);
 	cdev_device_del(&ihsm->cdev, &ihsm->dev);
 	/* Ends what open files wait for, so that they leave the gate. */
 	stop_for_good(ihsm);
@@ -227,6 +249,7 @@ static void ihsm_remove(struct pci_dev *pdev)
 	ihsm->gone = true;
 	up_write(&ihsm->gate);
 	tear_down(ihsm);
+	ihsm_sysfs_free_queues(ihsm);
 	put_device(&ihsm->dev);
 }
 
@@ -341,6 +364,9 @@ static struct pci_driver ihsm_driver = {
 	.probe = ihsm_probe,
 	.remove = ihsm_remove,
 	.shutdown = ihsm_shutdown,
+	.sriov_configure = ihsm_sriov_configure,
+	.sriov_get_vf_total_msix = ihsm_sriov_vectors,
+	.sriov_set_msix_vec_count = ihsm_sriov_set_vectors,
 	.err_handler = &ihsm_errors,
 	.driver.pm = pm_sleep_ptr(&ihsm_pm),
 };

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "ihsm.h"
+#include "trace.h"
 
 #define ABORT_GRACE	(3 * HZ)	/* an aborted command ends within this, or never */
 
@@ -256,6 +257,8 @@ static unsigned int reap(struct ihsm_queue *queue)
 		queue->sq_head = le32_to_cpu(cqe.sq_head);
 		WRITE_ONCE(queue->cq_head, queue->cq_head + 1);
 		queue->completed++;
+		queue->errors += le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT != IHSM_SC_SUCCESS;
+		trace_ihsm_complete(queue, &cqe);
 		slot->cmd->error = 0;
 		slot->cmd->status = le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT;
 		slot->cmd->result = le32_to_cpu(cqe.result);
@@ -405,6 +408,7 @@ int ihsm_cmd_submit(struct ihsm_cmd *cmd)
 		sqe.cid = cpu_to_le16(ihsm_tag(slot - queue->slot, slot->generation));
 		queue->submitted++;
 		atomic_add(cmd->weight_ms, &queue->ihsm->load_ms);
+		trace_ihsm_submit(queue, &sqe);
 		publish(queue, &sqe);
 		if (cmd->landed && !cmd->silent) {
 			cmd->waited = true;
@@ -587,8 +591,10 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 	for (i = 0; i < queue->slots; i++) {
 		struct ihsm_slot *slot = &queue->slot[i];
 
-		if (slot->cmd && overdue(queue, slot->cmd, &hopeless))
-			tags[count++] = ihsm_tag(i, slot->generation);
+		if (slot->cmd && overdue(queue, slot->cmd, &hopeless)) {
+			tags[count] = ihsm_tag(i, slot->generation);
+			trace_ihsm_timeout(queue, tags[count++], hopeless);
+		}
 	}
 	spin_unlock_irq(&queue->lock);
 	land(queue);

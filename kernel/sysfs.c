@@ -3,6 +3,8 @@
  * What /sys/class/ihsm/ihsmN tells; Documentation/ABI/testing/sysfs-class-ihsm describes it.
  * Texts of the device are printed only after they were made harmless.
  */
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "ihsm.h"
@@ -80,6 +82,11 @@ static struct field partitions = {
 	offsetof(struct ihsm_identify, partitions), sizeof(__le32)
 };
 
+static struct field min_security_version = {
+	__ATTR(min_security_version, 0444, number_show, NULL),
+	offsetof(struct ihsm_identify, min_security_version), sizeof(__le32)
+};
+
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%s\n", ihsm_state_name(READ_ONCE(to_ihsm(dev)->state)));
@@ -150,12 +157,65 @@ static ssize_t counter_show(struct device *dev, struct device_attribute *attr, c
 	return sysfs_emit(buf, "%llu\n", sum);
 }
 
+static ssize_t self_test_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	static const char * const names[] = {
+		[IHSM_SELF_TEST_NONE] = "none",
+		[IHSM_SELF_TEST_PASSED] = "passed",
+		[IHSM_SELF_TEST_FAILED] = "failed",
+	};
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	u32 result;
+
+	mutex_lock(&ihsm->identify_lock);
+	result = le32_to_cpu(ihsm->identify.self_test);
+	mutex_unlock(&ihsm->identify_lock);
+	return sysfs_emit(buf, "%s\n", result < ARRAY_SIZE(names) ? names[result] : "unknown");
+}
+static DEVICE_ATTR_RO(self_test);
+
+/* As many as the device tells of; there may be more. */
+static ssize_t partition_list_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	int len = 0;
+	u32 count, i;
+
+	mutex_lock(&ihsm->identify_lock);
+	count = min_t(u32, le32_to_cpu(ihsm->identify.partitions), IHSM_IDENTIFY_PARTITIONS);
+	for (i = 0; i < count; i++)
+		len += sysfs_emit_at(buf, len, "%u %pUb\n",
+				     le32_to_cpu(ihsm->identify.partition[i].slot),
+				     ihsm->identify.partition[i].id);
+	mutex_unlock(&ihsm->identify_lock);
+	return len;
+}
+static DEVICE_ATTR_RO(partition_list);
+
+static ssize_t reset_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t count)
+{
+	bool yes;
+	int err = kstrtobool(buf, &yes);
+
+	if (!err && !yes)
+		err = -EINVAL;
+	if (!err)
+		err = ihsm_reset_now(to_ihsm(dev));
+	return err ? err : count;
+}
+static DEVICE_ATTR_WO(reset);
+
 static struct counter submitted = {
 	__ATTR(submitted, 0444, counter_show, NULL), offsetof(struct ihsm_queue, submitted)
 };
 
 static struct counter completed = {
 	__ATTR(completed, 0444, counter_show, NULL), offsetof(struct ihsm_queue, completed)
+};
+
+static struct counter errors = {
+	__ATTR(errors, 0444, counter_show, NULL), offsetof(struct ihsm_queue, errors)
 };
 
 static struct counter timeouts = {
@@ -177,6 +237,10 @@ static struct attribute *ihsm_attrs[] = {
 	&security_version.attr.attr,
 	&function.attr.attr,
 	&partitions.attr.attr,
+	&dev_attr_partition_list.attr,
+	&min_security_version.attr.attr,
+	&dev_attr_self_test.attr,
+	&dev_attr_reset.attr,
 	&dev_attr_state.attr,
 	&dev_attr_device_state.attr,
 	&dev_attr_epoch.attr,
@@ -184,17 +248,129 @@ static struct attribute *ihsm_attrs[] = {
 	&dev_attr_virtual.attr,
 	&submitted.attr.attr,
 	&completed.attr.attr,
+	&errors.attr.attr,
 	&timeouts.attr.attr,
 	&missed.attr.attr,
 	&bogus.attr.attr,
 	NULL
 };
 
+/* What a device does not know of itself is not there. */
+static umode_t attr_visible(struct kobject *kobj, struct attribute *attr, int index)
+{
+	struct ihsm_device *ihsm = to_ihsm(kobj_to_dev(kobj));
+	bool there = true;
+
+	mutex_lock(&ihsm->identify_lock);
+	if (attr == &dev_attr_self_test.attr)
+		there = le32_to_cpu(ihsm->identify.self_test) != IHSM_SELF_TEST_NONE;
+	else if (attr == &min_security_version.attr.attr)
+		there = ihsm->identify.min_security_version;
+	mutex_unlock(&ihsm->identify_lock);
+	return there ? attr->mode : 0;
+}
+
 static const struct attribute_group ihsm_group = {
 	.attrs = ihsm_attrs,
+	.is_visible = attr_visible,
 };
 
 const struct attribute_group *ihsm_groups[] = {
 	&ihsm_group,
 	NULL
 };
+
+/* ---- a directory for each queue ---- */
+
+#define QUEUE_COUNTERS	4
+
+/**
+ * struct queue_counter - an attribute that is a counter of one queue
+ * @attr: its name, and how it is shown
+ * @qid: the queue
+ * @offset: in struct ihsm_queue
+ */
+struct queue_counter {
+	struct device_attribute attr;
+	unsigned int qid;
+	size_t offset;
+};
+
+struct queue_group {
+	char name[sizeof("queue4294967295")];
+	struct queue_counter counter[QUEUE_COUNTERS];
+	struct attribute *attrs[QUEUE_COUNTERS + 1];
+	struct attribute_group group;
+};
+
+static ssize_t queue_counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct queue_counter *counter = container_of(attr, struct queue_counter, attr);
+	struct ihsm_queue *queue = to_ihsm(dev)->queue[counter->qid];
+	u64 value;
+
+	spin_lock_irq(&queue->lock);
+	value = *(u64 *)((char *)queue + counter->offset);
+	spin_unlock_irq(&queue->lock);
+	return sysfs_emit(buf, "%llu\n", value);
+}
+
+static void init_group(struct queue_group *group, unsigned int qid)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} counters[QUEUE_COUNTERS] = {
+		{ "submitted", offsetof(struct ihsm_queue, submitted) },
+		{ "completed", offsetof(struct ihsm_queue, completed) },
+		{ "errors", offsetof(struct ihsm_queue, errors) },
+		{ "timeouts", offsetof(struct ihsm_queue, timeouts) },
+	};
+	unsigned int i;
+
+	snprintf(group->name, sizeof(group->name), "queue%u", qid);
+	for (i = 0; i < QUEUE_COUNTERS; i++) {
+		struct queue_counter *counter = &group->counter[i];
+
+		sysfs_attr_init(&counter->attr.attr);
+		counter->attr.attr.name = counters[i].name;
+		counter->attr.attr.mode = 0444;
+		counter->attr.show = queue_counter_show;
+		counter->qid = qid;
+		counter->offset = counters[i].offset;
+		group->attrs[i] = &counter->attr.attr;
+	}
+	group->group.name = group->name;
+	group->group.attrs = group->attrs;
+}
+
+/**
+ * ihsm_sysfs_add_queues() - a directory with counters for each queue
+ * @ihsm: device; it goes with its own directory
+ *
+ * Return: 0 or a negative errno. ihsm_sysfs_free_queues() in both cases.
+ */
+int ihsm_sysfs_add_queues(struct ihsm_device *ihsm)
+{
+	unsigned int i;
+	int err = 0;
+
+	ihsm->queue_groups = kcalloc(1 + ihsm->queues, sizeof(*ihsm->queue_groups), GFP_KERNEL);
+	if (!ihsm->queue_groups)
+		return -ENOMEM;
+	for (i = 0; i <= ihsm->queues && !err; i++) {
+		init_group(&ihsm->queue_groups[i], i);
+		err = sysfs_create_group(&ihsm->dev.kobj, &ihsm->queue_groups[i].group);
+	}
+	return err;
+}
+
+/**
+ * ihsm_sysfs_free_queues() - after the device's directory is gone
+ * @ihsm: device
+ */
+void ihsm_sysfs_free_queues(struct ihsm_device *ihsm)
+{
+	kfree(ihsm->queue_groups);
+	ihsm->queue_groups = NULL;
+}

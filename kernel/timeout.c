@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "ihsm.h"
+#include "trace.h"
 
 #define SLACK_MS	5000U		/* beyond what the device says that commands take */
 #define MAX_LIMIT_MS	(3600U * 1000)
@@ -32,7 +33,7 @@ unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms)
 /**
  * ihsm_reset_later() - the controller needs a reset
  * @ihsm: device; nothing happens unless it is live
- * @why: for the log
+ * @why: for the log; NULL: somebody asked for it, and there is nothing to look into
  *
  * Any context. No command is taken from now on until the reset has ended.
  */
@@ -40,8 +41,28 @@ void ihsm_reset_later(struct ihsm_device *ihsm, const char *why)
 {
 	if (!ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING))
 		return;
-	dev_warn_ratelimited(&ihsm->dev, "controller reset: %s\n", why);
+	/* Read by the work that is queued here. */
+	WRITE_ONCE(ihsm->why, why);
+	dev_warn_ratelimited(&ihsm->dev, "controller reset: %s\n", why ?: "asked for");
 	queue_work(ihsm->wq, &ihsm->reset_work);
+}
+
+/**
+ * ihsm_reset_now() - reset the controller because somebody wants it
+ * @ihsm: device; the gate is held, or sysfs keeps it
+ *
+ * Return: 0 when it works again, -ENODEV when it does not, -ERESTARTSYS when the process is killed.
+ */
+int ihsm_reset_now(struct ihsm_device *ihsm)
+{
+	int err;
+
+	ihsm_reset_later(ihsm, NULL);
+	err = wait_event_state(ihsm->state_wait,
+			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING, IHSM_WAIT);
+	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
+		err = -ENODEV;
+	return err;
 }
 
 /**
@@ -144,6 +165,11 @@ void ihsm_reset_work(struct work_struct *work)
 
 	mutex_lock(&ihsm->control);
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING && !ihsm->held) {
+		const char *why = READ_ONCE(ihsm->why);
+
+		trace_ihsm_reset(ihsm, why ?: "asked for");
+		if (why)
+			ihsm_coredump(ihsm, why);
 		ihsm_stop(ihsm, -ECANCELED);
 		ihsm_restart(ihsm);
 	}

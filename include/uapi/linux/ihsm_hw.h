@@ -206,6 +206,10 @@ enum ihsm_admin_opcode {
 	IHSM_ADMIN_ASYNC_EVENT		= 0x06,	/* completes when something happens */
 	IHSM_ADMIN_CREATE_CONTEXT	= 0x07,	/* out: __le64 id */
 	IHSM_ADMIN_DESTROY_CONTEXT	= 0x08,
+	IHSM_ADMIN_RANDOM		= 0x09,	/* out: random bytes */
+	IHSM_ADMIN_SENSORS		= 0x0a,	/* out: struct ihsm_sensors */
+	IHSM_ADMIN_STAGE		= 0x0b,	/* a piece of a firmware image */
+	IHSM_ADMIN_VF_SHARE		= 0x0c,	/* vectors, and so queues, of a virtual function */
 };
 
 enum ihsm_io_opcode {
@@ -226,9 +230,75 @@ enum ihsm_io_opcode {
  *   ASYNC_EVENT	result: enum ihsm_event | detail << 8
  *   CREATE_CONTEXT	out: __le64
  *   DESTROY_CONTEXT	context
+ *   RANDOM		out: as many bytes as out_len, at most IHSM_RANDOM_MAX
+ *   SENSORS		out
+ *   STAGE		arg[0]: enum ihsm_stage, arg[1]: total bytes with BEGIN, offset with WRITE;
+ *			in: bytes with WRITE, at most IHSM_STAGE_MAX
+ *   VF_SHARE		arg[0]: virtual function, from 0, arg[1]: interrupt vectors; only where
+ *			IHSM_IDENTIFY_VF_SHARE is set
  */
 #define IHSM_NO_VECTOR			0xffffU
 #define IHSM_MAX_ASYNC_EVENTS		4
+
+#define IHSM_RANDOM_MAX			4096U
+#define IHSM_STAGE_MAX			4096U
+#define IHSM_IMAGE_MAX			(64U * 1024 * 1024)
+
+/*
+ * Staging of a firmware image. An image that is wholly there replaces the one staged before; it is
+ * neither checked nor run until officers of the device approve it. Function 0 only.
+ */
+enum ihsm_stage {
+	IHSM_STAGE_BEGIN	= 0,	/* what was not ended is forgotten */
+	IHSM_STAGE_WRITE	= 1,	/* in order, without a gap */
+	IHSM_STAGE_END		= 2,
+	IHSM_STAGE_ABORT	= 3,
+};
+
+/* Kinds of sensors, and the unit of their values */
+enum ihsm_sensor_kind {
+	IHSM_SENSOR_TEMPERATURE	= 1,	/* thousandths of a degree Celsius, signed */
+	IHSM_SENSOR_VOLTAGE	= 2,	/* millivolts */
+	IHSM_SENSOR_CLOCK	= 3,	/* parts per million off, signed */
+	IHSM_SENSOR_ENCLOSURE	= 4,	/* 0: closed, 1: opened */
+};
+
+#define IHSM_SENSOR_ALARM		(1U << 0)	/* outside its limits now */
+#define IHSM_SENSOR_TRIPPED		(1U << 1)	/* has been: keys were erased */
+
+/**
+ * struct ihsm_sensor - one sensor
+ * @kind: enum ihsm_sensor_kind
+ * @flags: IHSM_SENSOR_*
+ * @reserved: zero
+ * @label: printable, NUL-padded
+ * @value: now
+ * @min: least value that is no alarm
+ * @max: largest value that is no alarm
+ */
+struct ihsm_sensor {
+	__u8	kind;
+	__u8	flags;
+	__le16	reserved;
+	char	label[16];
+	__le32	value;
+	__le32	min;
+	__le32	max;
+};
+
+#define IHSM_MAX_SENSORS		16
+
+/**
+ * struct ihsm_sensors - answer to IHSM_ADMIN_SENSORS, 520 bytes
+ * @count: of @sensor
+ * @reserved: zero
+ * @sensor: the sensors, in an order that does not change
+ */
+struct ihsm_sensors {
+	__le32	count;
+	__le32	reserved;
+	struct ihsm_sensor sensor[IHSM_MAX_SENSORS];
+};
 
 enum ihsm_event {
 	IHSM_EVENT_RESET_NEEDED		= 1,
@@ -269,6 +339,20 @@ enum ihsm_status {
 #undef IHSM_STATUS_ENUM
 
 /**
+ * struct ihsm_partition_entry - a partition of this function
+ * @id: its identity
+ * @slot: PKCS#11 slot number
+ * @flags: zero
+ */
+struct ihsm_partition_entry {
+	__u8	id[16];
+	__le32	slot;
+	__le32	flags;
+};
+
+#define IHSM_IDENTIFY_PARTITIONS	64
+
+/**
  * struct ihsm_identify - answer to IHSM_ADMIN_IDENTIFY, 4096 bytes
  * @version: interface version, as IHSM_REG_VERSION
  * @epoch: as IHSM_REG_EPOCH
@@ -286,7 +370,11 @@ enum ihsm_status {
  * @class_ms: longest time that a command of each time class takes, in milliseconds
  * @state: enum ihsm_device_state
  * @flags: IHSM_IDENTIFY_*
+ * @self_test: enum ihsm_self_test
+ * @sensors: how many there are
+ * @min_security_version: of firmware that the fuses let run
  * @reserved: zero
+ * @partition: the first of those assigned to this function, by slot
  */
 struct ihsm_identify {
 	__le32	version;
@@ -305,12 +393,26 @@ struct ihsm_identify {
 	__le32	class_ms[4];
 	__le32	state;
 	__le32	flags;
-	__u8	reserved[3872];
+	__le32	self_test;
+	__le32	sensors;
+	__le32	min_security_version;
+	__u8	reserved[2324];
+	struct ihsm_partition_entry partition[IHSM_IDENTIFY_PARTITIONS];
+};
+
+/* Result of the last self-test */
+enum ihsm_self_test {
+	IHSM_SELF_TEST_NONE	= 0,	/* none has run */
+	IHSM_SELF_TEST_PASSED	= 1,
+	IHSM_SELF_TEST_FAILED	= 2,
 };
 
 #define IHSM_IDENTIFY_VIRTUAL		(1U << 0)	/* a device made of software */
 #define IHSM_IDENTIFY_ROLLBACK_SAFE	(1U << 1)	/* the fuses are apart from the state */
 #define IHSM_IDENTIFY_APPROVED		(1U << 2)	/* approved algorithms, in an unvalidated build */
+#define IHSM_IDENTIFY_RANDOM		(1U << 3)	/* has IHSM_ADMIN_RANDOM */
+#define IHSM_IDENTIFY_STAGE		(1U << 4)	/* has IHSM_ADMIN_STAGE */
+#define IHSM_IDENTIFY_VF_SHARE		(1U << 5)	/* has IHSM_ADMIN_VF_SHARE */
 
 /* Time classes: an index of ihsm_identify.class_ms */
 enum ihsm_time_class {
