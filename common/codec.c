@@ -72,6 +72,24 @@ bool hsm_attributes_next(const uint8_t **cursor, const uint8_t *end,
 	return true;
 }
 
+int hsm_records_next(const uint8_t **cursor, const uint8_t *end, struct hsm_record *record,
+		     const uint8_t **data)
+{
+	size_t left = (size_t)(end - *cursor);
+
+	if (!left)
+		return 0;
+	if (left < sizeof(*record))
+		return -EBADMSG;
+	record->type = hsm_get_le32(*cursor);
+	record->length = hsm_get_le32(*cursor + 4);
+	if (record->length > left - sizeof(*record))
+		return -EBADMSG;
+	*data = *cursor + sizeof(*record);
+	*cursor = *data + record->length;
+	return 1;
+}
+
 bool hsm_attributes_valid(const uint8_t *data, size_t length, unsigned int depth)
 {
 	struct hsm_attribute_view view;

@@ -282,6 +282,25 @@ CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag,
 CK_RV template_fill(CK_RV rv, const uint8_t *data, size_t length, CK_ATTRIBUTE *attributes,
 		    CK_ULONG count);
 
+/* template_put_attributes - a template's attributes alone, inside another field */
+CK_RV template_put_attributes(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes,
+			      CK_ULONG count);
+
+/* ---- parameter_derive.c ---- */
+
+/* parameter_derive_put - parameter of a derivation or password; false: it has not the form that it should have */
+bool parameter_derive_put(struct hsm_writer *writer, unsigned int parameter,
+			  const CK_MECHANISM *mechanism);
+
+/**
+ * derive_gives_no_key - are the keys that the mechanism gives put into its parameter alone?
+ * derive_check - is there a place for all that it gives, before anything is asked? After mechanism_put().
+ * derive_give - put what it gives beside the key where the parameter says
+ */
+bool derive_gives_no_key(const CK_MECHANISM *mechanism);
+CK_RV derive_check(const CK_MECHANISM *mechanism);
+CK_RV derive_give(const struct hsm_fields *fields, const CK_MECHANISM *mechanism);
+
 /* ---- parameter.c ---- */
 
 /**

@@ -47,6 +47,16 @@ MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mecha
 	return rv;
 }
 
+/* Some derivations give more than one key, or none by the handle (TLS key blocks). */
+static CK_RV derived(struct call *call, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *key)
+{
+	CK_RV rv = call_run(call);
+
+	if (rv == CKR_OK && !derive_gives_no_key(mechanism))
+		rv = call_handle(call, rv, HSM_FIELD_HANDLE, key);
+	return rv == CKR_OK ? derive_give(hsm_request_fields(call->request), mechanism) : rv;
+}
+
 MODULE_API CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 			     CK_OBJECT_HANDLE base, CK_ATTRIBUTE *attributes, CK_ULONG count,
 			     CK_OBJECT_HANDLE *key)
@@ -56,12 +66,15 @@ MODULE_API CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = key ? mechanism_put(call.writer, mechanism) : CKR_ARGUMENTS_BAD;
+	rv = key || derive_gives_no_key(mechanism) ? mechanism_put(call.writer, mechanism)
+						   : CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = derive_check(mechanism);
 	if (rv == CKR_OK)
 		rv = template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count);
 	if (rv == CKR_OK) {
 		hsm_put_u64(call.writer, HSM_FIELD_KEY, base);
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, key);
+		rv = derived(&call, mechanism, key);
 	}
 	call_end(&call);
 	return rv;

@@ -73,14 +73,15 @@ static bool put_chacha20(struct hsm_writer *w, const union parameter *p)
 	size_t counter = p->chacha20.blockCounterBits / 8, nonce = p->chacha20.ulNonceBits / 8;
 	uint8_t iv[16];
 
-	if (p->chacha20.blockCounterBits % 32 || p->chacha20.ulNonceBits % 32 ||
-	    (counter != 4 && counter != 8) || counter + nonce != sizeof(iv) ||
-	    !p->chacha20.pBlockCounter || !p->chacha20.pNonce)
+	if (counter > sizeof(iv) || nonce > sizeof(iv) - counter ||
+	    (counter && !p->chacha20.pBlockCounter) || (nonce && !p->chacha20.pNonce))
 		return false;
-	memcpy(iv, p->chacha20.pBlockCounter, counter);
-	memcpy(iv + counter, p->chacha20.pNonce, nonce);
+	if (counter)
+		memcpy(iv, p->chacha20.pBlockCounter, counter);
+	if (nonce)
+		memcpy(iv + counter, p->chacha20.pNonce, nonce);
 	hsm_put_u64(w, HSM_FIELD_COUNTER_BITS, p->chacha20.blockCounterBits);
-	return put(w, HSM_FIELD_IV, iv, sizeof(iv));
+	return put(w, HSM_FIELD_IV, iv, counter + nonce);
 }
 
 /* CK_SALSA20_CHACHA20_POLY1305_PARAMS, whose members p11-kit names otherwise than the standard */
@@ -252,7 +253,7 @@ static bool put_parameter(struct hsm_writer *writer, unsigned int parameter,
 		break;
 	}
 	if (parameter >= sizeof(forms) / sizeof(forms[0]) || !forms[parameter].put)
-		return false;
+		return parameter_derive_put(writer, parameter, mechanism);
 	return put_structure(writer, &forms[parameter], mechanism);
 }
 

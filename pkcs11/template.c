@@ -209,6 +209,12 @@ static CK_RV put_list(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes,
 	return CKR_OK;
 }
 
+CK_RV template_put_attributes(struct hsm_writer *writer, const CK_ATTRIBUTE *attributes,
+			      CK_ULONG count)
+{
+	return put_list(writer, attributes, count, DEPTH_MAX);
+}
+
 CK_RV template_put(struct hsm_writer *writer, enum hsm_field_tag tag,
 		   const CK_ATTRIBUTE *attributes, CK_ULONG count)
 {

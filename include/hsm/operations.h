@@ -156,7 +156,8 @@
 	  HSM_FIELDS(R(MECHANISM), R(OTHER_KEY), R(DATA), R(TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE)), \
 	  "unwrap data with other key into a new key") \
 	X(0x0064, DERIVE,		SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(MECHANISM), R(KEY), R(TEMPLATE), HSM_PARAMETERS), \
-	  HSM_FIELDS(R(HANDLE)), "derive a new key") \
+	  HSM_FIELDS(O(HANDLE), O(HANDLES), O(IV), O(VERSION)), \
+	  "derive a new key; handles: further keys, or with TLS those of MAC keys and keys, 0 where there is none") \
 	X(0x0065, ENCAPSULATE,		SESSION, ANY, MEDIUM, ONCE, \
 	  HSM_FIELDS(R(MECHANISM), R(KEY), R(TEMPLATE), R(OUT_MAX), HSM_PARAMETERS), HSM_FIELDS(O(CIPHERTEXT), O(HANDLE), O(NEEDED)), \
 	  "draw a secret key and encapsulate it for a public key") \

@@ -1418,6 +1418,9 @@ typedef struct _CK_FUNCTION_LIST_3_2 {
 
 #undef HSM_FUNCTION
 
+/* Numbers and structures of derivations that no p11-kit header has */
+#include <hsm/pkcs11_derive.h>
+
 /*
  * Ours. CKA_HSM_USE_LIMIT, given to a private or secret key when it is made, is how many operations it may start; it can
  * be lowered. CKA_HSM_USE_COUNT is how many it has started. Afterwards: CKR_KEY_EXHAUSTED. See Documentation/policy.rst.
@@ -1467,6 +1470,8 @@ typedef struct CK_HSM_FUNCTION_LIST {
 } CK_HSM_FUNCTION_LIST;
 
 #define CK_HSM_INTERFACE "Vendor Integrated HSM"
+/* Ours, read only: the key was put together by CKM_CONCATENATE_*, see Documentation/mechanisms.rst */
+#define CKA_HSM_COMPOSED (CKA_VENDOR_DEFINED | 0x00485320UL)
 
 #ifdef __cplusplus
 }

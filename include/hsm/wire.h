@@ -96,6 +96,22 @@ struct hsm_attribute_header {
 };
 #define HSM_ATTRIBUTE_UNAVAILABLE	0xffffffffU
 
+/* Head of a record in fields that are lists of them; @length bytes follow, then the next one */
+struct hsm_record {
+	uint32_t type;
+	uint32_t length;
+};
+
+/* Records of PRF_DATA: a counter's or a length's form; other records hold bytes or a handle (64 bits) */
+struct hsm_number_form {
+	uint32_t method;	/* CK_SP800_108_DKM_LENGTH_*; 0: a counter */
+	uint32_t little_endian;
+	uint32_t bits;
+};
+
+#define HSM_IKE_DATA_AS_KEY	1	/* NUMBER of CKM_IKE_PRF_DERIVE: flags */
+#define HSM_IKE_REKEY		2
+
 #define HSM_PARTITION_FAILED	(1U << 0)	/* its storage does not verify; commands answer CKR_DEVICE_ERROR */
 
 /* One partition in the answer to discovery; flags HSM_PARTITION_* */
@@ -111,6 +127,8 @@ _Static_assert(sizeof(struct hsm_command_header) == 8, "hsm_command_header");
 _Static_assert(sizeof(struct hsm_response_header) == 16, "hsm_response_header");
 _Static_assert(sizeof(struct hsm_field_header) == 8, "hsm_field_header");
 _Static_assert(sizeof(struct hsm_attribute_header) == 16, "hsm_attribute_header");
+_Static_assert(sizeof(struct hsm_record) == 8, "hsm_record");
+_Static_assert(sizeof(struct hsm_number_form) == 12, "hsm_number_form");
 _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record");
 
 /*
@@ -177,6 +195,23 @@ _Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record"
 	X(0x51, EXTRACT,	U64,	8,	"HKDF: 1 to extract") \
 	X(0x52, EXPAND,		U64,	8,	"HKDF: 1 to expand") \
 	X(0x53, SALT_KEY,	U64,	8,	"handle of the key that is the salt") \
+	X(0x54, SECOND_KEY,	U64,	8,	"handle of a second key that goes into a derivation") \
+	X(0x55, THIRD_KEY,	U64,	8,	"handle of a third one") \
+	X(0x56, PRF,		U64,	8,	"CKM_ of the MAC or hash that is the pseudo-random function, CKP_ with PBKDF2") \
+	X(0x57, PRF_DATA,	BYTES,	65536,	"what the pseudo-random function is applied to: list of struct hsm_record") \
+	X(0x58, MORE_KEYS,	BYTES,	65536,	"templates of further keys: list of struct hsm_record, type 0") \
+	X(0x59, SEED,		BYTES,	65536,	"initiator's or client's random bytes, or the hash of a session") \
+	X(0x5a, OTHER_SEED,	BYTES,	65536,	"responder's or server's random bytes") \
+	X(0x5b, NUMBER,		U64,	8,	"number or flags that the mechanism defines") \
+	X(0x5c, MAC_BITS,	U64,	8,	"length of a MAC key in bits") \
+	X(0x5d, KEY_BITS,	U64,	8,	"length of a key in bits") \
+	X(0x5e, IV_BITS,	U64,	8,	"length of an IV in bits") \
+	X(0x5f, FIRST_BIT,	U64,	8,	"number of a bit, 0 the highest of the first byte") \
+	X(0x60, ITERATIONS,	U64,	8,	"how often a function is applied") \
+	X(0x61, PASSWORD,	BYTES,	4096,	"password") \
+	X(0x62, PRF_LABEL,	BYTES,	255,	"label of a derivation") \
+	X(0x63, VERSION,	BYTES,	2,	"protocol version, major and minor") \
+	X(0x64, OTP_DATA,	BYTES,	4096,	"parameters or results of a one-time password: list of struct hsm_record") \
 	/* self-tests and masked objects */ \
 	X(0xa0, TESTS,		U64,	8,	"self-tests that passed") \
 	X(0xa1, FAILED_TEST,	BYTES,	64,	"name of the self-test that failed") \
@@ -338,6 +373,15 @@ bool hsm_attributes_valid(const uint8_t *data, size_t length, unsigned int depth
  * CKA_ALLOWED_MECHANISMS)?
  */
 bool hsm_attribute_is_template(uint64_t type);
+
+/**
+ * hsm_records_next - walk through a field that is a list of struct hsm_record
+ * @cursor: start of the rest, moved on
+ * @end: end of the list
+ * @data: set to the record's bytes
+ * Return: 1, 0 at the end, -EBADMSG when a record is cut off.
+ */
+int hsm_records_next(const uint8_t **cursor, const uint8_t *end, struct hsm_record *record, const uint8_t **data);
 
 /* hsm_field_name - name of a tag for messages, "unknown" when there is none */
 const char *hsm_field_name(unsigned int tag);

@@ -11,18 +11,10 @@
 /* Mechanisms that give a key away in pieces, or wrap it malleably, are not offered at all. */
 static void mechanisms_not_offered(void **state)
 {
-	static const CK_MECHANISM_TYPE derive[] = {
-		CKM_XOR_BASE_AND_DATA,	       CKM_CONCATENATE_BASE_AND_DATA,
-		CKM_CONCATENATE_DATA_AND_BASE, CKM_EXTRACT_KEY_FROM_KEY,
-		CKM_CONCATENATE_BASE_AND_KEY,  CKM_AES_ECB_ENCRYPT_DATA,
-	};
 	static const CK_MECHANISM_TYPE wrapping[] = { CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD,
 						      CKM_AES_CTR, CKM_RSA_X_509 };
 	CK_SESSION_HANDLE s = user_session();
 	CK_OBJECT_HANDLE key, other;
-	CK_BYTE data[16] = { 0 };
-	CK_KEY_DERIVATION_STRING_DATA text = { data, sizeof(data) };
-	CK_MECHANISM mechanism = { 0, &text, sizeof(text) };
 	CK_MECHANISM_INFO info;
 	struct blob blob;
 	size_t i;
@@ -30,10 +22,6 @@ static void mechanisms_not_offered(void **state)
 	(void)state;
 	OK(generate(s, 32, ATTRS(YES(CKA_DERIVE), YES(CKA_WRAP)), &key));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &other));
-	for (i = 0; i < COUNT(derive); i++) {
-		mechanism.mechanism = derive[i];
-		RV(p->C_DeriveKey(s, &mechanism, key, NULL, 0, &other), CKR_MECHANISM_INVALID);
-	}
 	for (i = 0; i < COUNT(wrapping); i++) {
 		if (p->C_GetMechanismInfo(slot, wrapping[i], &info) == CKR_OK)
 			assert_false(info.flags & (CKF_WRAP | CKF_UNWRAP));

@@ -646,10 +646,12 @@ CK_RV index_match(const struct object_index *index, const struct attributes *tem
 /* object_allowed - may this session make such an object? CKR_OK, CKR_SESSION_READ_ONLY, CKR_USER_NOT_LOGGED_IN */
 CK_RV object_allowed(const struct command *command, const struct attributes *attributes);
 
+#define OBJECTS_ADD_MAX (MECH_MORE_KEYS + 1)
+
 /**
  * objects_add - check role and quota, store and index new objects, in one commit
  * @sets: complete attributes of each; taken over, empty afterwards
- * @count: 1 or 2
+ * @count: 1 to OBJECTS_ADD_MAX
  * @handles: set to the new handles
  */
 CK_RV objects_add(struct command *command, struct attributes *sets, size_t count,

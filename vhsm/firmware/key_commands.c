@@ -4,7 +4,7 @@
  * wrapping and deriving are here and in attribute_rules.c; Documentation/policy.rst names them.
  */
 #include <string.h>
-#include "key_use.h"
+#include "key_making.h"
 
 static struct rule_context rules_for(const struct command *command)
 {
@@ -24,8 +24,8 @@ static CK_RV take_template(const struct command *command, enum hsm_field_tag tag
 	return data ? attributes_parse(template, data, length) : CKR_OK;
 }
 
-static CK_RV settle(const struct command *command, enum template_use use, uint64_t class,
-		    uint64_t key_type, const struct attributes *template, struct attributes *object)
+CK_RV key_settle(const struct command *command, enum template_use use, uint64_t class,
+		 uint64_t key_type, const struct attributes *template, struct attributes *object)
 {
 	struct rule_context rules = rules_for(command);
 	CK_RV rv = template_settle(&rules, use, class, key_type, template, object);
@@ -49,6 +49,19 @@ static uint64_t generated_class(const struct mechanism *mechanism)
 								    : CKO_SECRET_KEY;
 }
 
+/* A password's iterations take time as they are many: some million in a second. */
+static CK_RV set_password_class(const struct command *command, const struct mechanism *mechanism)
+{
+	uint64_t iterations = hsm_fields_u64(mechanism->fields, HSM_FIELD_ITERATIONS, 0);
+	enum ihsm_time_class class = IHSM_TIME_LONG;
+
+	if (mechanism->info->family != MECH_FAMILY_PBKDF2 || iterations < 10000)
+		return CKR_OK;
+	if (iterations > 1000000)
+		class = IHSM_TIME_VERY_LONG;
+	return task_set_class(command->task, class) < 0 ? CKR_FUNCTION_CANCELED : CKR_OK;
+}
+
 static CK_RV generate_one(struct command *command, const struct mechanism *mechanism,
 			  struct attributes *object)
 {
@@ -56,8 +69,10 @@ static CK_RV generate_one(struct command *command, const struct mechanism *mecha
 	CK_RV rv = take_template(command, HSM_FIELD_TEMPLATE, &template);
 
 	if (rv == CKR_OK)
-		rv = settle(command, TEMPLATE_GENERATE, generated_class(mechanism),
-			    generated_type(mechanism, &template), &template, object);
+		rv = key_settle(command, TEMPLATE_GENERATE, generated_class(mechanism),
+				generated_type(mechanism, &template), &template, object);
+	if (rv == CKR_OK)
+		rv = set_password_class(command, mechanism);
 	if (rv == CKR_OK)
 		rv = mech_generate_key(mechanism, object);
 	if (rv == CKR_OK)
@@ -100,11 +115,11 @@ static CK_RV settle_pair(struct command *command, const struct mechanism *mechan
 		rv = take_template(command, HSM_FIELD_PRIVATE_TEMPLATE, &private_template);
 	type = generated_type(mechanism, &public_template);
 	if (rv == CKR_OK)
-		rv = settle(command, TEMPLATE_GENERATE, CKO_PUBLIC_KEY, type, &public_template,
-			    public_key);
+		rv = key_settle(command, TEMPLATE_GENERATE, CKO_PUBLIC_KEY, type, &public_template,
+				public_key);
 	if (rv == CKR_OK)
-		rv = settle(command, TEMPLATE_GENERATE, CKO_PRIVATE_KEY, type, &private_template,
-			    private_key);
+		rv = key_settle(command, TEMPLATE_GENERATE, CKO_PRIVATE_KEY, type,
+				&private_template, private_key);
 	if (rv == CKR_OK)
 		rv = template_pair(&rules, public_key, private_key);
 	attributes_free(&public_template);
@@ -171,7 +186,7 @@ static bool is_class(const struct object *object, uint64_t class)
 }
 
 /* Has nobody read the key? One that was imported is known to whoever did, unless it has become sensitive since. */
-static bool hidden(const struct attributes *key)
+bool key_hidden(const struct attributes *key)
 {
 	return attributes_bool(key, CKA_SENSITIVE, true) ||
 	       attributes_bool(key, CKA_NEVER_EXTRACTABLE, false);
@@ -225,7 +240,7 @@ static CK_RV strict_wrap(const struct command *command, const struct mechanism *
 	/* A pair wraps by an AES key of a length that the caller says, or by itself. */
 	if (is_class(wrapping, CKO_PUBLIC_KEY))
 		kek = hsm_fields_u64(mechanism->fields, HSM_FIELD_AES_BITS, 256) / 8;
-	else if (hidden(&key->attributes) && !hidden(&wrapping->attributes))
+	else if (key_hidden(&key->attributes) && !key_hidden(&wrapping->attributes))
 		return CKR_KEY_NOT_WRAPPABLE;
 	if (is_class(key, CKO_SECRET_KEY) && kek < 32 && kek < length)
 		return CKR_WRAPPING_KEY_SIZE_RANGE;
@@ -353,21 +368,7 @@ CK_RV command_wrap(struct command *command)
 
 /* ---- keys that come from other keys ---- */
 
-/**
- * struct making - a new key in the making, from a base key
- * @use: TEMPLATE_UNWRAP or TEMPLATE_DERIVE
- * @base: with a reference, and its key
- */
-struct making {
-	enum template_use use;
-	struct mechanism mechanism;
-	struct object *base;
-	struct key *key;
-	struct attributes template;
-	struct attributes object;
-};
-
-static void making_free(struct making *making)
+void making_free(struct making *making)
 {
 	mechanism_drop(&making->mechanism);
 	object_put(making->base);
@@ -377,9 +378,8 @@ static void making_free(struct making *making)
 	attributes_free(&making->object);
 }
 
-/* Mechanism, base key and template, with what the base key's nested template demands */
-static CK_RV making_begin(struct command *command, struct making *making, enum hsm_field_tag tag,
-			  uint64_t can, uint64_t attribute, uint64_t nested)
+CK_RV making_begin(struct command *command, struct making *making, enum hsm_field_tag tag,
+		   uint64_t can, uint64_t attribute, uint64_t nested)
 {
 	CK_RV rv = mechanism_take(command, can, &making->mechanism);
 
@@ -397,7 +397,8 @@ static CK_RV making_begin(struct command *command, struct making *making, enum h
 static CK_RV making_settle(struct command *command, struct making *making, uint64_t class,
 			   uint64_t key_type)
 {
-	return settle(command, making->use, class, key_type, &making->template, &making->object);
+	return key_settle(command, making->use, class, key_type, &making->template,
+			  &making->object);
 }
 
 static CK_RV making_end(struct command *command, struct making *making,
@@ -419,17 +420,15 @@ static CK_RV making_end(struct command *command, struct making *making,
 /*
  * Reading what comes out must not tell what went in sealed: a key that a hidden key unwraps or that is
  * derived from one is itself sensitive. Key agreement is the exception that protocols live from
- * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it. A key that is the salt of HKDF counts as
- * much as the base: with a known base the output would be a MAC by the salt key.
+ * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it.
  */
 static CK_RV no_leak(const struct making *making)
 {
-	const struct attributes *salt = making->mechanism.salt_key;
 	uint8_t family = making->mechanism.info->family;
 
 	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_DH || family == MECH_FAMILY_ML_KEM)
 		return CKR_OK;
-	if (!hidden(&making->base->attributes) && !(salt && hidden(salt)))
+	if (!key_hidden(&making->base->attributes))
 		return CKR_OK;
 	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
 								     : CKR_TEMPLATE_INCONSISTENT;
@@ -475,25 +474,6 @@ CK_RV command_unwrap(struct command *command)
 static uint64_t secret_type(const struct making *making)
 {
 	return attributes_ulong(&making->template, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
-}
-
-CK_RV command_derive(struct command *command)
-{
-	struct making making = { .use = TEMPLATE_DERIVE };
-	CK_RV rv;
-
-	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_DERIVE, CKA_DERIVE,
-			  CKA_DERIVE_TEMPLATE);
-	if (rv == CKR_OK)
-		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
-	if (rv == CKR_OK)
-		rv = no_leak(&making);
-	if (rv == CKR_OK)
-		rv = mech_derive(&making.mechanism, making.key, &making.object);
-	if (rv == CKR_OK)
-		rv = making_end(command, &making, &making.base->attributes);
-	making_free(&making);
-	return rv;
 }
 
 static CK_RV put_ciphertext(struct command *command, struct making *making)

@@ -21,56 +21,6 @@ bool key_use_allows(const struct attributes *key, uint64_t mechanism)
 	return false;
 }
 
-/* HKDF may take its salt from a key, which then must be one that derives. */
-static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
-{
-	struct attributes *salt;
-	struct object *object;
-	CK_RV rv;
-
-	if (!hsm_fields_find(&command->fields, HSM_FIELD_SALT_KEY))
-		return CKR_OK;
-	rv = key_use_find(command, HSM_FIELD_SALT_KEY, CKA_DERIVE, mechanism, &object);
-	if (rv != CKR_OK)
-		return rv;
-	salt = OPENSSL_zalloc(sizeof(*salt));
-	rv = salt ? attributes_copy(salt, &object->attributes) : CKR_HOST_MEMORY;
-	mechanism->salt_key = salt;
-	object_put(object);
-	return rv;
-}
-
-CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *mechanism)
-{
-	uint64_t type = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, ~0ULL);
-	CK_RV rv;
-
-	*mechanism = (struct mechanism){
-		.info = hsm_mechanism_find(type),
-		.fields = &command->fields,
-		.task = command->task,
-	};
-	if (!mechanism->info || !(mech_flags(mechanism->info) & can))
-		return CKR_MECHANISM_INVALID;
-	rv = policy_mechanism(command->partition, mechanism->info, can, &command->fields);
-	if (rv != CKR_OK)
-		return rv;
-	command->crypto = true;
-	command->approved = mech_approved(mechanism->info, can);
-	return take_salt_key(command, mechanism);
-}
-
-void mechanism_drop(struct mechanism *mechanism)
-{
-	struct attributes *salt = (struct attributes *)mechanism->salt_key;
-
-	if (!salt)
-		return;
-	attributes_free(salt);
-	OPENSSL_free(salt);
-	mechanism->salt_key = NULL;
-}
-
 static CK_RV check_use(const struct attributes *key, uint64_t attribute,
 		       const struct mechanism *mechanism)
 {
@@ -83,10 +33,9 @@ static CK_RV check_use(const struct attributes *key, uint64_t attribute,
 	return CKR_OK;
 }
 
-CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t attribute,
-		   const struct mechanism *mechanism, struct object **result)
+static CK_RV find(struct command *command, uint64_t handle, uint64_t attribute,
+		  const struct mechanism *mechanism, struct object **result)
 {
-	uint64_t handle = hsm_fields_u64(&command->fields, tag, 0);
 	struct object *object = object_find(command, handle);
 	CK_RV rv;
 
@@ -110,4 +59,91 @@ CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t att
 	}
 	*result = object;
 	return CKR_OK;
+}
+
+/* HKDF may take its salt from a key, which then must be one that derives. */
+static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
+{
+	struct attributes *salt;
+	struct object *object;
+	CK_RV rv;
+
+	if (!hsm_fields_find(&command->fields, HSM_FIELD_SALT_KEY))
+		return CKR_OK;
+	rv = key_use_find(command, HSM_FIELD_SALT_KEY, CKA_DERIVE, mechanism, &object);
+	if (rv != CKR_OK)
+		return rv;
+	salt = OPENSSL_zalloc(sizeof(*salt));
+	rv = salt ? attributes_copy(salt, &object->attributes) : CKR_HOST_MEMORY;
+	mechanism->salt_key = salt;
+	object_put(object);
+	return rv;
+}
+
+/* Other derivations take further keys, each of which must be one that derives, and by this mechanism. */
+static CK_RV take_other_keys(struct command *command, struct mechanism *mechanism)
+{
+	uint64_t handles[MECH_OTHER_KEYS];
+	struct attributes *other;
+	struct object *object;
+	unsigned int count, i;
+	CK_RV rv = mech_other_handles(&command->fields, handles, &count);
+
+	for (i = 0; i < count && rv == CKR_OK; i++) {
+		rv = find(command, handles[i], CKA_DERIVE, mechanism, &object);
+		if (rv != CKR_OK)
+			break;
+		other = OPENSSL_zalloc(sizeof(*other));
+		rv = other ? attributes_copy(other, &object->attributes) : CKR_HOST_MEMORY;
+		object_put(object);
+		if (other)
+			mechanism->other[mechanism->others++] = other;
+	}
+	return rv;
+}
+
+CK_RV mechanism_take(struct command *command, uint64_t can, struct mechanism *mechanism)
+{
+	uint64_t type = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, ~0ULL);
+	CK_RV rv;
+
+	*mechanism = (struct mechanism){
+		.info = hsm_mechanism_find(type),
+		.fields = &command->fields,
+		.task = command->task,
+	};
+	if (!mechanism->info || !(mech_flags(mechanism->info) & can))
+		return CKR_MECHANISM_INVALID;
+	rv = policy_mechanism(command->partition, mechanism->info, can, &command->fields);
+	if (rv != CKR_OK)
+		return rv;
+	command->crypto = true;
+	command->approved = mech_approved(mechanism->info, can);
+	rv = take_salt_key(command, mechanism);
+	return rv == CKR_OK && can == CKF_DERIVE ? take_other_keys(command, mechanism) : rv;
+}
+
+static void drop_copy(const struct attributes *copy)
+{
+	struct attributes *set = (struct attributes *)copy;
+
+	if (!set)
+		return;
+	attributes_free(set);
+	OPENSSL_free(set);
+}
+
+void mechanism_drop(struct mechanism *mechanism)
+{
+	drop_copy(mechanism->salt_key);
+	mechanism->salt_key = NULL;
+	while (mechanism->others)
+		drop_copy(mechanism->other[--mechanism->others]);
+}
+
+CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t attribute,
+		   const struct mechanism *mechanism, struct object **result)
+{
+	return find(command, hsm_fields_u64(&command->fields, tag, 0), attribute, mechanism,
+		    result);
 }

@@ -27,6 +27,7 @@ static const struct mech_ops *const families[MECH_FAMILIES] = {
 	[MECH_FAMILY_CMAC] = &mech_cmac_ops,
 	[MECH_FAMILY_DIGEST] = &mech_digest_ops,
 	[MECH_FAMILY_GMAC] = &mech_gmac_ops,
+	[MECH_FAMILY_TLS_MAC] = &mech_tls_mac_ops,
 	[MECH_FAMILY_POLY1305] = &mech_poly1305_ops,
 	[MECH_FAMILY_CBC_MAC] = &mech_cbc_mac_ops,
 	[MECH_FAMILY_CIPHER_WHOLE] = &mech_cipher_whole_ops,
@@ -198,6 +199,26 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_MAC_LENGTH] = BIT(LENGTH),
 	[HSM_PARAM_HKDF] = BIT(EXTRACT) | BIT(EXPAND) | BIT(HASH) | BIT(SALT) | BIT(SALT_KEY) |
 			   BIT(INFO),
+	[HSM_PARAM_KEY] = BIT(SECOND_KEY),
+	[HSM_PARAM_DATA] = BIT(SHARED),
+	[HSM_PARAM_CBC_DATA] = BIT(IV) | BIT(SHARED),
+	[HSM_PARAM_DES_CBC_DATA] = BIT(IV) | BIT(SHARED),
+	[HSM_PARAM_FIRST_BIT] = BIT(FIRST_BIT),
+	[HSM_PARAM_SP800_108] = BIT(PRF) | BIT(PRF_DATA) | BIT(MORE_KEYS),
+	[HSM_PARAM_SP800_108_FEEDBACK] = BIT(PRF) | BIT(PRF_DATA) | BIT(MORE_KEYS) | BIT(SEED),
+	[HSM_PARAM_PBKD2] = BIT(SALT) | BIT(ITERATIONS) | BIT(PRF) | BIT(PASSWORD),
+	[HSM_PARAM_TLS12_MASTER] = BIT(SEED) | BIT(OTHER_SEED) | BIT(PRF),
+	[HSM_PARAM_TLS12_EXTENDED] = BIT(SEED) | BIT(PRF),
+	[HSM_PARAM_TLS12_KEYS] = BIT(SEED) | BIT(OTHER_SEED) | BIT(PRF) | BIT(MAC_BITS) |
+				 BIT(KEY_BITS) | BIT(IV_BITS),
+	[HSM_PARAM_TLS_KDF] = BIT(SEED) | BIT(OTHER_SEED) | BIT(PRF) | BIT(PRF_LABEL) | BIT(INFO),
+	[HSM_PARAM_TLS_MAC] = BIT(PRF) | BIT(LENGTH) | BIT(NUMBER),
+	[HSM_PARAM_IKE_PRF] = BIT(PRF) | BIT(NUMBER) | BIT(SEED) | BIT(OTHER_SEED) |
+			      BIT(SECOND_KEY),
+	[HSM_PARAM_IKE1_PRF] = BIT(PRF) | BIT(NUMBER) | BIT(SEED) | BIT(OTHER_SEED) |
+			       BIT(SECOND_KEY) | BIT(THIRD_KEY),
+	[HSM_PARAM_IKE1_EXTENDED] = BIT(PRF) | BIT(SECOND_KEY) | BIT(SHARED),
+	[HSM_PARAM_IKE2_PRF_PLUS] = BIT(PRF) | BIT(SECOND_KEY) | BIT(SHARED),
 };
 
 CK_RV mech_check_parameters(const struct mechanism *mechanism)
@@ -230,6 +251,12 @@ static bool key_type_fits(const struct hsm_mechanism_info *info, const struct ke
 		return hash && hash->hmac_key && key->type == hash->hmac_key;
 	case MECH_FAMILY_HKDF:
 		return key->type == CKK_GENERIC_SECRET;
+	case MECH_FAMILY_DIGEST_DERIVE:
+	case MECH_FAMILY_PIECES:
+	case MECH_FAMILY_KBKDF:
+	case MECH_FAMILY_IKE:
+		/* Any secret; where a pseudo-random function is keyed with it, that one's types are asked for. */
+		return key->class == CKO_SECRET_KEY;
 	case MECH_FAMILY_ECDH:
 		return key->type == CKK_EC_MONTGOMERY && info->mechanism == CKM_ECDH1_DERIVE;
 	case MECH_FAMILY_ECDH_AES_WRAP:
@@ -237,6 +264,7 @@ static bool key_type_fits(const struct hsm_mechanism_info *info, const struct ke
 	case MECH_FAMILY_CIPHER:
 	case MECH_FAMILY_CMAC:
 	case MECH_FAMILY_CBC_MAC:
+	case MECH_FAMILY_ENCRYPT_DERIVE:
 		return info->key_type == CKK_DES3 && key->type == CKK_DES2;
 	default:
 		return false;

@@ -14,19 +14,33 @@
 
 struct task;
 
+#define MECH_OTHER_KEYS 8	/* keys beside the base that one derivation takes */
+#define MECH_MORE_KEYS	7	/* keys that one derivation gives beside the first */
+#define MECH_TLS_IV_MAX 16	/* bytes of an IV that a derivation gives */
+
 /**
  * struct mechanism - a mechanism with its parameters, as one command names it
  * @info: row of the table
  * @fields: of the command; parameter fields are read from it
  * @task: for task_cancelled() and task_set_class()
  * @salt_key: value of the key that SALT_KEY names, looked up by the caller; NULL: none
+ * @other: attributes of the keys that mech_other_handles() names, in its order, looked up by the caller
+ * @others: how many
  */
 struct mechanism {
 	const struct hsm_mechanism_info *info;
 	const struct hsm_fields *fields;
 	struct task *task;
 	const struct attributes *salt_key;
+	const struct attributes *other[MECH_OTHER_KEYS];
+	unsigned int others;
 };
+
+/**
+ * mech_other_handles - handles of keys that the parameters of a derivation name
+ * Return: CKR_OK, or CKR_MECHANISM_PARAM_INVALID when there are too many or the field that names them is malformed.
+ */
+CK_RV mech_other_handles(const struct hsm_fields *fields, uint64_t handles[MECH_OTHER_KEYS], unsigned int *count);
 
 /**
  * struct key - key material ready for use: the attributes and what libcrypto made of them
@@ -150,6 +164,35 @@ CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const
 
 /* mech_derive - fills in CKA_VALUE of a secret key, length from CKA_VALUE_LEN or the key type */
 CK_RV mech_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
+
+/**
+ * struct mech_derived - what a derivation gives
+ * @keys: of the keys to be, settled as in mech_derive(); filled in
+ * @count: of @keys
+ * @iv: client's and server's, one after the other (TLS)
+ * @iv_length: of both
+ * @version: of the protocol that the base key names (TLS), zero: none
+ */
+struct mech_derived {
+	struct attributes *keys;
+	unsigned int count;
+	uint8_t iv[2 * MECH_TLS_IV_MAX];
+	size_t iv_length;
+	uint8_t version[2];
+};
+
+/* mech_derive_all - mech_derive() for mechanisms that give several keys, or more than keys */
+CK_RV mech_derive_all(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+
+/* mech_tls_keys - which of client's and server's MAC key and key the parameters of a TLS key derivation ask for */
+struct mech_tls_keys {
+	bool mac;
+	bool key;
+};
+CK_RV mech_tls_keys(const struct mechanism *mechanism, struct mech_tls_keys *keys);
+
+/* mech_prf_key_type - type of keys for a pseudo-random function named by CKM_, which derived ones have by default */
+uint64_t mech_prf_key_type(uint64_t prf);
 
 CK_RV mech_encapsulate(const struct mechanism *mechanism, struct key *public_key, uint8_t *ciphertext, size_t *length,
 		       struct attributes *attributes);

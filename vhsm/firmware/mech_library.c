@@ -97,6 +97,7 @@ static struct {
 	struct {
 		bool available;
 		const struct mech_hash *hash;
+		EVP_MD *xof;
 		EVP_CIPHER *cipher[CIPHER_LENGTHS];
 	} row[HSM_MECHANISM_ROWS];
 } library;
@@ -178,6 +179,11 @@ const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800)
 			return known(i);
 	}
 	return NULL;
+}
+
+const EVP_MD *mech_xof_of_row(const struct hsm_mechanism_info *info)
+{
+	return library.row[row_of(info)].xof;
 }
 
 const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info)
@@ -346,6 +352,15 @@ static bool find_hash(size_t row, const char *name)
 	return library.row[row].hash;
 }
 
+/* An extendable output function, which is no hash for anything else */
+static bool find_xof(size_t row, const char *name)
+{
+	if (strncmp(name, "SHAKE", 5))
+		return false;
+	library.row[row].xof = EVP_MD_fetch(library.libctx, name, NULL);
+	return library.row[row].xof;
+}
+
 /* BLAKE2b, when its length can be set */
 static EVP_MD *fetch_blake2b(void)
 {
@@ -419,6 +434,19 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 		return has_keys(mech_set_first(info->key_type)->name);
 	case MECH_FAMILY_HKDF:
 		return mech_kdf("HKDF");
+	case MECH_FAMILY_DIGEST_DERIVE:
+		return find_xof(row, name) || find_hash(row, name);
+	case MECH_FAMILY_ENCRYPT_DERIVE:
+		return fetch_ciphers(library.row[row].cipher, info->key_type, name);
+	case MECH_FAMILY_PBKDF2:
+	case MECH_FAMILY_TLS:
+	case MECH_FAMILY_TLS_MAC:
+		return mech_kdf(name);
+	case MECH_FAMILY_KBKDF:
+	case MECH_FAMILY_IKE:
+		return library.hmac && library.cmac;
+	case MECH_FAMILY_PIECES:
+		return true;
 	case MECH_FAMILY_SECRET_GENERATE:
 		return has_secret(info);
 	default:
@@ -502,6 +530,7 @@ void mech_stop(void)
 			EVP_CIPHER_free(library.block[i][j]);
 	}
 	for (i = 0; i < HSM_MECHANISM_ROWS; i++) {
+		EVP_MD_free(library.row[i].xof);
 		for (j = 0; j < CIPHER_LENGTHS; j++)
 			EVP_CIPHER_free(library.row[i].cipher[j]);
 	}

@@ -22,6 +22,7 @@
 #define MECH_DERIVED_MIN	14			/* bytes: a derived key is not shorter, or it could be searched for */
 #define MECH_DERIVED_MAX	4096			/* nor longer */
 #define MECH_AES_BLOCK		16
+#define MECH_PBKDF2_MAX		10000000		/* iterations: some ten seconds */
 #define MECH_SECRET_MAX		4096			/* bytes of a secret key */
 
 /* ---- what libcrypto has, fetched once (mech.c) ---- */
@@ -55,6 +56,9 @@ const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800);
 
 /* mech_hash_of_row - hash that the row names, NULL when it names none */
 const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info);
+
+/* mech_xof_of_row - extendable output function that the row names, NULL when it names none */
+const EVP_MD *mech_xof_of_row(const struct hsm_mechanism_info *info);
 
 /*
  * mech_hash_md - the fetched digest; mech_hash_size - bytes of its output, of SHAKE those
@@ -149,6 +153,50 @@ CK_RV mech_derived_length(const struct attributes *attributes, size_t fallback, 
 
 /* mech_kdf_run - one of mech_kdf() with its parameters */
 CK_RV mech_kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *out, size_t length);
+
+/* ---- pseudo-random functions and the derivations built on them ---- */
+
+/* One piece of a function's input */
+struct mech_part {
+	const uint8_t *data;
+	size_t length;
+};
+
+/**
+ * struct mech_prf - a MAC with its key set (mech_prf.c)
+ * @size: bytes of its output
+ */
+struct mech_prf {
+	EVP_MAC_CTX *ctx;
+	size_t size;
+};
+
+/* mech_prf_begin - @mechanism: CKM_ of an HMAC or CMAC at its full length; mech_prf_end() afterwards, in any case */
+CK_RV mech_prf_begin(struct mech_prf *prf, uint64_t mechanism, const uint8_t *key, size_t length);
+/* mech_prf_begin_key - the same with a key object, which must be of a type that the mechanism takes */
+CK_RV mech_prf_begin_key(struct mech_prf *prf, uint64_t mechanism, struct key *key);
+CK_RV mech_prf_run(struct mech_prf *prf, const struct mech_part *parts, size_t count, uint8_t out[EVP_MAX_MD_SIZE]);
+void mech_prf_end(struct mech_prf *prf);
+
+/* mech_field - a parameter field's bytes as a part; mech_other - value of one of the mechanism's other keys, or none */
+struct mech_part mech_field(const struct mechanism *mechanism, enum hsm_field_tag tag);
+struct mech_part mech_other(const struct mechanism *mechanism, unsigned int index);
+
+/* One function for each family of derivations; the base key and the parameter fields have been checked against the row. */
+CK_RV mech_derive_kbkdf(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+CK_RV mech_derive_tls(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+CK_RV mech_derive_ike(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+CK_RV mech_derive_pieces(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+CK_RV mech_derive_digest(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+CK_RV mech_derive_encrypt(const struct mechanism *mechanism, struct key *base, struct mech_derived *derived);
+
+/* mech_piece_leading - the first bytes of the base key, by the rules for pieces of keys */
+CK_RV mech_piece_leading(struct key *base, struct mech_derived *derived, size_t length);
+
+/* mech_generate_pbkdf2 - a key from a password */
+CK_RV mech_generate_pbkdf2(const struct mechanism *mechanism, struct attributes *attributes);
+
+extern const struct mech_ops mech_tls_mac_ops;
 
 /* ---- key agreement (mech_agree.c) ---- */
 

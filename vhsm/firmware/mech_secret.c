@@ -247,6 +247,8 @@ CK_RV mech_generate_key(const struct mechanism *mechanism, struct attributes *at
 	rv = mech_check_parameters(mechanism);
 	if (rv == CKR_OK && info->family == MECH_FAMILY_DH_PARAMETERS)
 		return mech_dh_parameters(mechanism, attributes);
+	if (rv == CKR_OK && info->family == MECH_FAMILY_PBKDF2)
+		return mech_generate_pbkdf2(mechanism, attributes);
 	if (info->family != MECH_FAMILY_SECRET_GENERATE)
 		return CKR_MECHANISM_INVALID;
 	if (rv == CKR_OK)

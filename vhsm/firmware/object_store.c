@@ -132,7 +132,7 @@ static CK_RV admit(struct partition *partition, struct object **objects, size_t 
 static CK_RV store_new(struct partition *partition, struct object **objects, size_t count)
 {
 	struct partition_state next = partition->state;
-	struct store_change changes[2] = { 0 };
+	struct store_change changes[OBJECTS_ADD_MAX] = { 0 };
 	size_t rows = 0, i;
 	CK_RV rv;
 
@@ -206,7 +206,7 @@ static CK_RV add(struct command *command, struct object **objects, size_t count,
 
 CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
 {
-	struct object *objects[2] = { NULL, NULL };
+	struct object *objects[OBJECTS_ADD_MAX] = { NULL };
 	bool durable = false;
 	CK_RV rv = CKR_OK;
 	size_t i;
