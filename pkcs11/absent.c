@@ -36,8 +36,5 @@ static CK_RV absent(CK_SESSION_HANDLE handle, CK_RV answer)
 ABSENT_PLAIN(C_GetFunctionStatus, CKR_FUNCTION_NOT_PARALLEL)
 ABSENT_PLAIN(C_CancelFunction, CKR_FUNCTION_NOT_PARALLEL)
 
-/* Validation, asynchronous calls. */
+/* Validation. */
 ABSENT(C_GetSessionValidationFlags, CK_SESSION_VALIDATION_FLAGS_TYPE a, CK_FLAGS_PTR b)
-ABSENT(C_AsyncComplete, CK_UTF8CHAR_PTR a, CK_ASYNC_DATA_PTR b)
-ABSENT(C_AsyncGetID, CK_UTF8CHAR_PTR a, CK_ULONG_PTR b)
-ABSENT(C_AsyncJoin, CK_UTF8CHAR_PTR a, CK_ULONG b, CK_BYTE_PTR c, CK_ULONG d)

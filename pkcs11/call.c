@@ -83,6 +83,11 @@ CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operati
 	call->session = NULL;
 	call->slot = session->slot;
 	call->request = NULL;
+	/* A function is under way: what ends it and what only looks are let through. */
+	if (atomic_load_explicit(&session->pending, memory_order_relaxed) &&
+	    operation != HSM_OP_COMMAND_STOP && operation != HSM_OP_OBJECT_DESTROY &&
+	    operation != HSM_OP_SESSION_INFO)
+		return CKR_OPERATION_ACTIVE;
 	if (slot_is_lost(call->slot))
 		return CKR_DEVICE_REMOVED;
 	/* The device forgot all sessions of the channel when it was replaced. */

@@ -14,6 +14,7 @@ static const struct cipher {
 	.use = STREAM_ENCRYPT,
 	.cancel = CKF_ENCRYPT,
 	.stream = {
+		.function = "C_Encrypt", .cancel = CKF_ENCRYPT,
 		.single = HSM_OP_ENCRYPT, .update = HSM_OP_ENCRYPT_UPDATE, .final = HSM_OP_ENCRYPT_FINAL,
 		.output = HSM_FIELD_DATA, .parts_output = true,
 	},
@@ -22,6 +23,7 @@ static const struct cipher {
 	.use = STREAM_DECRYPT,
 	.cancel = CKF_DECRYPT,
 	.stream = {
+		.function = "C_Decrypt", .cancel = CKF_DECRYPT,
 		.single = HSM_OP_DECRYPT, .update = HSM_OP_DECRYPT_UPDATE, .final = HSM_OP_DECRYPT_FINAL,
 		.output = HSM_FIELD_DATA, .parts_output = true,
 	},
@@ -53,19 +55,35 @@ static CK_RV begin(const struct cipher *cipher, CK_SESSION_HANDLE handle,
 static CK_RV in_one_command(const struct cipher *cipher, struct session *session, const CK_BYTE *in,
 			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
+	CK_ULONG needed = 0;
 	struct call call;
 	CK_RV rv;
 
 	if (length > HSM_DATA_MAX)
 		return cipher->use == STREAM_ENCRYPT ? CKR_DATA_LEN_RANGE
 						     : CKR_ENCRYPTED_DATA_LEN_RANGE;
+	if (session->async && out) {
+		/* What is answered later must not turn out to have too little room then. */
+		rv = in_one_command(cipher, session, in, length, NULL, &needed);
+		if (rv == CKR_OK && needed > *out_length) {
+			*out_length = needed;
+			rv = CKR_BUFFER_TOO_SMALL;
+		}
+		if (rv != CKR_OK)
+			return rv;
+	}
 	rv = call_begin_in(&call, session, cipher->stream.single);
 	if (rv != CKR_OK)
 		return rv;
 	if (length)
 		hsm_put_bytes(call.writer, HSM_FIELD_DATA, in, length);
 	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
-	rv = call_output(&call, call_run(&call), HSM_FIELD_DATA, out, out_length);
+	rv = call_answer(session, &call,
+			 &(struct answer){ .function = cipher->stream.function,
+					   .cancel = cipher->stream.cancel,
+					   .output = HSM_FIELD_DATA,
+					   .out = out,
+					   .out_length = out_length });
 	call_end(&call);
 	return rv;
 }

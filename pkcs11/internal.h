@@ -9,6 +9,7 @@
  *   slot.c	slot and token calls
  *   session.c	session table and session calls, PINs and login
  *   call.c	one command: request, response, errors
+ *   async.c	asynchronous sessions
  *   template.c	attribute templates <-> fields
  *   parameter.c	mechanism parameters -> fields
  *   object.c	objects and searches
@@ -30,6 +31,7 @@
 #ifndef PKCS11_INTERNAL_H
 #define PKCS11_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +43,7 @@
 #define MODULE_API __attribute__((visibility("default")))
 
 struct slot;
+struct pending;
 
 #define PIN_FIELD_MAX 255 /* of the fields PIN and NEW_PIN */
 #define NAME_FIELD_MAX 63 /* of the field NAME */
@@ -136,9 +139,12 @@ enum stream_use {
  *	A hint: what the device has begun is the device's to know, and a wrong hint ends in its
  *	error
  * @message: mechanism of the messages that are signed, and of those that are verified
+ * @async: asynchronous
+ * @async_lock: of @pending
+ * @pending: function under way (async.c); other commands are refused meanwhile
  * @next: free list
  *
- * Nothing but @word, @stream and @message changes while the session is open.
+ * Nothing but @word, @stream, @message and @pending changes while the session is open.
  */
 struct session {
 	_Atomic uint64_t word;
@@ -148,6 +154,9 @@ struct session {
 	struct slot *slot;
 	_Atomic uint32_t stream[STREAM_USES];
 	_Atomic(CK_MECHANISM_TYPE) message[2];
+	bool async;
+	pthread_mutex_t async_lock;
+	struct pending *_Atomic pending;
 	struct session *next;
 };
 
@@ -262,6 +271,39 @@ CK_RV error_rv(const struct hsm_error *error, int result);
 
 extern const CK_HSM_FUNCTION_LIST vendor_functions;
 
+/* ---- async.c ---- */
+
+/**
+ * struct answer - where the parts of a command's response go
+ * @function: name of the function for C_AsyncComplete
+ * @cancel: CKF_ flag by which C_SessionCancel ends it
+ * @output: field that goes to @out, as call_output() does it; 0: none
+ * @handle, @other: of new objects; NULL: none
+ */
+struct answer {
+	const char *function;
+	CK_FLAGS cancel;
+	enum hsm_field_tag output;
+	CK_BYTE *out;
+	CK_ULONG *out_length;
+	CK_OBJECT_HANDLE *handle;
+	CK_OBJECT_HANDLE *other;
+};
+
+/**
+ * call_answer - run a command that may take long; in an asynchronous session only send it
+ *
+ * call_end() follows in any case. An output buffer must be known to be large enough in an asynchronous session.
+ * Return: as call_run() and call_output(), or CKR_PENDING.
+ */
+CK_RV call_answer(struct session *session, struct call *call, const struct answer *answer);
+
+/* async_cancel - end the function under way, when one of the flags is its own */
+void async_cancel(struct session *session, CK_FLAGS flags);
+
+/* async_end - end what is under way, when the session ends */
+void async_end(struct session *session);
+
 /* ---- template.c ---- */
 
 #define TEMPLATE_MAX 1024 /* attributes in one template */
@@ -342,6 +384,7 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism);
 
 /**
  * struct stream - a one-shot operation and its multi-part twin
+ * @function, @cancel: of the one-shot call, for asynchronous sessions (struct answer)
  * @single: the command for all in one
  * @update: for a part
  * @final: for the end
@@ -351,6 +394,8 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism);
  * @known: the device has the signature already
  */
 struct stream {
+	const char *function;
+	CK_FLAGS cancel;
 	enum hsm_operation single;
 	enum hsm_operation update;
 	enum hsm_operation final;

@@ -18,7 +18,10 @@ MODULE_API CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism
 	if (rv == CKR_OK)
 		rv = template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count);
 	if (rv == CKR_OK)
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, key);
+		rv = call_answer(call.session, &call,
+				 &(struct answer){ .function = "C_GenerateKey",
+						   .cancel = CKF_GENERATE,
+						   .handle = key });
 	call_end(&call);
 	return rv;
 }
@@ -40,9 +43,11 @@ MODULE_API CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mecha
 		rv = template_put(call.writer, HSM_FIELD_PRIVATE_TEMPLATE, private_attributes,
 				  private_count);
 	if (rv == CKR_OK)
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, public_key);
-	if (rv == CKR_OK)
-		rv = call_handle(&call, rv, HSM_FIELD_OTHER_HANDLE, private_key);
+		rv = call_answer(call.session, &call,
+				 &(struct answer){ .function = "C_GenerateKeyPair",
+						   .cancel = CKF_GENERATE_KEY_PAIR,
+						   .handle = public_key,
+						   .other = private_key });
 	call_end(&call);
 	return rv;
 }

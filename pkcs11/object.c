@@ -17,7 +17,9 @@ MODULE_API CK_RV C_CreateObject(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attribut
 	rv = attributes && object ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count)
 				  : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, object);
+		rv = call_answer(call.session, &call,
+				 &(struct answer){ .function = "C_CreateObject",
+						   .handle = object });
 	call_end(&call);
 	return rv;
 }
@@ -34,7 +36,8 @@ MODULE_API CK_RV C_CopyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
 	rv = copy ? template_put(call.writer, HSM_FIELD_TEMPLATE, attributes, count)
 		  : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
-		rv = call_handle(&call, call_run(&call), HSM_FIELD_HANDLE, copy);
+		rv = call_answer(call.session, &call,
+				 &(struct answer){ .function = "C_CopyObject", .handle = copy });
 	call_end(&call);
 	return rv;
 }
@@ -47,7 +50,9 @@ MODULE_API CK_RV C_DestroyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE obje
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_KEY, object);
-	return call_finish(&call);
+	rv = call_answer(call.session, &call, &(struct answer){ .function = "C_DestroyObject" });
+	call_end(&call);
+	return rv;
 }
 
 MODULE_API CK_RV C_GetObjectSize(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_ULONG *size)

@@ -71,6 +71,7 @@ static void session_end(struct session *session)
 	struct slot *slot = session->slot;
 	struct call call;
 
+	async_end(session);
 	if (module_running() && call_begin_in(&call, session, HSM_OP_SESSION_CLOSE) == CKR_OK)
 		call_finish(&call);
 	module_lock();
@@ -108,6 +109,7 @@ static bool chunk_make(void)
 	memset(chunk, 0, CHUNK * sizeof(*chunk));
 	for (i = CHUNK; i-- > 0;) {
 		chunk[i].index = made * CHUNK + i;
+		pthread_mutex_init(&chunk[i].async_lock, NULL);
 		give_back(&chunk[i]);
 	}
 	atomic_store_explicit(&chunks[made++], chunk, memory_order_release);
@@ -129,7 +131,7 @@ static struct session *session_take(void)
 
 /* The count on @slot goes over to the session. */
 static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned int generation,
-			  CK_SESSION_HANDLE *handle)
+			  bool async, CK_SESSION_HANDLE *handle)
 {
 	struct session *session = session_take();
 	uint64_t word;
@@ -140,6 +142,7 @@ static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned i
 	session->slot = slot;
 	session->device_session = device_session;
 	session->generation = generation;
+	session->async = async;
 	for (i = 0; i < STREAM_USES; i++)
 		atomic_store_explicit(&session->stream[i], 0, memory_order_relaxed);
 	word = ((atomic_load(&session->word) >> 32) + 1) << 32 | SESSION_OPEN;
@@ -185,6 +188,8 @@ void sessions_forget(void)
 	free_sessions = NULL;
 	for (i = made * CHUNK; i-- > 0;) {
 		session = find(i + 1);
+		pthread_mutex_init(&session->async_lock, NULL);
+		atomic_store(&session->pending, NULL);
 		/* The number of use goes on, so that a handle of the parent is none here. */
 		atomic_store(&session->word, atomic_load(&session->word) >> 32 << 32);
 		give_back(session);
@@ -203,7 +208,7 @@ static CK_RV open_once(struct slot *slot, struct call *call, CK_FLAGS flags,
 	unsigned int before = hsm_channel_generation(slot_channel(slot));
 	CK_RV rv;
 
-	hsm_put_u64(call->writer, HSM_FIELD_FLAGS, flags);
+	hsm_put_u64(call->writer, HSM_FIELD_FLAGS, flags & ~CKF_ASYNC_SESSION);
 	rv = call_run(call);
 	*generation = hsm_channel_generation(slot_channel(slot));
 	if (rv == CKR_OK && *generation != before)
@@ -226,7 +231,7 @@ static CK_RV open_on(CK_SLOT_ID id, CK_FLAGS flags, CK_SESSION_HANDLE *handle)
 		rv = open_once(call.slot, &call, flags, &generation);
 		if (rv == CKR_OK)
 			rv = session_make(call.slot, hsm_request_session(call.request), generation,
-					  handle);
+					  flags & CKF_ASYNC_SESSION, handle);
 		call_end(&call);
 		if (rv != CKR_OK)
 			slot_put(call.slot);
@@ -250,8 +255,6 @@ MODULE_API CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *applicatio
 		rv = CKR_SLOT_ID_INVALID;
 	else if (!(flags & CKF_SERIAL_SESSION))
 		rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
-	else if (flags & CKF_ASYNC_SESSION)
-		rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	else
 		rv = open_on(slot, flags, handle);
 	module_leave();
@@ -306,6 +309,8 @@ MODULE_API CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *inf
 		info->slotID = slot_id(call.slot);
 		info->state = hsm_fields_u64(fields, HSM_FIELD_STATE, 0);
 		info->flags = hsm_fields_u64(fields, HSM_FIELD_FLAGS, 0);
+		if (call.session->async)
+			info->flags |= CKF_ASYNC_SESSION;
 		info->ulDeviceError = 0;
 	}
 	call_end(&call);
@@ -336,7 +341,9 @@ MODULE_API CK_RV C_InitPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *pin, CK_ULONG 
 		return pin ? CKR_PIN_LEN_RANGE : CKR_ARGUMENTS_BAD;
 	}
 	put_pin(&call, HSM_FIELD_NEW_PIN, pin, length);
-	return call_finish(&call);
+	rv = call_answer(call.session, &call, &(struct answer){ .function = "C_InitPIN" });
+	call_end(&call);
+	return rv;
 }
 
 MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULONG old_length,
@@ -359,7 +366,9 @@ MODULE_API CK_RV C_SetPIN(CK_SESSION_HANDLE handle, CK_UTF8CHAR *old_pin, CK_ULO
 	}
 	put_pin(&call, HSM_FIELD_PIN, old_pin, old_length);
 	put_pin(&call, HSM_FIELD_NEW_PIN, new_pin, new_length);
-	return call_finish(&call);
+	rv = call_answer(call.session, &call, &(struct answer){ .function = "C_SetPIN" });
+	call_end(&call);
+	return rv;
 }
 
 /* @name_length 0: the user without a name */
@@ -383,7 +392,11 @@ static CK_RV login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, const CK_UTF8CHA
 	put_pin(&call, HSM_FIELD_PIN, pin, length);
 	if (name_length)
 		hsm_put_bytes(call.writer, HSM_FIELD_NAME, name, name_length);
-	return call_finish(&call);
+	rv = call_answer(
+		call.session, &call,
+		&(struct answer){ .function = name_length ? "C_LoginUser" : "C_Login" });
+	call_end(&call);
+	return rv;
 }
 
 MODULE_API CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR *pin,
@@ -408,9 +421,15 @@ MODULE_API CK_RV C_Logout(CK_SESSION_HANDLE handle)
 
 MODULE_API CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
 {
+	struct session *session;
 	struct call call;
-	CK_RV rv = call_begin(&call, handle, HSM_OP_SESSION_CANCEL);
+	CK_RV rv = session_get(handle, &session);
 
+	if (rv != CKR_OK)
+		return rv;
+	async_cancel(session, flags);
+	session_put(session);
+	rv = call_begin(&call, handle, HSM_OP_SESSION_CANCEL);
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_FLAGS, flags);

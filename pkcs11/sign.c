@@ -5,6 +5,8 @@
 #include "internal.h"
 
 static const struct stream digest = {
+	.function = "C_Digest",
+	.cancel = CKF_DIGEST,
 	.single = HSM_OP_DIGEST,
 	.update = HSM_OP_DIGEST_UPDATE,
 	.final = HSM_OP_DIGEST_FINAL,
@@ -12,6 +14,8 @@ static const struct stream digest = {
 };
 
 static const struct stream sign = {
+	.function = "C_Sign",
+	.cancel = CKF_SIGN,
 	.single = HSM_OP_SIGN,
 	.update = HSM_OP_SIGN_UPDATE,
 	.final = HSM_OP_SIGN_FINAL,
@@ -19,6 +23,8 @@ static const struct stream sign = {
 };
 
 static const struct stream verify = {
+	.function = "C_Verify",
+	.cancel = CKF_VERIFY,
 	.single = HSM_OP_VERIFY,
 	.update = HSM_OP_VERIFY_UPDATE,
 	.final = HSM_OP_VERIFY_FINAL,
@@ -52,6 +58,22 @@ static CK_RV begin(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum 
 }
 
 static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in,
+			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
+
+/* What is answered later must not turn out to have too little room then. */
+static CK_RV room_suffices(struct session *session, const struct stream *stream, CK_ULONG room,
+			   CK_ULONG *needed)
+{
+	CK_ULONG size = 0;
+	CK_RV rv = in_one_command(session, stream, NULL, 0, NULL, &size);
+
+	if (rv != CKR_OK || size <= room)
+		return rv;
+	*needed = size;
+	return CKR_BUFFER_TOO_SMALL;
+}
+
+static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in,
 			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct call call;
@@ -59,13 +81,23 @@ static CK_RV in_one_command(struct session *session, const struct stream *stream
 
 	if (length > HSM_DATA_MAX)
 		return CKR_DATA_LEN_RANGE;
+	if (session->async && out) {
+		rv = room_suffices(session, stream, *out_length, out_length);
+		if (rv != CKR_OK)
+			return rv;
+	}
 	rv = call_begin_in(&call, session, stream->single);
 	if (rv != CKR_OK)
 		return rv;
 	if (length)
 		hsm_put_bytes(call.writer, HSM_FIELD_DATA, in, length);
 	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(out, *out_length));
-	rv = call_output(&call, call_run(&call), stream->output, out, out_length);
+	rv = call_answer(session, &call,
+			 &(struct answer){ .function = stream->function,
+					   .cancel = stream->cancel,
+					   .output = stream->output,
+					   .out = out,
+					   .out_length = out_length });
 	call_end(&call);
 	return rv;
 }
@@ -237,7 +269,10 @@ static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data,
 	if (length)
 		hsm_put_bytes(call.writer, HSM_FIELD_DATA, data, length);
 	hsm_put_bytes(call.writer, HSM_FIELD_SIGNATURE, signature, signature_length);
-	return call_finish(&call);
+	rv = call_answer(session, &call,
+			 &(struct answer){ .function = verify.function, .cancel = verify.cancel });
+	call_end(&call);
+	return rv;
 }
 
 /* Data and signature share a command. */

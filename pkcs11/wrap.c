@@ -119,9 +119,9 @@ MODULE_API CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 	return rv;
 }
 
-static CK_RV unwrap(struct call *call, CK_OBJECT_HANDLE unwrapping, const CK_BYTE *wrapped,
-		    CK_ULONG length, const CK_ATTRIBUTE *attributes, CK_ULONG count,
-		    CK_OBJECT_HANDLE *key)
+static CK_RV unwrap(struct call *call, const char *function, CK_OBJECT_HANDLE unwrapping,
+		    const CK_BYTE *wrapped, CK_ULONG length, const CK_ATTRIBUTE *attributes,
+		    CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
 	CK_RV rv = template_put(call->writer, HSM_FIELD_TEMPLATE, attributes, count);
 
@@ -129,7 +129,9 @@ static CK_RV unwrap(struct call *call, CK_OBJECT_HANDLE unwrapping, const CK_BYT
 		return rv;
 	hsm_put_u64(call->writer, HSM_FIELD_OTHER_KEY, unwrapping);
 	hsm_put_bytes(call->writer, HSM_FIELD_DATA, wrapped, length);
-	return call_handle(call, call_run(call), HSM_FIELD_HANDLE, key);
+	return call_answer(
+		call->session, call,
+		&(struct answer){ .function = function, .cancel = CKF_UNWRAP, .handle = key });
 }
 
 MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
@@ -151,7 +153,8 @@ MODULE_API CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 	else
 		rv = mechanism_put(call.writer, mechanism);
 	if (rv == CKR_OK)
-		rv = unwrap(&call, unwrapping, wrapped, length, attributes, count, key);
+		rv = unwrap(&call, "C_UnwrapKey", unwrapping, wrapped, length, attributes, count,
+			    key);
 	call_end(&call);
 	return rv;
 }
@@ -262,7 +265,8 @@ MODULE_API CK_RV C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE handle, CK_MECHANISM
 	if (both) {
 		memcpy(both, wrapped, length);
 		memcpy(both + length, tag, tag_length);
-		rv = unwrap(&call, unwrapping, both, length + tag_length, attributes, count, key);
+		rv = unwrap(&call, "C_UnwrapKeyAuthenticated", unwrapping, both,
+			    length + tag_length, attributes, count, key);
 		free(both);
 	} else {
 		rv = CKR_HOST_MEMORY;

@@ -164,6 +164,8 @@
 	X(0x0066, DECAPSULATE,		SESSION, ANY, MEDIUM, ONCE, \
 	  HSM_FIELDS(R(MECHANISM), R(KEY), R(CIPHERTEXT), R(TEMPLATE), HSM_PARAMETERS), HSM_FIELDS(R(HANDLE)), \
 	  "open an encapsulated secret key") \
+	X(0x0067, COMMAND_STOP,	SESSION, ANY, SHORT, ONCE, HSM_NONE, HSM_NONE, \
+	  "ask the command that runs in the session to end; one that can answers CKR_FUNCTION_CANCELED") \
 	X(0x0068, RANDOM,		SESSION, ANY, SHORT, REPEAT, HSM_FIELDS(R(LENGTH)), HSM_FIELDS(R(DATA)), "random bytes") \
 	X(0x0069, SEED,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(DATA)), HSM_NONE, "mix bytes into the random generator") \
 	X(0x006c, DIGEST_ENCRYPT_UPDATE, SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), \

@@ -223,8 +223,6 @@ static void not_supported(void **state)
 	(void)state;
 	RV(p->C_GetFunctionStatus(s), CKR_FUNCTION_NOT_PARALLEL);
 	RV(p->C_CancelFunction(s), CKR_FUNCTION_NOT_PARALLEL);
-	RV(p->C_OpenSession(slot, RO | CKF_ASYNC_SESSION, NULL, NULL, &s),
-	   CKR_SESSION_ASYNC_NOT_SUPPORTED);
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, close_all)

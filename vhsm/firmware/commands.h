@@ -316,6 +316,7 @@ struct session {
 	bool busy;
 	bool closed;
 	bool drop_private; /* a logout came while a command ran */
+	struct task *running; /* while busy: the command that has the turn */
 	unsigned int waiting;
 	struct object *objects; /* session objects made here, under partition.lock */
 
@@ -578,6 +579,8 @@ void sessions_close(struct client *client);
  */
 CK_RV session_enter(struct session *session, struct task *task, unsigned int use, uint64_t part);
 void session_leave(struct session *session);
+/* session_stop - ask the command that has the turn, if there is one, to end */
+void session_stop(struct session *session);
 /*
  * sessions_drop_private - logout: end operations with private keys, and private session objects, in all sessions of a
  * client. The caller holds partition.lock.
@@ -768,6 +771,7 @@ CK_RV command_message_cipher(struct command *command);
 CK_RV command_message_sign(struct command *command);
 CK_RV command_message_verify(struct command *command);
 CK_RV command_message_final(struct command *command);
+CK_RV command_stop(struct command *command);
 CK_RV command_state_get(struct command *command);
 CK_RV command_state_set(struct command *command);
 CK_RV command_generate_key(struct command *command);

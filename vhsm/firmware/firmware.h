@@ -35,6 +35,9 @@ int task_set_class(struct task *task, enum ihsm_time_class time_class);
  */
 bool task_cancelled(const struct task *task);
 
+/* task_stop - another command wants it to end; from now on task_cancelled() says so */
+void task_stop(struct task *task);
+
 /**
  * firmware_event - report an asynchronous event to every connection of the function
  * @event: enum ihsm_event

@@ -308,8 +308,10 @@ CK_RV session_enter(struct session *session, struct task *task, unsigned int use
 	rv = may_run(session, use, part);
 	if (rv == CKR_PENDING)
 		rv = wait_turn(session, task, use, part);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		session->busy = true;
+		session->running = task;
+	}
 	pthread_mutex_unlock(&session->lock);
 	return rv;
 }
@@ -321,8 +323,17 @@ void session_leave(struct session *session)
 		end_operations(session, !session->closed);
 	session->drop_private = false;
 	session->busy = false;
+	session->running = NULL;
 	if (session->waiting)
 		pthread_cond_broadcast(&session->turn);
+	pthread_mutex_unlock(&session->lock);
+}
+
+void session_stop(struct session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	if (session->running)
+		task_stop(session->running);
 	pthread_mutex_unlock(&session->lock);
 }
 

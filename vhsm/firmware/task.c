@@ -203,6 +203,12 @@ int task_set_class(struct task *task, enum ihsm_time_class time_class)
 	return worker_set_class(task->worker, task, time_class);
 }
 
+void task_stop(struct task *task)
+{
+	atomic_store(&task->cancelled, true);
+	pool_wake_waiters(task->queue->connection->pool);
+}
+
 bool task_cancelled(const struct task *task)
 {
 	return atomic_load(&task->cancelled) || atomic_load(&task->context->dead);

@@ -258,8 +258,10 @@ CK_RV command_session_cancel(struct command *command)
 		uint64_t flag;
 		unsigned int use;
 	} uses[] = {
-		{ CKF_ENCRYPT, MECH_ENCRYPT }, { CKF_DECRYPT, MECH_DECRYPT },
-		{ CKF_DIGEST, MECH_DIGEST },   { CKF_SIGN, MECH_SIGN },
+		{ CKF_ENCRYPT, MECH_ENCRYPT },
+		{ CKF_DECRYPT, MECH_DECRYPT },
+		{ CKF_DIGEST, MECH_DIGEST },
+		{ CKF_SIGN, MECH_SIGN },
 		{ CKF_VERIFY, MECH_VERIFY },
 		{ CKF_SIGN_RECOVER, MECH_SIGN_RECOVER },
 		{ CKF_VERIFY_RECOVER, MECH_VERIFY_RECOVER },
@@ -276,6 +278,12 @@ CK_RV command_session_cancel(struct command *command)
 			operation_end(&command->session->operation[uses[i].use]);
 	if (flags & CKF_FIND_OBJECTS)
 		find_end(command->session);
+	return CKR_OK;
+}
+
+CK_RV command_stop(struct command *command)
+{
+	session_stop(command->session);
 	return CKR_OK;
 }
 

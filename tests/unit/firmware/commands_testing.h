@@ -44,6 +44,11 @@ bool task_cancelled(const struct task *task)
 	return task->cancelled || task->refuse_long;
 }
 
+void task_stop(struct task *task)
+{
+	task->cancelled = true;
+}
+
 void firmware_event(enum ihsm_event event, uint32_t detail)
 {
 	(void)detail;
