@@ -13,7 +13,7 @@
  *   4. client.lock: table of sessions
  *   5. session.lock: whose turn it is
  * The list of partitions has a lock before all of these, never held over the board's answer. Leaves, under
- * which nothing else is taken: context.lock, channel.lock.
+ * which nothing else is taken: context.lock, channel.lock, partition.group.lock.
  *
  * Life times are reference counts. An object's contents never change once it is in the index: a change
  * puts a new one in its place, so that whoever holds a reference reads without a lock.
@@ -184,6 +184,26 @@ struct object_index {
 
 /* ---- partitions ---- */
 
+struct change_set;
+
+/**
+ * struct commit_group - commands whose changes wait for the next commit (commit_group.c)
+ * @lock: of the list; a leaf
+ * @led: some command is committing, and will see to the next one
+ * @rows, @bytes: what the sets of the commit at hand add, under commit_lock
+ */
+struct commit_group {
+	pthread_mutex_t lock;
+	struct change_set *first;
+	struct change_set **last;
+	bool led;
+	uint64_t rows;
+	uint64_t bytes;
+};
+
+void commit_group_init(struct commit_group *group);
+void commit_group_destroy(struct commit_group *group);
+
 /**
  * struct partition - one tenant's objects and credentials, or the device partition (id 0)
  * @failed: CKR_OK, or what every command is answered with; set under @lock
@@ -213,6 +233,7 @@ struct partition {
 	uint8_t hash_key[SECRET_SIZE];
 
 	pthread_mutex_t pin_lock;
+	struct commit_group group;
 	pthread_mutex_t commit_lock;
 	uint8_t *message; /* of the commit at hand, under commit_lock */
 	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */

@@ -39,6 +39,14 @@ bool task_cancelled(const struct task *task);
 void task_stop(struct task *task);
 
 /**
+ * task_wait_begin, task_wait_end - in between, the command waits for something that is no processor
+ *
+ * Such a command does not count among those that run at a time. Not to be nested.
+ */
+void task_wait_begin(struct task *task);
+void task_wait_end(struct task *task);
+
+/**
  * firmware_event - report an asynchronous event to every connection of the function
  * @event: enum ihsm_event
  * @detail: the event's detail, 24 bits

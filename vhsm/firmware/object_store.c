@@ -4,6 +4,7 @@
  * the index, so that nobody sees what a crash would take back.
  */
 #include <string.h>
+#include "commit_group.h"
 #include "use_counter.h"
 #include "users.h"
 
@@ -27,14 +28,18 @@ static size_t size_of(const struct attributes *set)
 	return ROW_OVERHEAD + set->size;
 }
 
-/* The caller holds partition->lock. */
+/* With what the other commands of the commit add. The caller holds partition->lock, for token objects commit_lock too. */
 static bool within_quota(const struct partition *partition, struct object *const *objects,
-			 size_t count)
+			 size_t count, bool durable)
 {
 	uint64_t token = partition->token_bytes, session = partition->session_bytes;
 	uint64_t tokens = partition->state.rows, sessions = partition->session_objects;
 	size_t i;
 
+	if (durable) {
+		token += partition->group.bytes;
+		tokens += partition->group.rows;
+	}
 	for (i = 0; i < count; i++) {
 		if (objects[i]->token) {
 			token += size_of(&objects[i]->attributes);
@@ -113,37 +118,18 @@ static void leave(struct partition *partition, struct object *object)
 }
 
 /* Quota, and numbers for the session objects */
-static CK_RV admit(struct partition *partition, struct object **objects, size_t count)
+static CK_RV admit(struct partition *partition, struct object **objects, size_t count, bool durable)
 {
 	CK_RV rv = CKR_OK;
 	size_t i;
 
 	pthread_mutex_lock(&partition->lock);
-	if (!within_quota(partition, objects, count))
+	if (!within_quota(partition, objects, count, durable))
 		rv = CKR_DEVICE_MEMORY;
 	for (i = 0; i < count; i++)
-		if (!objects[i]->token)
+		if (!objects[i]->token && !objects[i]->handle)
 			objects[i]->handle = HANDLE_SESSION + partition->next_session_object++;
 	pthread_mutex_unlock(&partition->lock);
-	return rv;
-}
-
-/* Numbers for the token objects, and to disk with them. The caller holds commit_lock. */
-static CK_RV store_new(struct partition *partition, struct object **objects, size_t count)
-{
-	struct partition_state next = partition->state;
-	struct store_change changes[OBJECTS_ADD_MAX] = { 0 };
-	size_t rows = 0, i;
-	CK_RV rv;
-
-	for (i = 0; i < count; i++) {
-		if (!objects[i]->token)
-			continue;
-		objects[i]->handle = next.next_id++;
-		changes[rows++].after = objects[i];
-	}
-	rv = store_commit(partition, &next, changes, rows, false);
-	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }
 
@@ -186,22 +172,78 @@ static CK_RV enter_all(struct command *command, struct object **objects, size_t 
 	return rv;
 }
 
+/**
+ * struct adding - new objects on their way to the disk
+ * @set: first, so that it leads here
+ */
+struct adding {
+	struct change_set set;
+	struct command *command;
+	struct object **objects;
+	size_t count;
+};
+
+/* One that cannot be sealed, since the last user has gone, must not hold up the others of a commit. */
+static bool sealable(struct partition *partition, const struct object *object)
+{
+	bool users;
+
+	if (!object->token || !object->is_private)
+		return true;
+	pthread_mutex_lock(&partition->lock);
+	users = partition->users;
+	pthread_mutex_unlock(&partition->lock);
+	return users;
+}
+
+/* Numbers for the token objects */
+static CK_RV prepare_adding(struct partition *partition, struct partition_state *next,
+			    struct change_set *set)
+{
+	struct adding *adding = (struct adding *)set;
+	struct object *object;
+	size_t i;
+	CK_RV rv;
+
+	for (i = 0; i < adding->count; i++)
+		if (!sealable(partition, adding->objects[i]))
+			return CKR_USER_NOT_LOGGED_IN;
+	rv = admit(partition, adding->objects, adding->count, true);
+	for (i = 0; i < adding->count && rv == CKR_OK; i++) {
+		object = adding->objects[i];
+		if (!object->token)
+			continue;
+		object->handle = next->next_id++;
+		partition->group.rows++;
+		partition->group.bytes += size_of(&object->attributes);
+		set->changes[set->count++] = (struct store_change){ .after = object };
+	}
+	return rv;
+}
+
+static void finish_adding(struct partition *partition, struct change_set *set)
+{
+	struct adding *adding = (struct adding *)set;
+
+	(void)partition;
+	set->rv = enter_all(adding->command, adding->objects, adding->count);
+}
+
 /* Session objects alone do not wait for the disk. */
 static CK_RV add(struct command *command, struct object **objects, size_t count, bool durable)
 {
-	struct partition *partition = command->partition;
+	struct adding adding = {
+		.set = { .prepare = prepare_adding, .finish = finish_adding },
+		.command = command,
+		.objects = objects,
+		.count = count,
+	};
 	CK_RV rv;
 
 	if (durable)
-		pthread_mutex_lock(&partition->commit_lock);
-	rv = admit(partition, objects, count);
-	if (rv == CKR_OK && durable)
-		rv = store_new(partition, objects, count);
-	if (rv == CKR_OK)
-		rv = enter_all(command, objects, count);
-	if (durable)
-		pthread_mutex_unlock(&partition->commit_lock);
-	return rv;
+		return commit_together(command->task, command->partition, &adding.set);
+	rv = admit(command->partition, objects, count, false);
+	return rv == CKR_OK ? enter_all(command, objects, count) : rv;
 }
 
 CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
@@ -252,27 +294,73 @@ static struct object *standing(struct partition *partition, const struct object 
 	return index_find(&partition->index, object->handle);
 }
 
-static CK_RV store_change(struct partition *partition, struct object *before, struct object *after,
-			  bool advance)
-{
-	struct store_change change = { .before = before, .after = after };
-	struct partition_state next = partition->state;
-	CK_RV rv = CKR_OK;
+/**
+ * struct changing - an object that is replaced, or destroyed when there is no @after
+ * @set: first, so that it leads here
+ */
+struct changing {
+	struct change_set set;
+	struct object *after;
+};
 
-	if (!current(partition, before))
+static CK_RV prepare_changing(struct partition *partition, struct partition_state *next,
+			      struct change_set *set)
+{
+	struct changing *changing = (struct changing *)set;
+
+	(void)next;
+	if (!current(partition, set->before))
 		return OBJECT_STALE;
-	if (before->token)
-		rv = store_commit(partition, &next, &change, 1, advance);
-	OPENSSL_cleanse(&next, sizeof(next));
-	return rv;
+	if (changing->after && !sealable(partition, changing->after))
+		return CKR_USER_NOT_LOGGED_IN;
+	set->advance = !changing->after;
+	set->changes[set->count++] =
+		(struct store_change){ .before = set->before, .after = changing->after };
+	return CKR_OK;
+}
+
+static void finish_changing(struct partition *partition, struct change_set *set)
+{
+	struct object *after = ((struct changing *)set)->after, *now;
+
+	pthread_mutex_lock(&partition->lock);
+	now = standing(partition, set->before);
+	if (now)
+		leave(partition, now);
+	if (after)
+		set->rv = now ? enter(partition, after) : CKR_OBJECT_HANDLE_INVALID;
+	if (after && after->is_private)
+		partition_lock_objects(partition);
+	pthread_mutex_unlock(&partition->lock);
+}
+
+/* A session object's change is no affair of the disk. */
+static CK_RV change_now(struct partition *partition, struct change_set *set)
+{
+	pthread_mutex_lock(&partition->commit_lock);
+	set->rv = current(partition, set->before) ? CKR_OK : OBJECT_STALE;
+	if (set->rv == CKR_OK)
+		finish_changing(partition, set);
+	pthread_mutex_unlock(&partition->commit_lock);
+	return set->rv;
+}
+
+static CK_RV change(struct command *command, struct object *before, struct object *after)
+{
+	struct changing changing = {
+		.set = { .prepare = prepare_changing, .finish = finish_changing, .before = before },
+		.after = after,
+	};
+
+	if (!before->token)
+		return change_now(command->partition, &changing.set);
+	return commit_together(command->task, command->partition, &changing.set);
 }
 
 CK_RV object_replace(struct command *command, struct object *before, struct attributes *set)
 {
-	struct partition *partition = command->partition;
 	struct object *after = make(command, set);
 	struct key *key = atomic_load(&before->key);
-	struct object *now;
 	CK_RV rv;
 
 	if (!after)
@@ -284,40 +372,14 @@ CK_RV object_replace(struct command *command, struct object *before, struct attr
 	if (key)
 		atomic_store(&after->key, key_get(key));
 	uses_share(before, after);
-	pthread_mutex_lock(&partition->commit_lock);
-	rv = store_change(partition, before, after, false);
-	if (rv == CKR_OK) {
-		pthread_mutex_lock(&partition->lock);
-		now = standing(partition, before);
-		if (now)
-			leave(partition, now);
-		rv = now ? enter(partition, after) : CKR_OBJECT_HANDLE_INVALID;
-		if (after->is_private)
-			partition_lock_objects(partition);
-		pthread_mutex_unlock(&partition->lock);
-	}
-	pthread_mutex_unlock(&partition->commit_lock);
+	rv = change(command, before, after);
 	object_put(after);
 	return rv;
 }
 
 CK_RV object_destroy(struct command *command, struct object *object)
 {
-	struct partition *partition = command->partition;
-	struct object *now;
-	CK_RV rv;
-
-	pthread_mutex_lock(&partition->commit_lock);
-	rv = store_change(partition, object, NULL, true);
-	if (rv == CKR_OK) {
-		pthread_mutex_lock(&partition->lock);
-		now = standing(partition, object);
-		if (now)
-			leave(partition, now);
-		pthread_mutex_unlock(&partition->lock);
-	}
-	pthread_mutex_unlock(&partition->commit_lock);
-	return rv;
+	return change(command, object, NULL);
 }
 
 void session_objects_drop(struct partition *partition, struct session *session, bool only_private)

@@ -48,6 +48,7 @@ void partition_put(struct partition *partition)
 	OPENSSL_clear_free(partition->message, partition->message ? BOARD_MESSAGE_MAX : 0);
 	pthread_mutex_destroy(&partition->lock);
 	pthread_mutex_destroy(&partition->commit_lock);
+	commit_group_destroy(&partition->group);
 	pthread_mutex_destroy(&partition->pin_lock);
 	OPENSSL_clear_free(partition, sizeof(*partition));
 }
@@ -89,6 +90,7 @@ static struct partition *partition_open(const struct board_partition *info)
 	partition->device = !memcmp(info->id, device_id, PARTITION_ID_SIZE);
 	pthread_mutex_init(&partition->lock, NULL);
 	pthread_mutex_init(&partition->commit_lock, NULL);
+	commit_group_init(&partition->group);
 	pthread_mutex_init(&partition->pin_lock, NULL);
 	if (store_open(partition) == -ENOENT) {
 		partition_put(partition);

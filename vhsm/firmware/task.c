@@ -130,6 +130,16 @@ static enum ihsm_status execute(struct task *task, const struct buffer *in,
 	return status;
 }
 
+void task_wait_begin(struct task *task)
+{
+	worker_wait_begin(task->worker, task);
+}
+
+void task_wait_end(struct task *task)
+{
+	worker_wait_end(task->worker, task);
+}
+
 static bool fields_valid(const struct ihsm_sqe *sqe)
 {
 	return !(sqe->flags & ~IHSM_SQE_FLAGS) && !sqe->reserved && !sqe->arg[0] && !sqe->arg[1] &&

@@ -338,6 +338,8 @@ uint8_t *worker_request(struct worker *worker);
 uint8_t *worker_response(struct worker *worker);
 void worker_doorbell(struct worker *worker, struct queue *queue);
 int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_class time_class);
+void worker_wait_begin(struct worker *worker, struct task *task);
+void worker_wait_end(struct worker *worker, struct task *task);
 void worker_task_ending(struct worker *worker, struct task *task);
 void pool_forget(struct pool *pool, struct queue *queue);
 void pool_wake_waiters(struct pool *pool);

@@ -742,6 +742,33 @@ int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_cl
 }
 
 /**
+ * worker_wait_begin, worker_wait_end - a command waits for the disk
+ *
+ * It takes no processor meanwhile, so that another one may run in its place; the commands of many threads come
+ * together in one commit only if all of them are started.
+ */
+void worker_wait_begin(struct worker *worker, struct task *task)
+{
+	struct pool *pool = worker->pool;
+
+	if (task->time_class != IHSM_TIME_MEDIUM)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->busy--;
+	fill_vacancy(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void worker_wait_end(struct worker *worker, struct task *task)
+{
+	if (task->time_class != IHSM_TIME_MEDIUM)
+		return;
+	pthread_mutex_lock(&worker->pool->lock);
+	worker->pool->busy++;
+	pthread_mutex_unlock(&worker->pool->lock);
+}
+
+/**
  * worker_task_ending - a command has been executed and is about to be completed
  * @worker: that executed it
  * @task: the command

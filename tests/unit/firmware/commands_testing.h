@@ -39,6 +39,16 @@ int task_set_class(struct task *task, enum ihsm_time_class time_class)
 	return task->cancelled ? -ECANCELED : 0;
 }
 
+void task_wait_begin(struct task *task)
+{
+	(void)task;
+}
+
+void task_wait_end(struct task *task)
+{
+	(void)task;
+}
+
 bool task_cancelled(const struct task *task)
 {
 	return task->cancelled || task->refuse_long;
