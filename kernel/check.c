@@ -83,7 +83,7 @@ u32 ihsm_class_limit(u32 ms)
 
 u32 ihsm_max_message(u32 claimed)
 {
-	/* Single pages are the worst case, and one more when the first byte is not a page's first. */
+	/* Single pages are the worst case, and the first byte may be amid one. */
 	if (claimed < MIN_MESSAGE)
 		return 0;
 	return min_t(u32, claimed, (IHSM_MAX_SEGMENTS - 1) * PAGE_SIZE);

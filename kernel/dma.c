@@ -100,7 +100,8 @@ int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload)
 
 	piece = max_t(size_t, round_down(piece, PAGE_SIZE), PAGE_SIZE);
 	err = sg_alloc_table_from_pages_segment(&payload->sgt, payload->page, payload->pages,
-						payload->offset, payload->len, min_t(size_t, piece, SZ_1M),
+						payload->offset, payload->len,
+						min_t(size_t, piece, SZ_1M),
 						GFP_KERNEL);
 	if (err)
 		return err;

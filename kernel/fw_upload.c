@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Firmware by the kernel's own way, /sys/class/firmware/ihsmN: an image is handed to the device, which
- * keeps it. Nothing is checked or activated here; that takes the approval of the device's officers, who
- * do not trust this kernel.
+ * Firmware by the kernel's own way, /sys/class/firmware/ihsmN: an image is handed to the device,
+ * which keeps it. Nothing is checked or activated here; that takes the approval of the device's
+ * officers, who do not trust this kernel.
  */
 #include <linux/firmware.h>
 

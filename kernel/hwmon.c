@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's sensors for hwmon: temperatures, voltages, and the enclosure as an intrusion alarm. One
- * command reads them all; its answer serves for a second.
+ * The device's sensors for hwmon: temperatures, voltages, and the enclosure as an intrusion
+ * alarm. One command reads them all; its answer serves for a second.
  */
 #include <linux/hwmon.h>
 #include <linux/slab.h>

@@ -439,7 +439,7 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 void ihsm_notice(struct ihsm_device *ihsm, unsigned int event);
 u32 ihsm_notices(struct ihsm_context *context, bool take);
 
-/* ---- what the kernel's frameworks are offered: hwrng.c, hwmon.c, fw_upload.c, sriov.c, coredump.c ---- */
+/* ---- hwrng.c, hwmon.c, fw_upload.c, sriov.c, coredump.c: for frameworks of the kernel ---- */
 
 void ihsm_hwrng_register(struct ihsm_device *ihsm);
 void ihsm_hwrng_unregister(struct ihsm_device *ihsm);

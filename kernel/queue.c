@@ -257,10 +257,10 @@ static unsigned int reap(struct ihsm_queue *queue)
 		queue->sq_head = le32_to_cpu(cqe.sq_head);
 		WRITE_ONCE(queue->cq_head, queue->cq_head + 1);
 		queue->completed++;
-		queue->errors += le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT != IHSM_SC_SUCCESS;
 		trace_ihsm_complete(queue, &cqe);
 		slot->cmd->error = 0;
 		slot->cmd->status = le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT;
+		queue->errors += slot->cmd->status != IHSM_SC_SUCCESS;
 		slot->cmd->result = le32_to_cpu(cqe.result);
 		end_command(queue, slot);
 	}

@@ -80,11 +80,12 @@ static void landed(struct ihsm_cmd *cmd)
 {
 	struct uring_request *request = cmd->private;
 
-	/* With the load in ihsm_uring_poll(): who sees it ended sees the answer. */
-	if (request->polled)
-		smp_store_release(&request->ended, true);
-	else
+	if (!request->polled) {
 		io_uring_cmd_complete_in_task(request->ioucmd, finish_request);
+		return;
+	}
+	/* With the load in ihsm_uring_poll(): who sees it ended sees the answer. */
+	smp_store_release(&request->ended, true);
 }
 
 static struct uring_request *new_request(struct io_uring_cmd *ioucmd,

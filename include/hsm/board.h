@@ -134,6 +134,7 @@ enum board_request {
 	BOARD_CLAIM		= 19,	/* request: claim code bytes; reply empty, -EACCES when wrong, -EALREADY when claimed */
 	BOARD_COUNTER		= 20,	/* reply: uint64_t, the fuse counter */
 	/* request: struct board_partition: name, flags and quotas by id; then the policy's bytes */
+	BOARD_STAGE		= 22,	/* request: struct board_stage, bytes with IHSM_STAGE_WRITE; reply empty */
 	BOARD_PARTITION_UPDATE	= 21,
 };
 
@@ -237,6 +238,18 @@ struct board_change {
 
 struct board_committed {
 	uint64_t counter;	/* the header's counter after the commit */
+};
+
+/**
+ * struct board_stage - a step in taking a firmware image; function 0 only
+ * @step: enum ihsm_stage
+ * @number: total bytes with IHSM_STAGE_BEGIN, offset with IHSM_STAGE_WRITE, else zero
+ *
+ * -EINVAL: out of order, or longer than was said. The image is neither checked nor run.
+ */
+struct board_stage {
+	uint32_t step;
+	uint32_t number;
 };
 
 /**

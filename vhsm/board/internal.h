@@ -617,6 +617,18 @@ struct watch {
 };
 
 /**
+ * struct stage - a firmware image that is being taken in; function 0's storage thread alone
+ * @fd: where to, -1: none
+ * @size: bytes that were announced
+ * @got: bytes that came
+ */
+struct stage {
+	int fd;
+	uint32_t size;
+	uint32_t got;
+};
+
+/**
  * struct board - all that runs
  * @owner: uid that the state directory belongs to
  * @run: descriptor of the sockets' directory, -1: not open
@@ -641,7 +653,21 @@ struct board {
 	struct function *functions;
 	pthread_mutex_t changed_lock;
 	struct notice *changed;
+	struct stage stage;
 };
+
+/**
+ * stage_handle - a step in taking a firmware image
+ * @board: locked by nobody: only function 0's storage thread comes here
+ * @request: step
+ * @bytes: of the image, with IHSM_STAGE_WRITE
+ * @length: how many
+ *
+ * Return: 0, -EINVAL when the step is out of order, or what the file system says; then nothing is left
+ * of what was not ended.
+ */
+int stage_handle(struct board *board, const struct board_stage *request, const uint8_t *bytes,
+		 size_t length);
 
 /* board_partition_changed - any thread: tell function @function about partition @id */
 void board_partition_changed(struct board *board, uint32_t function,

@@ -204,6 +204,17 @@ static int handle_counter(struct storage_call *call)
 
 #define ANY_LENGTH SIZE_MAX
 
+static int handle_stage(struct storage_call *call)
+{
+	struct board_stage request;
+
+	if (call->length < sizeof(request))
+		return -EINVAL;
+	memcpy(&request, call->body, sizeof(request));
+	return stage_handle(call->board, &request, call->body + sizeof(request),
+			    call->length - sizeof(request));
+}
+
 /**
  * struct storage_request - a row of the table
  * @length: of the body, or ANY_LENGTH
@@ -227,6 +238,7 @@ static const struct storage_request {
 	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },
 	{ BOARD_CLAIM, "claim", ANY_LENGTH, true, handle_claim },
 	{ BOARD_COUNTER, "counter", 0, true, handle_counter },
+	{ BOARD_STAGE, "stage", ANY_LENGTH, true, handle_stage },
 	{ BOARD_PARTITION_UPDATE, "update", ANY_LENGTH, true, handle_update },
 };
 

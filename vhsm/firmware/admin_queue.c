@@ -4,8 +4,10 @@
  * executes them, in order.
  */
 #include <endian.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <openssl/crypto.h>
 
 #include "transport.h"
 
@@ -71,6 +73,12 @@ static enum ihsm_status do_identify(struct admin *admin)
 		.flags = htole32(IHSM_IDENTIFY_VIRTUAL),
 	};
 
+	identify.self_test = htole32(commands_self_test());
+	identify.flags |= htole32(IHSM_IDENTIFY_RANDOM);
+	/* Images are the board's business, and so function 0's. */
+	if (!hello->function)
+		identify.flags |= htole32(IHSM_IDENTIFY_STAGE);
+	commands_partition_list(identify.partition, IHSM_IDENTIFY_PARTITIONS);
 	if (hello->flags & BOARD_HELLO_ROLLBACK_SAFE)
 		identify.flags |= htole32(IHSM_IDENTIFY_ROLLBACK_SAFE);
 	if (hello->flags & BOARD_HELLO_APPROVED)
@@ -296,6 +304,68 @@ static enum ihsm_status do_destroy_context(struct admin *admin)
 	return PUT_OFF;
 }
 
+/* ---- random numbers, sensors, firmware images ---- */
+
+static enum ihsm_status do_random(struct admin *admin)
+{
+	uint32_t length = le32toh(admin->sqe->out_len);
+	uint8_t bytes[IHSM_RANDOM_MAX];
+	enum ihsm_status status;
+
+	if (!length || length > sizeof(bytes))
+		return IHSM_SC_INVALID_FIELD;
+	if (commands_random(bytes, length))
+		return IHSM_SC_INTERNAL;
+	status = write_out(admin, bytes, length);
+	OPENSSL_cleanse(bytes, length);
+	admin->result = length;
+	return status;
+}
+
+/* A board made of software has no sensors of its own. */
+static enum ihsm_status do_sensors(struct admin *admin)
+{
+	const struct ihsm_sensors sensors = { 0 };
+
+	return write_out(admin, &sensors, sizeof(sensors));
+}
+
+static enum ihsm_status stage_status(int error)
+{
+	switch (error) {
+	case 0:
+		return IHSM_SC_SUCCESS;
+	case -EINVAL:
+		return IHSM_SC_INVALID_FIELD;
+	default:
+		return IHSM_SC_INTERNAL;
+	}
+}
+
+static enum ihsm_status do_stage(struct admin *admin)
+{
+	struct dma_map *dma = &admin->connection->dma;
+	const struct board_stage head = { .step = admin->arg[0], .number = admin->arg[1] };
+	uint32_t length = le32toh(admin->sqe->in_len);
+	uint8_t bytes[IHSM_STAGE_MAX];
+	const struct iovec parts[] = { { (void *)&head, sizeof(head) }, { bytes, length } };
+	size_t answered;
+	int error = 0;
+
+	if (connections_hello()->function)
+		return IHSM_SC_INVALID_OPCODE;
+	if (length > sizeof(bytes))
+		return IHSM_SC_INVALID_FIELD;
+	if (length) {
+		dma_enter(dma);
+		error = dma_read(dma, le64toh(admin->sqe->in_addr), bytes, length);
+		dma_leave(dma);
+	}
+	if (error)
+		return IHSM_SC_DATA_TRANSFER;
+	return stage_status(storage_call(BOARD_STAGE, parts, 2, NULL, 0, &answered));
+}
+
 /* ---- dispatch ---- */
 
 /* struct admin_operation - an admin command; @context: it names one */
@@ -313,6 +383,9 @@ static const struct admin_operation operations[] = {
 	[IHSM_ADMIN_ASYNC_EVENT] = { do_async_event, false },
 	[IHSM_ADMIN_CREATE_CONTEXT] = { do_create_context, false },
 	[IHSM_ADMIN_DESTROY_CONTEXT] = { do_destroy_context, true },
+	[IHSM_ADMIN_RANDOM] = { do_random, false },
+	[IHSM_ADMIN_SENSORS] = { do_sensors, false },
+	[IHSM_ADMIN_STAGE] = { do_stage, false },
 };
 
 static enum ihsm_status execute(struct admin *admin)

@@ -2,6 +2,7 @@
 /*
  * Start and end of command execution.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "commands.h"
@@ -50,6 +51,16 @@ int commands_start(const struct board_hello *hello)
 		commands_stop();
 	}
 	return ret;
+}
+
+enum ihsm_self_test commands_self_test(void)
+{
+	return selftest_failed() ? IHSM_SELF_TEST_FAILED : IHSM_SELF_TEST_PASSED;
+}
+
+int commands_random(uint8_t *out, size_t length)
+{
+	return mech_random(out, length) == CKR_OK ? 0 : -EIO;
 }
 
 void commands_stop(void)

@@ -86,6 +86,15 @@ void commands_stop(void);
 /* The number of partitions of this function, for IHSM_ADMIN_IDENTIFY. */
 uint32_t commands_partitions(void);
 
+/* commands_partition_list - the first of them, by slot. Return: how many were written. */
+unsigned int commands_partition_list(struct ihsm_partition_entry *list, unsigned int room);
+
+/* commands_self_test - result of the last self-test */
+enum ihsm_self_test commands_self_test(void);
+
+/* commands_random - for IHSM_ADMIN_RANDOM. Return: 0 or -EIO. */
+int commands_random(uint8_t *out, size_t length);
+
 /* BOARD_PARTITION_CHANGED came: open, drop or refresh the partition. */
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE]);
 

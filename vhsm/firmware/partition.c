@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include "mask.h"
@@ -209,6 +210,30 @@ uint32_t commands_partitions(void)
 	for (partition = function.first; partition; partition = partition->next)
 		count++;
 	pthread_mutex_unlock(&function.lock);
+	return count;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	uint32_t x = le32toh(((const struct ihsm_partition_entry *)a)->slot);
+	uint32_t y = le32toh(((const struct ihsm_partition_entry *)b)->slot);
+
+	return (x > y) - (x < y);
+}
+
+unsigned int commands_partition_list(struct ihsm_partition_entry *list, unsigned int room)
+{
+	struct partition *partition;
+	unsigned int count = 0;
+
+	pthread_mutex_lock(&function.lock);
+	for (partition = function.first; partition && count < room; partition = partition->next) {
+		list[count].slot = htole32(partition->info.slot);
+		list[count].flags = 0;
+		memcpy(list[count++].id, partition->info.id, sizeof(list->id));
+	}
+	pthread_mutex_unlock(&function.lock);
+	qsort(list, count, sizeof(*list), by_slot);
 	return count;
 }
 

@@ -3,6 +3,7 @@
  * Storage requests as a firmware sends them: who may ask what, lengths, and the claim code.
  */
 #include <sys/eventfd.h>
+#include <linux/ihsm_hw.h>
 #include "fixture.h"
 #include "function.h"
 
@@ -284,9 +285,88 @@ static void test_fuses_apart(void **test)
 #define TEST(name)	     cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_UNCLAIMED(name) cmocka_unit_test_setup_teardown(name, setup_unclaimed, teardown)
 
+/* ---- firmware images ---- */
+
+static int stage(struct bench *b, uint32_t function, uint32_t step, uint32_t number,
+		 const void *bytes, size_t length)
+{
+	const struct board_stage head = { .step = step, .number = number };
+	uint8_t body[sizeof(head) + 64];
+
+	assert_true(length <= 64);
+	memcpy(body, &head, sizeof(head));
+	if (length)
+		memcpy(body + sizeof(head), bytes, length);
+	return ask(b, function, BOARD_STAGE, body, sizeof(head) + length);
+}
+
+static bool exists(struct bench *b, const char *name)
+{
+	char path[FIXTURE_PATH];
+
+	fixture_path(b->f, name, "", path);
+	return access(path, F_OK) == 0;
+}
+
+static void test_image(void **test)
+{
+	struct bench *b = *test;
+	char path[FIXTURE_PATH], text[32] = "";
+	FILE *file;
+
+	b->options.state = b->f->directory;
+	b->board.stage.fd = -1;
+	assert_int_equal(stage(b, 1, IHSM_STAGE_BEGIN, 10, NULL, 0), -EACCES);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 10, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "firmw", 5), 0);
+	assert_false(exists(b, "firmware.staged"));
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 5, "are-1", 5), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_END, 0, NULL, 0), 0);
+	fixture_path(b->f, "firmware.staged", "", path);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_string_equal(text, "firmware-1");
+	/* An upload that was cut short leaves what was there before. */
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 10, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "other", 5), 0);
+	assert_true(exists(b, "firmware.staged.new"));
+	assert_int_equal(stage(b, 0, IHSM_STAGE_ABORT, 0, NULL, 0), 0);
+	assert_false(exists(b, "firmware.staged.new"));
+	assert_true(exists(b, "firmware.staged"));
+}
+
+static void test_image_out_of_order(void **test)
+{
+	struct bench *b = *test;
+
+	b->options.state = b->f->directory;
+	b->board.stage.fd = -1;
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "x", 1), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_END, 0, NULL, 0), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_ABORT, 0, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, 4, 0, NULL, 0), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 0, NULL, 0), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, IHSM_IMAGE_MAX + 1, NULL, 0), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 10, "x", 1), -EINVAL);
+	/* A gap, more than was said, or too little: what came is forgotten. */
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 4, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 1, "x", 1), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "x", 1), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 4, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "12345", 5), -EINVAL);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 4, NULL, 0), 0);
+	assert_int_equal(stage(b, 0, IHSM_STAGE_END, 0, NULL, 0), -EINVAL);
+	assert_false(exists(b, "firmware.staged.new"));
+	assert_false(exists(b, "firmware.staged"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_image),
+		TEST(test_image_out_of_order),
 		TEST(test_hello),
 		TEST(test_authorization),
 		TEST(test_lengths),

@@ -95,12 +95,58 @@ static void test_identify(void **state)
 	assert_int_equal(le32toh(id.partitions), 3);
 	assert_int_equal(le32toh(id.max_message), HSM_MESSAGE_MAX);
 	assert_string_equal(id.serial, "TEST-1");
+	assert_int_equal(le32toh(id.self_test), IHSM_SELF_TEST_PASSED);
+	assert_int_equal(le32toh(id.sensors), 0);
+	assert_int_equal(le32toh(id.partition[2].slot), 9);
+	assert_int_equal(id.partition[2].id[15], 0xa2);
+	assert_int_equal(le32toh(id.partition[3].slot), 0);
+	assert_true(le32toh(id.flags) & IHSM_IDENTIFY_RANDOM);
+	assert_false(le32toh(id.flags) & (IHSM_IDENTIFY_STAGE | IHSM_IDENTIFY_VF_SHARE));
 	assert_int_equal(le32toh(id.epoch), client_get32(&c, IHSM_REG_EPOCH));
 	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &small, NULL),
 			 IHSM_SC_INVALID_FIELD);
 	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &lost, NULL), IHSM_SC_DATA_TRANSFER);
 	assert_int_equal(client_admin(&c, 0x55, NULL, NULL), IHSM_SC_INVALID_OPCODE);
 	assert_int_equal(client_admin(&c, 0, NULL, NULL), IHSM_SC_INVALID_OPCODE);
+}
+
+static void test_random(void **state)
+{
+	struct ihsm_sqe sqe = { .out_addr = htole64(CLIENT_BASE + DATA),
+				.out_len = htole32(IHSM_RANDOM_MAX) };
+	uint32_t result = 0;
+
+	(void)state;
+	memset(c.memory + DATA, 0, IHSM_RANDOM_MAX + 1);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_RANDOM, &sqe, &result), 0);
+	assert_int_equal(result, IHSM_RANDOM_MAX);
+	assert_int_equal(c.memory[DATA], 0x5a);
+	assert_int_equal(c.memory[DATA + IHSM_RANDOM_MAX - 1], 0x5a);
+	assert_int_equal(c.memory[DATA + IHSM_RANDOM_MAX], 0);
+	sqe.out_len = htole32(IHSM_RANDOM_MAX + 1);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_RANDOM, &sqe, NULL), IHSM_SC_INVALID_FIELD);
+	sqe.out_len = 0;
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_RANDOM, &sqe, NULL), IHSM_SC_INVALID_FIELD);
+	sqe.out_len = htole32(16);
+	sqe.out_addr = htole64(0x1000);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_RANDOM, &sqe, NULL), IHSM_SC_DATA_TRANSFER);
+}
+
+static void test_sensors_and_images(void **state)
+{
+	struct ihsm_sqe sqe = { .out_addr = htole64(CLIENT_BASE + DATA),
+				.out_len = htole32(sizeof(struct ihsm_sensors)) };
+
+	(void)state;
+	memset(c.memory + DATA, 0xff, sizeof(struct ihsm_sensors));
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_SENSORS, &sqe, NULL), 0);
+	assert_int_equal(((struct ihsm_sensors *)(c.memory + DATA))->count, 0);
+	sqe.out_len = htole32(sizeof(struct ihsm_sensors) - 1);
+	assert_int_equal(client_admin(&c, IHSM_ADMIN_SENSORS, &sqe, NULL), IHSM_SC_INVALID_FIELD);
+	/* A tenant's function takes no firmware, and shares nothing out. */
+	assert_int_equal(admin_args(IHSM_ADMIN_STAGE, IHSM_STAGE_BEGIN, 100, NULL),
+			 IHSM_SC_INVALID_OPCODE);
+	assert_int_equal(admin_args(IHSM_ADMIN_VF_SHARE, 0, 2, NULL), IHSM_SC_INVALID_OPCODE);
 }
 
 static void test_bad_queues(void **state)
@@ -321,6 +367,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_registers),
 		TEST(test_identify),
+		TEST(test_random),
+		TEST(test_sensors_and_images),
 		TEST(test_bad_queues),
 		TEST(test_contexts),
 		TEST(test_context_limit),
