@@ -257,22 +257,68 @@ static CK_RV fill_bytes(const struct hsm_attribute_view *view, CK_ATTRIBUTE *att
 	return CKR_OK;
 }
 
+static CK_RV fill_one(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute,
+		      unsigned int depth);
+
+/*
+ * Does the caller say which attributes of the template it wants? Types that all are
+ * CK_UNAVAILABLE_INFORMATION, or were never set, are ours to fill in (3.2, 4.9.3).
+ */
+static bool names_types(const CK_ATTRIBUTE *nested, CK_ULONG count)
+{
+	CK_ULONG i;
+
+	for (i = 0; i < count; i++)
+		if (nested[i].type != CK_UNAVAILABLE_INFORMATION && nested[i].type)
+			return true;
+	return false;
+}
+
+static CK_RV fill_named(const struct hsm_attribute_view *view, CK_ATTRIBUTE *nested, CK_ULONG count,
+			unsigned int depth)
+{
+	const uint8_t *cursor, *end = view->value + view->length;
+	struct hsm_attribute_view inner;
+	CK_RV result = CKR_OK, rv;
+	CK_ULONG i;
+	bool found;
+
+	for (i = 0; i < count; i++) {
+		cursor = view->value;
+		found = false;
+		while (!found && hsm_attributes_next(&cursor, end, &inner))
+			found = inner.type == nested[i].type;
+		if (!found)
+			return CKR_TEMPLATE_INCONSISTENT;
+		rv = fill_one(&inner, &nested[i], depth);
+		if (rv == CKR_OK)
+			continue;
+		nested[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+		if (result == CKR_OK)
+			result = rv;
+	}
+	return result;
+}
+
 static CK_RV fill_nested(const struct hsm_attribute_view *view, CK_ATTRIBUTE *attribute,
 			 unsigned int depth)
 {
 	const uint8_t *cursor = view->value;
 	struct hsm_attribute_view inner;
 	CK_ATTRIBUTE *nested = attribute->pValue;
-	CK_ULONG count = 0;
+	CK_ULONG count = 0, room = attribute->ulValueLen / sizeof(*nested);
 
 	while (hsm_attributes_next(&cursor, view->value + view->length, &inner))
 		count++;
-	if (nested && attribute->ulValueLen < count * sizeof(*nested))
+	if (nested && depth && names_types(nested, room)) {
+		attribute->ulValueLen = room * sizeof(*nested);
+		return fill_named(view, nested, room, depth - 1);
+	}
+	if (nested && room < count)
 		return CKR_BUFFER_TOO_SMALL;
 	attribute->ulValueLen = count * sizeof(*nested);
 	if (!nested || !depth)
 		return CKR_OK;
-	/* The types are the device's to fill in, 5.7.5. */
 	cursor = view->value;
 	for (count = 0; hsm_attributes_next(&cursor, view->value + view->length, &inner); count++)
 		nested[count].type = inner.type;

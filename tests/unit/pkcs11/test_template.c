@@ -131,6 +131,46 @@ static void nested(void **state)
 	assert_true(out.ulValueLen == CK_UNAVAILABLE_INFORMATION);
 }
 
+/* Templates in templates as 3.2 has an application read them: how many, which, how long, and then the values */
+static void nested_by_steps(void **state)
+{
+	CK_ULONG type = CKK_AES, type_back = 0;
+	CK_BBOOL yes = CK_TRUE, yes_back = 0;
+	CK_ATTRIBUTE inner[] = { { CKA_SENSITIVE, &yes, 1 },
+				 { CKA_KEY_TYPE, &type, sizeof(type) },
+				 { CKA_LABEL, (void *)"name", 4 } };
+	CK_ATTRIBUTE in = { CKA_UNWRAP_TEMPLATE, inner, sizeof(inner) };
+	CK_ATTRIBUTE back[3] = { { CK_UNAVAILABLE_INFORMATION, NULL, 0 },
+				 { CK_UNAVAILABLE_INFORMATION, NULL, 0 },
+				 { CK_UNAVAILABLE_INFORMATION, NULL, 0 } };
+	CK_ATTRIBUTE out = { CKA_UNWRAP_TEMPLATE, back, sizeof(back) };
+	size_t length;
+	const uint8_t *list = through(&in, 1, &length);
+
+	(void)state;
+	assert_int_equal(template_fill(CKR_OK, list, length, &out, 1), CKR_OK);
+	assert_int_equal(back[0].type, CKA_SENSITIVE);
+	assert_int_equal(back[1].type, CKA_KEY_TYPE);
+	assert_int_equal(back[1].ulValueLen, sizeof(type));
+	assert_int_equal(back[2].ulValueLen, 4);
+	/* Some of them, in an order of the caller's */
+	back[0] = (CK_ATTRIBUTE){ CKA_KEY_TYPE, &type_back, sizeof(type_back) };
+	back[1] = (CK_ATTRIBUTE){ CKA_SENSITIVE, &yes_back, 1 };
+	out = (CK_ATTRIBUTE){ CKA_UNWRAP_TEMPLATE, back, 2 * sizeof(back[0]) };
+	assert_int_equal(template_fill(CKR_OK, list, length, &out, 1), CKR_OK);
+	assert_int_equal(type_back, CKK_AES);
+	assert_int_equal(yes_back, CK_TRUE);
+	assert_int_equal(out.ulValueLen, 2 * sizeof(back[0]));
+	/* One that is not in there, and one that has no room */
+	back[1] = (CK_ATTRIBUTE){ CKA_TOKEN, &yes_back, 1 };
+	assert_int_equal(template_fill(CKR_OK, list, length, &out, 1), CKR_TEMPLATE_INCONSISTENT);
+	out.ulValueLen = 2 * sizeof(back[0]);
+	back[1] = (CK_ATTRIBUTE){ CKA_LABEL, &yes_back, 1 };
+	assert_int_equal(template_fill(CKR_OK, list, length, &out, 1), CKR_BUFFER_TOO_SMALL);
+	assert_true(back[1].ulValueLen == CK_UNAVAILABLE_INFORMATION);
+	assert_int_equal(type_back, CKK_AES);
+}
+
 /* One attribute that cannot be had leaves the others filled in. */
 static void unavailable(void **state)
 {
@@ -183,8 +223,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),	   cmocka_unit_test(values_of_the_wrong_size),
 		cmocka_unit_test(endless_nesting), cmocka_unit_test(no_room_sticks),
-		cmocka_unit_test(nested),	   cmocka_unit_test(unavailable),
-		cmocka_unit_test(wrong_answers),
+		cmocka_unit_test(nested),	   cmocka_unit_test(nested_by_steps),
+		cmocka_unit_test(unavailable),	   cmocka_unit_test(wrong_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
