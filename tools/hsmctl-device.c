@@ -155,7 +155,7 @@ static void put_padded(struct json_object *object, const char *key, const struct
 }
 
 static const char *pin_state(uint64_t flags, uint64_t set, uint64_t low, uint64_t final,
-			     uint64_t locked)
+			     uint64_t locked, uint64_t expired)
 {
 	if (!(flags & set))
 		return "not set";
@@ -163,6 +163,8 @@ static const char *pin_state(uint64_t flags, uint64_t set, uint64_t low, uint64_
 		return "locked";
 	if (flags & final)
 		return "last try";
+	if (flags & expired)
+		return "expired";
 	return flags & low ? "wrong tries" : "set";
 }
 
@@ -173,14 +175,15 @@ static void put_token_info(struct json_object *row, const struct hsm_fields *fie
 	put_padded(row, "label", fields, HSM_FIELD_LABEL);
 	put_padded(row, "serial", fields, HSM_FIELD_SERIAL);
 	put_string(row, "profile",
-		   hsm_fields_u64(fields, HSM_FIELD_PROFILE, 0) ? "strict" : "compatible");
+		   hsm_profile_name(hsm_fields_u64(fields, HSM_FIELD_PROFILE, 0)) ?: "unknown");
 	put_bool(row, "initialized", flags & CKF_TOKEN_INITIALIZED);
 	put_string(row, "so_pin",
 		   pin_state(flags, CKF_TOKEN_INITIALIZED, CKF_SO_PIN_COUNT_LOW,
-			     CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED));
+			     CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED, CKF_SO_PIN_TO_BE_CHANGED));
 	put_string(row, "user_pin",
 		   pin_state(flags, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_COUNT_LOW,
-			     CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED));
+			     CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED,
+			     CKF_USER_PIN_TO_BE_CHANGED));
 	put_number(row, "pin_min", hsm_fields_u64(fields, HSM_FIELD_MIN, 0));
 	put_number(row, "pin_max", hsm_fields_u64(fields, HSM_FIELD_MAX, 0));
 	put_number(row, "memory", hsm_fields_u64(fields, HSM_FIELD_TOTAL_MEMORY, 0));

@@ -253,13 +253,25 @@ int link_send(struct ctl *ctl, struct link *link, enum hsm_operation operation,
 	return code;
 }
 
-int link_call(struct ctl *ctl, struct hsm_request *request)
+int link_try(struct ctl *ctl, struct hsm_request *request)
 {
 	struct hsm_error error = { 0 };
 
-	if (hsm_call(request, &error))
-		return fail_hsm(ctl, &error);
-	if (hsm_request_rv(request) != CKR_OK)
-		return fail_rv(ctl, hsm_request_rv(request));
-	return CTL_OK;
+	return hsm_call(request, &error) ? fail_hsm(ctl, &error) : CTL_OK;
+}
+
+int link_answer(struct ctl *ctl, struct hsm_request *request)
+{
+	uint64_t rv = hsm_request_rv(request);
+	uint64_t wait;
+
+	if (rv == CKR_OK)
+		return CTL_OK;
+	wait = hsm_fields_u64(hsm_request_fields(request), HSM_FIELD_RETRY_AFTER, 0);
+	return wait ? fail_wait(ctl, rv, wait) : fail_rv(ctl, rv);
+}
+
+int link_call(struct ctl *ctl, struct hsm_request *request)
+{
+	return link_try(ctl, request) ?: link_answer(ctl, request);
 }

@@ -298,10 +298,12 @@ static const struct refusal refusals[] = {
 	{ CKR_PIN_INCORRECT, "CKR_PIN_INCORRECT",
 	  "wrong PIN; after too many wrong ones in a row it is locked" },
 	{ CKR_PIN_LOCKED, "CKR_PIN_LOCKED",
-	  "locked after too many wrong PINs; the SO unlocks a user's with hsmctl pin init" },
+	  "locked after too many wrong PINs; the SO unlocks a user's with hsmctl pin init, that of a "
+	  "user with a name with hsmctl user unlock" },
 	{ CKR_PIN_LEN_RANGE, "CKR_PIN_LEN_RANGE",
 	  "the PIN is too short or too long; hsmctl info tells the limits" },
-	{ CKR_PIN_INVALID, "CKR_PIN_INVALID", "the PIN holds characters that are not allowed" },
+	{ CKR_PIN_INVALID, "CKR_PIN_INVALID",
+	  "the partition's policy does not take one of the last PINs again" },
 	{ CKR_PIN_EXPIRED, "CKR_PIN_EXPIRED", "the PIN has to be changed first: hsmctl pin set" },
 	{ CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED",
 	  "no such PIN has been set; hsmctl partition init or hsmctl pin init sets it" },
@@ -309,7 +311,8 @@ static const struct refusal refusals[] = {
 	  "not allowed in this role; on a board that others own, claim it or log in as its officer" },
 	{ CKR_USER_ALREADY_LOGGED_IN, "CKR_USER_ALREADY_LOGGED_IN",
 	  "the owner of an embedded board is its officer already, without a PIN" },
-	{ CKR_USER_TYPE_INVALID, "CKR_USER_TYPE_INVALID", "the partition has no such role" },
+	{ CKR_USER_TYPE_INVALID, "CKR_USER_TYPE_INVALID",
+	  "the partition has no such user; hsmctl user list shows those it has" },
 	{ CKR_SESSION_EXISTS, "CKR_SESSION_EXISTS",
 	  "programs have sessions with this token; end them first" },
 	{ CKR_TOKEN_NOT_RECOGNIZED, "CKR_TOKEN_NOT_RECOGNIZED",
@@ -330,14 +333,33 @@ static const struct refusal refusals[] = {
 	  "the device is not in the state for that" },
 };
 
-int fail_rv(struct ctl *ctl, uint64_t rv)
+static const struct refusal *find_refusal(uint64_t rv)
 {
-	char number[32];
-
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		if (refusals[i].rv == rv)
-			return report(ctl, CTL_REFUSED, "device", refusals[i].name,
-				      refusals[i].text);
+			return &refusals[i];
+	return NULL;
+}
+
+int fail_rv(struct ctl *ctl, uint64_t rv)
+{
+	const struct refusal *refusal = find_refusal(rv);
+	char number[32];
+
+	if (refusal)
+		return report(ctl, CTL_REFUSED, "device", refusal->name, refusal->text);
 	snprintf(number, sizeof(number), "CKR 0x%08" PRIx64, rv);
 	return report(ctl, CTL_REFUSED, "device", number, "the device refused the command");
+}
+
+int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait)
+{
+	const struct refusal *refusal = find_refusal(rv);
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s; try again in %" PRIu64 " s",
+		 rv == CKR_PIN_LOCKED ? "held up after wrong PINs"
+				      : "too many operations in a second",
+		 (wait + 999) / 1000);
+	return report(ctl, CTL_REFUSED, "device", refusal ? refusal->name : "", text);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hsmctl's verbs of a device officer about partitions: create, list, show, assign, destroy.
+ * hsmctl's verbs of a device officer about partitions: create, update, list, show, assign,
+ * destroy.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void put_record(struct json_object *object, const struct record *record)
 	put_number(object, "slot", status->slot);
 	put_string(object, "partition", record->name);
 	put_number(object, "function", status->function);
-	put_string(object, "profile", status->profile ? "strict" : "compatible");
+	put_string(object, "profile", hsm_profile_name(status->profile) ?: "unknown");
 	put_number(object, "max_objects", status->max_objects);
 	put_number(object, "max_sessions", status->max_sessions);
 	put_number(object, "max_bytes", status->max_bytes);
@@ -159,26 +160,37 @@ int verb_partition_list(struct ctl *ctl, char **args)
 	return code;
 }
 
+static int show_policy(struct ctl *ctl, struct link *link, const struct record *record)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_POLICY);
+	int code;
+
+	if (!request)
+		return CTL_DEVICE;
+	hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_PARTITION, record->status.id,
+		      HSM_PARTITION_ID_SIZE);
+	code = link_call(ctl, request);
+	if (!code)
+		policy_result(ctl->result, hsm_request_fields(request), HSM_POLICY_KEPT);
+	hsm_request_free(request);
+	return code;
+}
+
 int verb_partition_show(struct ctl *ctl, char **args)
 {
 	struct record record;
 	struct link link = { 0 };
 	int code = find_record(ctl, &link, args[0], &record);
 
-	if (!code)
+	if (!code) {
 		put_record(ctl->result, &record);
+		code = show_policy(ctl, &link, &record);
+	}
 	link_close(&link);
 	return code;
 }
 
 /* ---- create ---- */
-
-/* The optional numbers of a new partition */
-struct quota {
-	const char *name;
-	const char *text;
-	enum hsm_field_tag tag;
-};
 
 /* The device would say no more than that a value is wrong. */
 static int check_function(struct ctl *ctl, struct link *link, uint32_t function)
@@ -195,44 +207,19 @@ static int check_function(struct ctl *ctl, struct link *link, uint32_t function)
 		    info.functions - 1);
 }
 
-static int put_quotas(struct ctl *ctl, struct link *link, struct hsm_writer *writer)
+static int put_function(struct ctl *ctl, struct link *link, struct hsm_writer *writer)
 {
-	const struct quota quotas[] = {
-		{ "function", ctl->function, HSM_FIELD_FUNCTION },
-		{ "max-objects", ctl->max_objects, HSM_FIELD_MAX_OBJECTS },
-		{ "max-sessions", ctl->max_sessions, HSM_FIELD_MAX_SESSIONS },
-		{ "max-bytes", ctl->max_bytes, HSM_FIELD_MAX_BYTES },
-	};
-	uint32_t value;
-	int code = CTL_OK;
+	uint32_t function;
+	int code;
 
-	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
-		if (!quotas[i].text)
-			continue;
-		if (parse_u32(quotas[i].text, &value))
-			return fail(ctl, CTL_USAGE, "--%s: '%s' is no number", quotas[i].name,
-				    quotas[i].text);
-		if (quotas[i].tag == HSM_FIELD_FUNCTION)
-			code = check_function(ctl, link, value);
-		if (code)
-			return code;
-		if (quotas[i].tag == HSM_FIELD_MAX_SESSIONS)
-			hsm_put_u64(writer, quotas[i].tag, value);
-		else
-			hsm_put_u32(writer, quotas[i].tag, value);
-	}
-	return CTL_OK;
-}
-
-static int put_profile(struct ctl *ctl, struct hsm_writer *writer)
-{
-	if (!ctl->profile)
+	if (!ctl->function)
 		return CTL_OK;
-	if (strcmp(ctl->profile, "strict") && strcmp(ctl->profile, "compatible"))
-		return fail(ctl, CTL_USAGE, "--profile: '%s' is neither strict nor compatible",
-			    ctl->profile);
-	hsm_put_u32(writer, HSM_FIELD_PROFILE, !strcmp(ctl->profile, "strict"));
-	return CTL_OK;
+	if (parse_u32(ctl->function, &function))
+		return fail(ctl, CTL_USAGE, "--function: '%s' is no number", ctl->function);
+	code = check_function(ctl, link, function);
+	if (!code)
+		hsm_put_u32(writer, HSM_FIELD_FUNCTION, function);
+	return code;
 }
 
 static int send_create(struct ctl *ctl, struct link *link, struct hsm_request *request,
@@ -245,7 +232,7 @@ static int send_create(struct ctl *ctl, struct link *link, struct hsm_request *r
 	int code;
 
 	hsm_put_bytes(writer, HSM_FIELD_NAME, name, strlen(name));
-	code = put_quotas(ctl, link, writer) ?: put_profile(ctl, writer) ?: link_call(ctl, request);
+	code = put_function(ctl, link, writer) ?: policy_options(ctl, writer) ?: link_call(ctl, request);
 	if (code)
 		return code;
 	fields = hsm_request_fields(request);
@@ -257,20 +244,65 @@ static int send_create(struct ctl *ctl, struct link *link, struct hsm_request *r
 	return CTL_OK;
 }
 
+static int check_name(struct ctl *ctl, const char *name)
+{
+	if (*name && strlen(name) < sizeof(((struct hsm_partition_status *)0)->name))
+		return CTL_OK;
+	return fail(ctl, CTL_USAGE, "a partition's name has 1 to 63 bytes");
+}
+
 int verb_partition_create(struct ctl *ctl, char **args)
 {
 	struct hsm_request *request;
 	struct link link = { 0 };
 	int code;
 
-	if (!*args[0] || strlen(args[0]) >= sizeof(((struct hsm_partition_status *)0)->name))
-		return fail(ctl, CTL_USAGE, "a partition's name has 1 to 63 bytes");
-	code = link_officer(ctl, &link);
+	code = check_name(ctl, args[0]) ?: link_officer(ctl, &link);
 	if (!code) {
 		request = link_request(ctl, &link, HSM_OP_PARTITION_CREATE);
 		code = request ? send_create(ctl, &link, request, args[0]) : CTL_DEVICE;
 		hsm_request_free(request);
 	}
+	link_close(&link);
+	return code;
+}
+
+/* ---- update ---- */
+
+static int send_update(struct ctl *ctl, struct link *link, const struct record *record)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_UPDATE);
+	struct hsm_writer *writer;
+	int code;
+
+	if (!request)
+		return CTL_DEVICE;
+	writer = hsm_request_writer(request);
+	hsm_put_bytes(writer, HSM_FIELD_PARTITION, record->status.id, HSM_PARTITION_ID_SIZE);
+	if (ctl->name)
+		hsm_put_bytes(writer, HSM_FIELD_NAME, ctl->name, strlen(ctl->name));
+	if (ctl->relax)
+		hsm_put_u64(writer, HSM_FIELD_FLAGS, HSM_UPDATE_RELAX);
+	code = policy_options(ctl, writer);
+	if (!code)
+		code = link_try(ctl, request);
+	if (!code && hsm_request_rv(request) == CKR_ACTION_PROHIBITED)
+		code = fail(ctl, CTL_REFUSED,
+			    "CKR_ACTION_PROHIBITED: that would make the policy less strict; "
+			    "say --relax if it is meant");
+	else if (!code)
+		code = link_answer(ctl, request);
+	hsm_request_free(request);
+	return code;
+}
+
+int verb_partition_update(struct ctl *ctl, char **args)
+{
+	struct record record;
+	struct link link = { 0 };
+	int code = ctl->name ? check_name(ctl, ctl->name) : CTL_OK;
+
+	code = code ?: find_record(ctl, &link, args[0], &record) ?: send_update(ctl, &link, &record);
 	link_close(&link);
 	return code;
 }

@@ -6,7 +6,8 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-#define LABEL_SIZE 32 /* CK_TOKEN_INFO */
+#define LABEL_SIZE    32 /* CK_TOKEN_INFO */
+#define USER_NAME_MAX 63 /* of the field NAME */
 
 /* ---- partition init ---- */
 
@@ -141,14 +142,14 @@ int verb_pin_init(struct ctl *ctl, char **args)
 /**
  * struct role - whose PIN is changed
  * @operation: takes PIN and NEW_PIN
- * @login: CKU_ number to log in with first
+ * @user: CKU_ number, with PIN_SET
  */
 struct role {
 	const char *name;
 	const char *prompt;
 	const char *new_prompt;
 	enum hsm_operation operation;
-	uint64_t login;
+	uint64_t user;
 };
 
 static const struct role roles[] = {
@@ -165,16 +166,26 @@ static const struct role *find_role(const char *name)
 	return NULL;
 }
 
+/* No login is needed, so that an expired PIN can be changed: the command says whose it is. */
 static int change_pin(struct ctl *ctl, struct link *link, const struct role *role,
 		      const struct secret *pin, const struct secret *new_pin)
 {
-	const struct field fields[] = {
-		SECRET_FIELD(HSM_FIELD_PIN, pin),
-		SECRET_FIELD(HSM_FIELD_NEW_PIN, new_pin),
-		{ 0 },
-	};
+	struct hsm_request *request = link_request(ctl, link, role->operation);
+	struct hsm_writer *writer;
+	int code;
 
-	return link_send(ctl, link, role->operation, fields);
+	if (!request)
+		return CTL_DEVICE;
+	writer = hsm_request_writer(request);
+	hsm_put_bytes(writer, HSM_FIELD_PIN, pin->text, pin->length);
+	hsm_put_bytes(writer, HSM_FIELD_NEW_PIN, new_pin->text, new_pin->length);
+	if (ctl->user)
+		hsm_put_bytes(writer, HSM_FIELD_NAME, ctl->user, strlen(ctl->user));
+	else if (role->operation == HSM_OP_PIN_SET)
+		hsm_put_u64(writer, HSM_FIELD_USER, role->user);
+	code = link_call(ctl, request);
+	hsm_request_free(request);
+	return code;
 }
 
 static int role_link(struct ctl *ctl, const struct role *role, struct link *link)
@@ -189,7 +200,7 @@ static int role_login(struct ctl *ctl, const struct role *role, struct link *lin
 {
 	if (role->operation == HSM_OP_OFFICER_PIN)
 		return link_officer_login(ctl, link, pin);
-	return link_session(ctl, link) ?: link_login(ctl, link, role->login, pin);
+	return link_session(ctl, link);
 }
 
 int verb_pin_set(struct ctl *ctl, char **args)
@@ -202,6 +213,9 @@ int verb_pin_set(struct ctl *ctl, char **args)
 	(void)args;
 	if (!role)
 		return fail(ctl, CTL_USAGE, "--role: '%s' is none of user, so, officer", ctl->role);
+	if (ctl->user && (ctl->role || !*ctl->user || strlen(ctl->user) > USER_NAME_MAX))
+		return fail(ctl, CTL_USAGE, "--user: a name of 1 to %d bytes, and no --role",
+			    USER_NAME_MAX);
 	ctl->pin.prompt = role->prompt;
 	ctl->new_pin.prompt = role->new_prompt;
 	code = role_link(ctl, role, &link);

@@ -17,11 +17,14 @@ enum {
 	OPT_LABEL = 1 << 2,
 	OPT_FUNCTION = 1 << 3,
 	OPT_PROFILE = 1 << 4,
-	OPT_QUOTA = 1 << 5,
+	OPT_POLICY = 1 << 5,
 	OPT_PIN = 1 << 6,
 	OPT_NEW_PIN = 1 << 7,
 	OPT_CODE = 1 << 8,
 	OPT_YES = 1 << 9,
+	OPT_CHANGE = 1 << 10,
+	OPT_USER = 1 << 11,
+	OPT_AS = 1 << 12,
 };
 
 /**
@@ -50,20 +53,36 @@ static const struct verb verbs[] = {
 	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
 	  "run the known-answer tests of a partition's function" },
 	{ "claim", "", 0, 0, OPT_CODE | OPT_NEW_PIN, verb_claim, "become the first officer" },
-	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_QUOTA | OPT_PIN,
+	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_POLICY | OPT_PIN,
 	  verb_partition_create, "create a partition (officer)" },
+	{ "partition update", "PARTITION", 1, 1, OPT_CHANGE | OPT_PROFILE | OPT_POLICY | OPT_PIN,
+	  verb_partition_update, "change a partition's name and policy (officer)" },
 	{ "partition list", "", 0, 0, OPT_PIN, verb_partition_list,
 	  "list all partitions (officer)" },
 	{ "partition show", "PARTITION", 1, 1, OPT_PIN, verb_partition_show,
-	  "show one partition (officer)" },
+	  "show one partition and its policy (officer)" },
 	{ "partition assign", "PARTITION FUNCTION", 2, 2, OPT_PIN, verb_partition_assign,
 	  "give a partition to a function (officer)" },
 	{ "partition destroy", "PARTITION", 1, 1, OPT_PIN | OPT_YES, verb_partition_destroy,
 	  "destroy a partition and all its keys (officer)" },
 	{ "partition init", "[PARTITION]", 0, 1, OPT_LABEL | OPT_PIN | OPT_NEW_PIN | OPT_YES,
 	  verb_partition_init, "set label, SO PIN (--pin-...) and user PIN (--new-pin-...)" },
-	{ "pin set", "", 0, 0, OPT_PARTITION | OPT_ROLE | OPT_PIN | OPT_NEW_PIN, verb_pin_set,
-	  "change the PIN of the user, the SO or the officer" },
+	{ "policy", "[PARTITION]", 0, 1, 0, verb_policy,
+	  "what a partition's officer allows in it" },
+	{ "user add", "NAME", 1, 1, OPT_PARTITION | OPT_ROLE | OPT_AS | OPT_PIN | OPT_NEW_PIN,
+	  verb_user_add, "make a user with a name (SO, manager)" },
+	{ "user remove", "NAME", 1, 1, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_remove,
+	  "remove a user (SO, manager)" },
+	{ "user list", "", 0, 0, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_list,
+	  "list a partition's users" },
+	{ "user pin", "NAME", 1, 1, OPT_PARTITION | OPT_AS | OPT_PIN | OPT_NEW_PIN, verb_user_pin,
+	  "give a user a new PIN (SO, manager)" },
+	{ "user unlock", "NAME", 1, 1, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_unlock,
+	  "forget a user's wrong PINs (SO, manager)" },
+	{ "user role", "NAME ROLE", 2, 2, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_role,
+	  "give a user another role (SO, manager)" },
+	{ "pin set", "", 0, 0, OPT_PARTITION | OPT_ROLE | OPT_USER | OPT_PIN | OPT_NEW_PIN,
+	  verb_pin_set, "change the PIN of a user, the SO or the officer" },
 	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
 	  "the SO gives the user a new PIN; unlocks a locked one" },
 	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
@@ -83,9 +102,14 @@ enum {
 	O_LABEL,
 	O_FUNCTION,
 	O_PROFILE,
-	O_MAX_OBJECTS,
-	O_MAX_SESSIONS,
-	O_MAX_BYTES,
+	O_MECHANISMS,
+	O_MECHANISMS_FILE,
+	O_NAME,
+	O_RELAX,
+	O_USER,
+	O_AS,
+	O_POLICY, /* and as many as a policy has values */
+	O_POLICY_LAST = O_POLICY + HSM_POLICY_VALUES - 1,
 	O_PIN_FILE,
 	O_PIN_FD,
 	O_PIN_CREDENTIAL,
@@ -105,6 +129,10 @@ struct option_row {
 	const char *help;
 };
 
+#define POLICY_ROW(name, field, order, least, largest, compatible, strict, legacy, option, \
+		   meaning)                                                                \
+	{ option, O_POLICY + HSM_POLICY_##name, OPT_POLICY, "N", meaning },
+
 static const struct option_row options[] = {
 	{ "device", 'd', 0, "NAME",
 	  "device: vhsm:DIR, vhsm:DIR,function=N, vfio-user:SOCKET, /dev/ihsmN" },
@@ -114,13 +142,20 @@ static const struct option_row options[] = {
 	{ "yes", O_YES, OPT_YES, NULL, "do not ask before something is destroyed" },
 	{ "partition", O_PARTITION, OPT_PARTITION, "NAME",
 	  "name, slot number or id of the partition" },
-	{ "role", O_ROLE, OPT_ROLE, "ROLE", "user (default), so, or officer" },
+	{ "role", O_ROLE, OPT_ROLE, "ROLE",
+	  "of a PIN: user (default), so, officer; of a user: user (default), manager, read-only" },
+	{ "user", O_USER, OPT_USER, "NAME", "a user with that name" },
+	{ "as", O_AS, OPT_AS, "NAME", "log in as the manager with that name, not as the SO" },
 	{ "label", O_LABEL, OPT_LABEL, "TEXT", "label of the token, at most 32 bytes" },
 	{ "function", O_FUNCTION, OPT_FUNCTION, "N", "function that gets the partition" },
-	{ "profile", O_PROFILE, OPT_PROFILE, "P", "strict, or compatible with common tools" },
-	{ "max-objects", O_MAX_OBJECTS, OPT_QUOTA, "N", "most token objects" },
-	{ "max-sessions", O_MAX_SESSIONS, OPT_QUOTA, "N", "most sessions" },
-	{ "max-bytes", O_MAX_BYTES, OPT_QUOTA, "N", "most bytes in storage" },
+	{ "profile", O_PROFILE, OPT_PROFILE, "P",
+	  "strict, compatible with common tools, or legacy" },
+	HSM_POLICY_TABLE(POLICY_ROW){
+		"mechanisms", O_MECHANISMS, OPT_POLICY, "LIST",
+		"allowed mechanisms, with commas; all: those of the profile" },
+	{ "mechanisms-file", O_MECHANISMS_FILE, OPT_POLICY, "FILE", "... as lines of a file" },
+	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
+	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
 	{ "pin-file", O_PIN_FILE, OPT_PIN, "FILE", "the PIN is the file's first line" },
 	{ "pin-fd", O_PIN_FD, OPT_PIN, "N", "... the next line from an open descriptor" },
 	{ "pin-credential", O_PIN_CREDENTIAL, OPT_PIN, "NAME", "... in a systemd credential" },
@@ -218,6 +253,8 @@ static int no_verb(struct ctl *ctl, const char *word)
 /* Where the argument of an option goes; NULL for one without argument */
 static const char **option_target(struct ctl *ctl, int value)
 {
+	if (value >= O_POLICY && value <= O_POLICY_LAST)
+		return &ctl->policy[value - O_POLICY];
 	switch (value) {
 	case 'd':
 		return &ctl->device;
@@ -231,12 +268,16 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->function;
 	case O_PROFILE:
 		return &ctl->profile;
-	case O_MAX_OBJECTS:
-		return &ctl->max_objects;
-	case O_MAX_SESSIONS:
-		return &ctl->max_sessions;
-	case O_MAX_BYTES:
-		return &ctl->max_bytes;
+	case O_MECHANISMS:
+		return &ctl->mechanisms;
+	case O_MECHANISMS_FILE:
+		return &ctl->mechanisms_file;
+	case O_NAME:
+		return &ctl->name;
+	case O_USER:
+		return &ctl->user;
+	case O_AS:
+		return &ctl->as;
 	case O_PIN_FILE:
 		return &ctl->pin.file;
 	case O_PIN_FD:
@@ -277,6 +318,7 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 		*target = optarg;
 	ctl->json |= value == O_JSON;
 	ctl->yes |= value == O_YES;
+	ctl->relax |= value == O_RELAX;
 	parsed->help |= value == 'h';
 	parsed->version |= value == 'V';
 }

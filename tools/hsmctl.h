@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
- * hsmctl-partition.c, hsmctl-pin.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
+ * hsmctl-partition.c, hsmctl-policy.c, hsmctl-pin.c, hsmctl-user.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
  * channels and sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
  *
  * A verb builds one JSON object in struct ctl.result. hsmctl-output.c prints it as it is with
@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <json-c/json.h>
 #include <hsm/hsm.h>
+#include <hsm/policy.h>
 
 /* Exit codes, documented in hsmctl(1) */
 enum ctl_exit {
@@ -61,14 +62,18 @@ struct ctl {
 	const char *label;
 	const char *function;
 	const char *profile;
-	const char *max_objects;
-	const char *max_sessions;
-	const char *max_bytes;
+	const char *policy[HSM_POLICY_VALUES];
+	const char *mechanisms;
+	const char *mechanisms_file;
+	const char *name;
+	const char *user;
+	const char *as;
 	struct secret_source pin;
 	struct secret_source new_pin;
 	struct secret_source code;
 	bool json;
 	bool yes;
+	bool relax;
 	struct json_object *result;
 };
 
@@ -120,6 +125,10 @@ void link_close(struct link *link);
  */
 int link_call(struct ctl *ctl, struct hsm_request *request);
 
+/* link_try - send it, and leave the answer to the caller; link_answer - report an answer that is not CKR_OK */
+int link_try(struct ctl *ctl, struct hsm_request *request);
+int link_answer(struct ctl *ctl, struct hsm_request *request);
+
 /* struct field - one field of bytes for link_send(); a list ends with tag 0 */
 struct field {
 	enum hsm_field_tag tag;
@@ -163,6 +172,9 @@ int fail_hsm(struct ctl *ctl, const struct hsm_error *error);
 /* fail_rv - report that the device refused a command. Return: CTL_REFUSED */
 int fail_rv(struct ctl *ctl, uint64_t rv);
 
+/* fail_wait - likewise, where it says after how many milliseconds to try again */
+int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait);
+
 /*
  * output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written
  */
@@ -174,6 +186,14 @@ void put_number(struct json_object *object, const char *key, uint64_t value);
 void put_bool(struct json_object *object, const char *key, bool value);
 void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length);
 void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE]);
+
+/* ---- hsmctl-policy.c ---- */
+
+/* policy_options - the options of a policy as fields of a request. Return: enum ctl_exit */
+int policy_options(struct ctl *ctl, struct hsm_writer *writer);
+
+/* policy_result - a policy's fields into a result, from value number @first on */
+void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first);
 
 /* ---- arguments ---- */
 
@@ -197,9 +217,17 @@ int verb_claim(struct ctl *ctl, char **args);
 int verb_partition_create(struct ctl *ctl, char **args);
 int verb_partition_list(struct ctl *ctl, char **args);
 int verb_partition_show(struct ctl *ctl, char **args);
+int verb_partition_update(struct ctl *ctl, char **args);
 int verb_partition_assign(struct ctl *ctl, char **args);
 int verb_partition_destroy(struct ctl *ctl, char **args);
 int verb_partition_init(struct ctl *ctl, char **args);
+int verb_policy(struct ctl *ctl, char **args);
+int verb_user_add(struct ctl *ctl, char **args);
+int verb_user_remove(struct ctl *ctl, char **args);
+int verb_user_list(struct ctl *ctl, char **args);
+int verb_user_pin(struct ctl *ctl, char **args);
+int verb_user_unlock(struct ctl *ctl, char **args);
+int verb_user_role(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
 int verb_driver_status(struct ctl *ctl, char **args);

@@ -14,7 +14,7 @@ point "help of a verb has its options" says 0 "--max-objects" hsmctl partition c
 point "the version" says 0 "^hsmctl $(cat VERSION)$" hsmctl --version
 point "no verb" says 2 "usage" hsmctl
 point "an unknown verb" says 2 "no verb 'nonsense'" hsmctl nonsense
-point "half a verb" says 2 "which 'partition'\? create, list, show, assign, destroy, init" hsmctl partition
+point "half a verb" says 2 "which 'partition'\? create, update, list, show, assign, destroy, init" hsmctl partition
 point "a wrong second half" says 2 "which 'pin'\? set, init" hsmctl pin guess
 point "an option of another verb" says 2 "takes no option like --label" hsmctl list --label x
 point "an unknown option" says 2 "nonsense" hsmctl list --nonsense
@@ -90,7 +90,7 @@ point "destroy asks" says 2 "no terminal" setsid -w hsmctl partition destroy sec
 point "destroy" says 0 "" hsmctl partition destroy second --yes
 point "it is gone" says 1 "no partition 'second'" hsmctl partition show second
 point "a number that is none" says 2 "no number" hsmctl partition create x --max-objects many
-point "a profile that is none" says 2 "neither strict nor compatible" hsmctl partition create x --profile lax
+point "a profile that is none" says 2 "neither strict, compatible nor legacy" hsmctl partition create x --profile lax
 
 
 # --- names that are no text ---

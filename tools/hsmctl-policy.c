@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A partition's policy for hsmctl: from options to fields and from fields to a result. Which values there are, their
+ * options and their names in JSON is in the table of hsm/policy.h.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <hsm/mechanisms.h>
+#include <hsm/pkcs11.h>
+#include <hsm/policy.h>
+#include "hsmctl.h"
+
+#define NAME_MAX_LENGTH 80 /* of a mechanism, and of a key in JSON */
+
+/* ---- options to fields ---- */
+
+static int put_values(struct ctl *ctl, struct hsm_writer *writer)
+{
+	const struct hsm_policy_info *info;
+	uint32_t value;
+
+	for (size_t i = 0; (info = hsm_policy_at(i)); i++) {
+		if (!ctl->policy[i])
+			continue;
+		if (parse_u32(ctl->policy[i], &value))
+			return fail(ctl, CTL_USAGE, "--%s: '%s' is no number", info->option,
+				    ctl->policy[i]);
+		if (value < info->least || value > info->largest)
+			return fail(ctl, CTL_USAGE, "--%s: from %u to %u (%s)", info->option,
+				    info->least, info->largest, info->meaning);
+		hsm_put_number(writer, info->tag, value);
+	}
+	return CTL_OK;
+}
+
+static int put_profile(struct ctl *ctl, struct hsm_writer *writer)
+{
+	const char *name;
+
+	if (!ctl->profile)
+		return CTL_OK;
+	for (unsigned int i = 0; (name = hsm_profile_name(i)); i++) {
+		if (strcmp(name, ctl->profile))
+			continue;
+		hsm_put_u32(writer, HSM_FIELD_PROFILE, i);
+		return CTL_OK;
+	}
+	return fail(ctl, CTL_USAGE, "--profile: '%s' is neither strict, compatible nor legacy",
+		    ctl->profile);
+}
+
+/* With or without CKM_ */
+static int find_mechanism(struct ctl *ctl, const char *name, size_t length, uint64_t *mechanism)
+{
+	const struct hsm_mechanism_info *info;
+
+	for (size_t i = 0; (info = hsm_mechanism_at(i)); i++) {
+		const char *plain = info->name + strlen("CKM_");
+
+		if ((strlen(plain) != length || strncasecmp(plain, name, length)) &&
+		    (strlen(info->name) != length || strncasecmp(info->name, name, length)))
+			continue;
+		*mechanism = info->mechanism;
+		return CTL_OK;
+	}
+	return fail(ctl, CTL_USAGE,
+		    "there is no mechanism '%.*s'; Documentation/mechanisms.rst lists them",
+		    (int)length, name);
+}
+
+struct mechanism_list {
+	size_t count;
+	uint64_t item[HSM_MECHANISM_ROWS];
+};
+
+/* Add the names in @text, which blanks and commas separate */
+static int add_mechanisms(struct ctl *ctl, struct mechanism_list *list, const char *text)
+{
+	uint64_t mechanism = 0;
+	size_t length;
+	int code;
+
+	for (; *text; text += length) {
+		text += strspn(text, ", \t\r\n");
+		length = strcspn(text, ", \t\r\n");
+		if (!length)
+			break;
+		code = find_mechanism(ctl, text, length, &mechanism);
+		if (code)
+			return code;
+		if (list->count == HSM_MECHANISM_ROWS)
+			return fail(ctl, CTL_USAGE, "too many mechanisms");
+		list->item[list->count++] = mechanism;
+	}
+	return CTL_OK;
+}
+
+/* Names, one or more a line; what follows a # is a remark */
+static int read_mechanisms(struct ctl *ctl, struct mechanism_list *list, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[1024];
+	int code = CTL_OK;
+
+	if (!file)
+		return fail(ctl, CTL_USAGE, "--mechanisms-file %s: %s", path, strerror(errno));
+	while (!code && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "#")] = '\0';
+		code = add_mechanisms(ctl, list, line);
+	}
+	fclose(file);
+	return code;
+}
+
+static int put_mechanisms(struct ctl *ctl, struct hsm_writer *writer)
+{
+	struct mechanism_list list = { 0 };
+	int code = CTL_OK;
+
+	if (!ctl->mechanisms && !ctl->mechanisms_file)
+		return CTL_OK;
+	if (ctl->mechanisms && strcmp(ctl->mechanisms, "all"))
+		code = add_mechanisms(ctl, &list, ctl->mechanisms);
+	if (!code && ctl->mechanisms_file)
+		code = read_mechanisms(ctl, &list, ctl->mechanisms_file);
+	if (!code && !list.count && !(ctl->mechanisms && !strcmp(ctl->mechanisms, "all")))
+		return fail(
+			ctl, CTL_USAGE,
+			"no mechanism was named; --mechanisms all allows all that the profile has");
+	if (!code)
+		hsm_put_list(writer, HSM_FIELD_MECHANISMS, list.item, list.count);
+	return code;
+}
+
+int policy_options(struct ctl *ctl, struct hsm_writer *writer)
+{
+	return put_values(ctl, writer) ?: put_profile(ctl, writer) ?: put_mechanisms(ctl, writer);
+}
+
+/* ---- fields to a result ---- */
+
+static void put_names(struct json_object *object, const struct hsm_fields *fields)
+{
+	struct json_object *names = json_object_new_array();
+	const struct hsm_mechanism_info *info;
+	char number[NAME_MAX_LENGTH];
+	const uint8_t *list;
+	size_t length;
+
+	list = hsm_fields_bytes(fields, HSM_FIELD_MECHANISMS, &length);
+	for (size_t i = 0; i < length / 8; i++) {
+		info = hsm_mechanism_find(hsm_get_le64(list + i * 8));
+		snprintf(number, sizeof(number), "0x%08llx",
+			 (unsigned long long)hsm_get_le64(list + i * 8));
+		json_object_array_add(names, json_object_new_string(info ? info->name : number));
+	}
+	json_object_object_add(object, "mechanisms", names);
+}
+
+void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first)
+{
+	const struct hsm_policy_info *info;
+	char key[NAME_MAX_LENGTH];
+	const uint8_t *fingerprint;
+	size_t length;
+
+	for (size_t i = first; (info = hsm_policy_at(i)); i++) {
+		snprintf(key, sizeof(key), "%s", info->option);
+		for (char *p = key; *p; p++)
+			if (*p == '-')
+				*p = '_';
+		put_number(object, key, hsm_fields_u64(fields, info->tag, 0));
+	}
+	put_names(object, fields);
+	fingerprint = hsm_fields_bytes(fields, HSM_FIELD_FINGERPRINT, &length);
+	put_hex(object, "fingerprint", fingerprint, length);
+}
+
+/* ---- the tenant's verb ---- */
+
+int verb_policy(struct ctl *ctl, char **args)
+{
+	struct hsm_request *request = NULL;
+	struct link link = { 0 };
+	const char *profile;
+	int code = link_partition(ctl, args[0], &link);
+
+	if (!code) {
+		request = link_request(ctl, &link, HSM_OP_POLICY);
+		code = request ? link_call(ctl, request) : CTL_DEVICE;
+	}
+	if (!code) {
+		profile = hsm_profile_name(
+			hsm_fields_u64(hsm_request_fields(request), HSM_FIELD_PROFILE, 0));
+		put_string(ctl->result, "partition", link.partition.name);
+		put_string(ctl->result, "profile", profile ?: "unknown");
+		policy_result(ctl->result, hsm_request_fields(request), 0);
+	}
+	hsm_request_free(request);
+	link_close(&link);
+	return code;
+}
