@@ -6,17 +6,20 @@
 #include <string.h>
 #include <openssl/rand.h>
 #include "mask.h"
+#include "users.h"
 
 #define OUT_HEAD sizeof(struct hsm_field_header)
 
 /* May the key be made to live outside? Masking is making a copy that nobody counts. */
-static CK_RV may_mask(const struct object *object)
+static CK_RV may_mask(const struct command *command, const struct object *object)
 {
 	const struct attributes *set = &object->attributes;
 	uint64_t class = attributes_ulong(set, CKA_CLASS, ~0ULL);
 
 	if (class != CKO_SECRET_KEY && class != CKO_PRIVATE_KEY)
 		return CKR_KEY_HANDLE_INVALID;
+	if (object->is_private && !user_may(command->client, MAY_USE))
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
 	if (object->token || !attributes_bool(set, CKA_COPYABLE, true))
 		return CKR_ACTION_PROHIBITED;
 	if (attributes_find(set, CKA_HSM_USE_LIMIT) || attributes_find(set, CKA_HSM_USE_COUNT))
@@ -54,7 +57,7 @@ static CK_RV find_key(struct command *command, struct object **result)
 		if (!object)
 			return CKR_KEY_HANDLE_INVALID;
 		*result = object;
-		rv = may_mask(object);
+		rv = may_mask(command, object);
 		if (rv == CKR_OK && attributes_find(&object->attributes, CKA_HSM_MASK_ID))
 			return CKR_OK;
 		if (rv == CKR_OK)
@@ -155,6 +158,9 @@ CK_RV command_object_unmask(struct command *command)
 		return rv;
 	if (is_old(command->partition, &masked))
 		rv = CKR_HSM_MASK_OLD;
+	else if (attributes_bool(&masked.attributes, CKA_PRIVATE, true) &&
+		 !user_may(command->client, MAY_USE))
+		rv = CKR_KEY_FUNCTION_NOT_PERMITTED;
 	if (rv == CKR_OK)
 		rv = attributes_set_bool(&masked.attributes, CKA_TOKEN, false);
 	if (rv == CKR_OK)
@@ -208,7 +214,7 @@ CK_RV command_mask_revoke(struct command *command)
 	struct masked masked;
 	CK_RV rv;
 
-	if (!command->session->rw)
+	if (!session_writes(command->session))
 		return CKR_SESSION_READ_ONLY;
 	rv = open_field(command, &masked);
 	if (rv != CKR_OK)
@@ -238,7 +244,7 @@ CK_RV command_mask_state(struct command *command)
 
 	if (flags > 1)
 		return CKR_ARGUMENTS_BAD;
-	if (flags && !command->session->rw)
+	if (flags && !session_writes(command->session))
 		return CKR_SESSION_READ_ONLY;
 	if (flags && !session_user(command->session) && !session_so(command->session))
 		return CKR_USER_NOT_LOGGED_IN;

@@ -5,6 +5,7 @@
  */
 #include <linux/pci_regs.h>
 
+#include "selftest.h"
 #include "transport_harness.h"
 
 static struct client c;
@@ -315,6 +316,22 @@ static void submit_event(uint16_t cid)
 	client_submit(&c, 0);
 }
 
+/* A connection that is made in the error state shows it from the start. */
+static void test_error_state(void **state)
+{
+	struct client other;
+
+	(void)state;
+	assert_int_equal(client_get32(&c, IHSM_REG_STATUS) >> IHSM_STATUS_STATE_SHIFT,
+			 IHSM_STATE_OPERATIONAL);
+	selftest_fail("a test");
+	client_start(&other);
+	assert_int_equal(client_get32(&other, IHSM_REG_STATUS) >> IHSM_STATUS_STATE_SHIFT,
+			 IHSM_STATE_ERROR);
+	selftest_reset();
+	client_end(&other);
+}
+
 static void test_events(void **state)
 {
 	struct ihsm_cqe cqe;
@@ -378,6 +395,7 @@ int main(void)
 		TEST(test_function_level_reset),
 		TEST(test_device_reset),
 		TEST(test_bad_enable),
+		TEST(test_error_state),
 		TEST(test_events),
 		TEST(test_shutdown),
 	};

@@ -58,6 +58,7 @@ struct fake {
 	unsigned int times;
 	unsigned int lose;
 	unsigned int spoil;
+	uint16_t flags; /* of responses */
 	unsigned int executed;
 	size_t room;
 	unsigned int recovered;
@@ -254,6 +255,7 @@ static inline unsigned int fake_sealed(struct fake *fake, struct transfer *t, ui
 	response.rv = htole64(fake_command(fake, id, le16toh(command.operation), &session, &fields,
 					   &out, &close));
 	response.operation = command.operation;
+	response.flags = htole16(fake->flags);
 	response.session = htole32(session);
 	memcpy(t->out + head, &response, sizeof(response));
 	size = hsm_seal_message(fake->channel[id].seal, HSM_TO_HOST, id, sequence, t->out,

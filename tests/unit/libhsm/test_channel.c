@@ -120,6 +120,27 @@ static void test_answer_code(void **state)
 	assert_int_equal(error.rv, 0xb3);
 }
 
+/* What the device says of approved services is passed on; flags that nobody knows are no answer. */
+static void test_approved(void **state)
+{
+	struct fixture *f = *state;
+	struct hsm_request *request = hsm_request_new(f->channel, HSM_OP_NOP, 0);
+	struct hsm_error error;
+
+	assert_int_equal(hsm_call(request, &error), 0);
+	assert_false(hsm_request_approved(request));
+	f->fake.flags = HSM_RESPONSE_APPROVED;
+	assert_int_equal(hsm_call(request, &error), 0);
+	assert_true(hsm_request_approved(request));
+	f->fake.flags = 0;
+	assert_int_equal(hsm_call(request, &error), 0);
+	assert_false(hsm_request_approved(request));
+	f->fake.flags = HSM_RESPONSE_APPROVED << 1;
+	assert_int_not_equal(hsm_call(request, &error), 0);
+	f->fake.flags = 0;
+	hsm_request_free(request);
+}
+
 static void test_too_long(void **state)
 {
 	struct fixture *f = *state;
@@ -630,6 +651,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_call),
 		T(test_answer_code),
+		T(test_approved),
 		T(test_too_long),
 		T(test_sent_twice),
 		T(test_room_for_answers),
