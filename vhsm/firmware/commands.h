@@ -667,6 +667,13 @@ CK_RV index_match(const struct object_index *index, const struct attributes *tem
 
 /* object_store.c: changes to the set of objects */
 
+/* object_settle - a new object from a template of C_CreateObject: rules, policy, checks of its values, history */
+CK_RV object_settle(const struct command *command, const struct attributes *template, struct attributes *object);
+
+/* object_settle_pair - may these two be halves of a pair here? CKR_OK or CKR_TEMPLATE_INCONSISTENT. */
+CK_RV object_settle_pair(const struct command *command, const struct attributes *public_key,
+			 const struct attributes *private_key);
+
 /* object_allowed - may this session make such an object? CKR_OK, CKR_SESSION_READ_ONLY, CKR_USER_NOT_LOGGED_IN */
 CK_RV object_allowed(const struct command *command, const struct attributes *attributes);
 

@@ -410,7 +410,11 @@ static CK_RV derive(struct command *command, struct deriving *deriving)
 CK_RV command_derive(struct command *command)
 {
 	struct deriving deriving = { .making = { .use = TEMPLATE_DERIVE } };
-	CK_RV rv = derive(command, &deriving);
+	CK_RV rv;
+
+	if (hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, 0) == CKM_PUB_KEY_FROM_PRIV_KEY)
+		return command_public_key(command);
+	rv = derive(command, &deriving);
 
 	for (unsigned int i = 0; i < KEYS_MAX; i++) {
 		attributes_free(&deriving.template[i]);

@@ -34,4 +34,7 @@ CK_RV key_use_find(struct command *command, enum hsm_field_tag tag, uint64_t att
 /* key_use_allows - is the mechanism among the key's CKA_ALLOWED_MECHANISMS, if it has any? */
 bool key_use_allows(const struct attributes *key, uint64_t mechanism);
 
+/* command_public_key - DERIVE with CKM_PUB_KEY_FROM_PRIV_KEY (public_key.c) */
+CK_RV command_public_key(struct command *command);
+
 #endif /* FIRMWARE_KEY_USE_H */

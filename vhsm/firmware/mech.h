@@ -162,6 +162,9 @@ CK_RV mech_wrap(const struct mechanism *mechanism, struct key *wrapping, struct 
 CK_RV mech_unwrap(const struct mechanism *mechanism, struct key *wrapping, const uint8_t *in, size_t in_length,
 		  struct attributes *attributes);
 
+/* mech_public_half - into @attributes class, type and key material of the public half of a private key */
+CK_RV mech_public_half(struct key *private_key, struct attributes *attributes);
+
 /* mech_derive - fills in CKA_VALUE of a secret key, length from CKA_VALUE_LEN or the key type */
 CK_RV mech_derive(const struct mechanism *mechanism, struct key *base, struct attributes *attributes);
 

@@ -125,6 +125,26 @@ CK_RV mech_dh_check(const struct attributes *attributes, uint64_t type)
 	return pkey ? CKR_OK : mech_failed(CKR_DOMAIN_PARAMS_INVALID);
 }
 
+static CK_RV set_bits(struct attributes *attributes, const struct group *group, uint64_t type)
+{
+	CK_RV rv = attributes_set_ulong(attributes, CKA_PRIME_BITS, group->bits);
+
+	if (rv == CKR_OK && type == CKK_X9_42_DH)
+		rv = attributes_set_ulong(attributes, CKA_SUBPRIME_BITS,
+					  group->subprime ? group->subprime : group->bits - 1u);
+	return rv;
+}
+
+CK_RV mech_dh_import(struct attributes *attributes, uint64_t type)
+{
+	EVP_PKEY *pkey = domain_from(attributes, type);
+	CK_RV rv = pkey ? set_bits(attributes, group_of_pkey(pkey), type)
+			: mech_failed(CKR_DOMAIN_PARAMS_INVALID);
+
+	EVP_PKEY_free(pkey);
+	return rv;
+}
+
 /* Base to the power of @secret; NULL when that is no private value of the group */
 static BIGNUM *public_of(EVP_PKEY *group, BIGNUM *secret)
 {
@@ -317,9 +337,8 @@ CK_RV mech_dh_parameters(const struct mechanism *mechanism, struct attributes *a
 	rv = generate_in(mechanism, group, 0, &pkey);
 	if (rv == CKR_OK)
 		rv = fill_domain(attributes, pkey, type);
-	if (rv == CKR_OK && type == CKK_X9_42_DH)
-		rv = attributes_set_ulong(attributes, CKA_SUBPRIME_BITS,
-					  group->subprime ? group->subprime : group->bits - 1u);
+	if (rv == CKR_OK)
+		rv = set_bits(attributes, group, type);
 	EVP_PKEY_free(pkey);
 	return rv;
 }

@@ -117,7 +117,7 @@ CK_RV mech_import(struct attributes *attributes)
 	if (class == CKO_PUBLIC_KEY || class == CKO_PRIVATE_KEY)
 		return mech_import_pair(attributes, class, type);
 	if (class == CKO_DOMAIN_PARAMETERS)
-		return mech_dh_check(attributes, type);
+		return mech_dh_import(attributes, type);
 	if (class != CKO_SECRET_KEY)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (!value)

@@ -449,6 +449,8 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 		return true;
 	case MECH_FAMILY_SECRET_GENERATE:
 		return has_secret(info);
+	case MECH_FAMILY_PUBLIC_HALF:
+		return true;
 	default:
 		return has_keys(name);
 	}

@@ -202,3 +202,24 @@ CK_RV mech_import_pair(struct attributes *attributes, uint64_t class, uint64_t t
 	EVP_PKEY_free(pkey);
 	return rv;
 }
+
+/* ---- the public half ---- */
+
+/* What C_CreateObject takes of the public key; the rest follows from that. */
+CK_RV mech_public_half(struct key *private_key, struct attributes *attributes)
+{
+	EVP_PKEY *pkey = key_pkey(private_key);
+	CK_RV rv;
+
+	if (!pkey)
+		return CKR_FUNCTION_FAILED;
+	rv = keep_params(&private_key->attributes, attributes);
+	if (rv == CKR_OK)
+		rv = attributes_set_ulong(attributes, CKA_CLASS, CKO_PUBLIC_KEY);
+	if (rv == CKR_OK)
+		rv = attributes_set_ulong(attributes, CKA_KEY_TYPE, private_key->type);
+	if (rv == CKR_OK)
+		rv = mech_pkey_fill(attributes, pkey, CKO_PUBLIC_KEY, private_key->type);
+	attributes_remove(attributes, CKA_MODULUS_BITS);
+	return rv;
+}

@@ -308,6 +308,8 @@ CK_RV mech_set_check(const struct attributes *attributes);
 
 /* mech_dh_check - are prime and base those of a group that is offered? Otherwise CKR_DOMAIN_PARAMS_INVALID. */
 CK_RV mech_dh_check(const struct attributes *attributes, uint64_t type);
+/* mech_dh_import - the same of domain parameters, and their CKA_PRIME_BITS and CKA_SUBPRIME_BITS */
+CK_RV mech_dh_import(struct attributes *attributes, uint64_t type);
 EVP_PKEY *mech_dh_from(const struct attributes *attributes, uint64_t class, uint64_t type);
 CK_RV mech_dh_fill(struct attributes *attributes, EVP_PKEY *pkey, uint64_t class, uint64_t type);
 

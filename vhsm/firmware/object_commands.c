@@ -47,8 +47,8 @@ static CK_RV import(uint64_t class, struct attributes *object)
 	}
 }
 
-static CK_RV settle_new(const struct command *command, const struct attributes *template,
-			struct attributes *object)
+CK_RV object_settle(const struct command *command, const struct attributes *template,
+		    struct attributes *object)
 {
 	struct rule_context rules = rules_for(command);
 	uint64_t class = attributes_ulong(template, CKA_CLASS, ~0ULL);
@@ -70,6 +70,14 @@ static CK_RV settle_new(const struct command *command, const struct attributes *
 	return rv;
 }
 
+CK_RV object_settle_pair(const struct command *command, const struct attributes *public_key,
+			 const struct attributes *private_key)
+{
+	struct rule_context rules = rules_for(command);
+
+	return template_pair(&rules, public_key, private_key);
+}
+
 CK_RV command_object_create(struct command *command)
 {
 	struct attributes template = { 0 }, object = { 0 };
@@ -78,7 +86,7 @@ CK_RV command_object_create(struct command *command)
 
 	rv = parse_template(command, &template);
 	if (rv == CKR_OK)
-		rv = settle_new(command, &template, &object);
+		rv = object_settle(command, &template, &object);
 	if (rv == CKR_OK)
 		rv = objects_add(command, &object, 1, &handle);
 	if (rv == CKR_OK)

@@ -122,6 +122,54 @@ static void ecdh(void **state)
 			 CKR_MECHANISM_PARAM_INVALID);
 }
 
+static void hybrid_wraps(void **state)
+{
+	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED,
+					 (void *)"label", 5 };
+	CK_RSA_AES_KEY_WRAP_PARAMS rsa_aes = { 192, &oaep };
+	CK_ECDH_AES_KEY_WRAP_PARAMS ecdh_aes = { 256, CKD_SHA256_KDF, 4, (CK_BYTE *)"info" };
+
+	(void)state;
+	assert_int_equal(put(CKM_RSA_AES_KEY_WRAP, &rsa_aes, sizeof(rsa_aes)), CKR_OK);
+	assert_int_equal(number(HSM_FIELD_AES_BITS), 192);
+	assert_int_equal(number(HSM_FIELD_HASH), CKM_SHA256);
+	bytes_are(HSM_FIELD_SOURCE, "label");
+	oaep.pSourceData = NULL;
+	assert_int_equal(put(CKM_RSA_AES_KEY_WRAP, &rsa_aes, sizeof(rsa_aes)),
+			 CKR_MECHANISM_PARAM_INVALID);
+	rsa_aes.pOAEPParams = NULL;
+	assert_int_equal(put(CKM_RSA_AES_KEY_WRAP, &rsa_aes, sizeof(rsa_aes)),
+			 CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(put(CKM_ECDH_COF_AES_KEY_WRAP, &ecdh_aes, sizeof(ecdh_aes)), CKR_OK);
+	assert_int_equal(number(HSM_FIELD_AES_BITS), 256);
+	assert_int_equal(number(HSM_FIELD_KDF), CKD_SHA256_KDF);
+	bytes_are(HSM_FIELD_SHARED, "info");
+	ecdh_aes.pSharedData = NULL;
+	assert_int_equal(put(CKM_ECDH_X_AES_KEY_WRAP, &ecdh_aes, sizeof(ecdh_aes)),
+			 CKR_MECHANISM_PARAM_INVALID);
+}
+
+static void diffie_hellman(void **state)
+{
+	CK_X9_42_DH1_DERIVE_PARAMS params = { CKD_SHA1_KDF_CONCATENATE, 4, (CK_BYTE *)"info", 5,
+					      (CK_BYTE *)"value" };
+
+	(void)state;
+	assert_int_equal(put(CKM_DH_PKCS_DERIVE, (void *)"value", 5), CKR_OK);
+	bytes_are(HSM_FIELD_PUBLIC, "value");
+	/* For C_EncapsulateKey */
+	assert_int_equal(put(CKM_DH_PKCS_DERIVE, NULL, 0), CKR_OK);
+	assert_null(hsm_fields_find(&fields, HSM_FIELD_PUBLIC));
+	assert_int_equal(put(CKM_DH_PKCS_DERIVE, NULL, 5), CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(put(CKM_X9_42_DH_DERIVE, &params, sizeof(params)), CKR_OK);
+	assert_int_equal(number(HSM_FIELD_KDF), CKD_SHA1_KDF_CONCATENATE);
+	bytes_are(HSM_FIELD_SHARED, "info");
+	bytes_are(HSM_FIELD_PUBLIC, "value");
+	params.pOtherInfo = NULL;
+	assert_int_equal(put(CKM_X9_42_DH_DERIVE, &params, sizeof(params)),
+			 CKR_MECHANISM_PARAM_INVALID);
+}
+
 /* Left out and empty are not the same. */
 static void optional(void **state)
 {
@@ -152,6 +200,9 @@ static void every_form(void **state)
 
 	(void)state;
 	for (i = 0; (info = hsm_mechanism_at(i)); i++) {
+		/* Pointers in them must not be NULL, see hybrid_wraps(). */
+		if (info->parameter == HSM_PARAM_RSA_AES || info->parameter == HSM_PARAM_CHACHA20)
+			continue;
 		for (n = 0; n < sizeof(zeros); n++) {
 			rv = put(info->mechanism, zeros, n);
 			if (rv == CKR_OK)
@@ -167,9 +218,11 @@ static void every_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(none),	      cmocka_unit_test(gcm),  cmocka_unit_test(not_aligned),
-		cmocka_unit_test(rsa),	      cmocka_unit_test(ecdh), cmocka_unit_test(optional),
-		cmocka_unit_test(every_form),
+		cmocka_unit_test(none),		  cmocka_unit_test(gcm),
+		cmocka_unit_test(not_aligned),	  cmocka_unit_test(rsa),
+		cmocka_unit_test(ecdh),		  cmocka_unit_test(optional),
+		cmocka_unit_test(every_form),	  cmocka_unit_test(hybrid_wraps),
+		cmocka_unit_test(diffie_hellman),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
