@@ -73,7 +73,7 @@ all: $(programs) $(libraries) $(products)
 # --- using what was built ---
 
 # The program's own output is all there is on standard output: it may be piped on.
-.PHONY: run shell demo bench
+.PHONY: run shell demo bench bench-scale
 export HSM_CMD := $(value CMD)
 run:
 	+@$(MAKE) --no-print-directory all >&2
@@ -88,6 +88,9 @@ demo: all
 
 bench: all
 	@scripts/env $(O) scripts/bench
+
+bench-scale: all
+	@scripts/env $(O) scripts/bench-scale --capacity
 
 .PHONY: print-build
 print-build:

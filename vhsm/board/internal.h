@@ -16,7 +16,7 @@
 
 #define BOARD_ERROR_MAX	     512
 #define BOARD_MAX_FUNCTIONS  64
-#define BOARD_MAX_PARTITIONS 256
+#define BOARD_MAX_PARTITIONS 1024
 #define BOARD_SECRET_SIZE    32
 #define BOARD_HASH_SIZE	     48 /* SHA-384 */
 #define BOARD_SERIAL_SIZE    32
@@ -272,7 +272,7 @@ struct root_record {
 	struct root_entry entries[BOARD_MAX_PARTITIONS];
 };
 
-#define ROOT_BLOB_MAX (64 * 1024)
+#define ROOT_BLOB_MAX (256 * 1024)
 
 struct root_entry *root_find(struct root_record *record, const uint8_t id[PARTITION_ID_SIZE]);
 

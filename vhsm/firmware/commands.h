@@ -41,7 +41,7 @@
 #define AEAD_TAG_SIZE	16
 #define AEAD_OVERHEAD	(AEAD_NONCE_SIZE + AEAD_TAG_SIZE)
 #define PIN_MAX		255 /* as in the fields PIN and NEW_PIN */
-#define SESSIONS_MAX	4096 /* of one client */
+#define SESSIONS_MAX	16384 /* of one client */
 #define NOT_LOGGED_IN	(-1)
 
 struct client;

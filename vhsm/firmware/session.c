@@ -9,7 +9,7 @@
 #include <time.h>
 #include "users.h"
 
-#define INDEX_BITS    12
+#define INDEX_BITS    14
 #define SERIAL_MASK   ((1U << (32 - INDEX_BITS)) - 1)
 #define ROOM_FIRST    8
 #define WAIT_SLICE_MS 20
