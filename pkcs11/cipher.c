@@ -116,7 +116,7 @@ static CK_RV single(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 	if (rv != CKR_OK)
 		return rv;
 	hint = atomic_load_explicit(&session->stream[cipher->use], memory_order_relaxed);
-	if ((!in && length) || !out_length)
+	if (!is_input(in, length) || !out_length)
 		rv = CKR_ARGUMENTS_BAD;
 	else if (stream_wanted(&cipher->stream, hint, length))
 		rv = in_parts(cipher, session, hint, in, length, out, out_length);
@@ -136,7 +136,7 @@ static CK_RV update(const struct cipher *cipher, CK_SESSION_HANDLE handle, const
 
 	if (rv != CKR_OK)
 		return rv;
-	if ((!in && length) || !out_length || length > (CK_ULONG)-1 - UPDATE_SLACK) {
+	if (!is_input(in, length) || !out_length || length > (CK_ULONG)-1 - UPDATE_SLACK) {
 		rv = CKR_ARGUMENTS_BAD;
 	} else if (!out) {
 		/*

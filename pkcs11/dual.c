@@ -56,7 +56,7 @@ static CK_RV update(CK_SESSION_HANDLE handle, enum hsm_operation operation, cons
 
 	if (rv != CKR_OK)
 		return rv;
-	if ((!in && length) || !out_length || length > (CK_ULONG)-1 - SLACK)
+	if (!is_input(in, length) || !out_length || length > (CK_ULONG)-1 - SLACK)
 		rv = CKR_ARGUMENTS_BAD;
 	else if (length > MOST)
 		rv = many(session, operation, in, length, out, out_length);

@@ -440,4 +440,10 @@ CK_RV stream_final(struct session *session, const struct stream *stream, CK_BYTE
 CK_RV stream_parts(struct session *session, const struct stream *stream, const CK_BYTE *in,
 		   CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
 
+/* Is there an input of so many bytes? One that would go round the end of the address space is none. */
+static inline bool is_input(const void *data, CK_ULONG length)
+{
+	return !length || (data && length <= UINTPTR_MAX - (uintptr_t)data);
+}
+
 #endif /* PKCS11_INTERNAL_H */

@@ -153,7 +153,7 @@ MODULE_API CK_RV C_SeedRandom(CK_SESSION_HANDLE handle, CK_BYTE *seed, CK_ULONG 
 
 	if (rv != CKR_OK)
 		return rv;
-	if ((!seed && length) || length > HSM_DATA_MAX) {
+	if (!is_input(seed, length) || length > HSM_DATA_MAX) {
 		call_end(&call);
 		return CKR_ARGUMENTS_BAD;
 	}
@@ -183,7 +183,7 @@ MODULE_API CK_RV C_GenerateRandom(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULO
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!out && length)
+	if (!is_input(out, length))
 		rv = CKR_ARGUMENTS_BAD;
 	while (rv == CKR_OK && length) {
 		part = length < HSM_DATA_MAX ? length : HSM_DATA_MAX;

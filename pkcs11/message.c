@@ -364,7 +364,7 @@ static CK_RV in_parts(struct message *m)
 
 static CK_RV check_pointers(const struct message *m, const CK_ULONG *out_length)
 {
-	if ((!m->data && m->length) || (!m->aad && m->aad_length))
+	if (!is_input(m->data, m->length) || !is_input(m->aad, m->aad_length))
 		return CKR_ARGUMENTS_BAD;
 	return out_length ? CKR_OK : CKR_ARGUMENTS_BAD;
 }

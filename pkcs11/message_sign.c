@@ -169,7 +169,7 @@ static CK_RV enter(struct message *m, CK_SESSION_HANDLE handle)
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!m->data && m->length) {
+	if (!is_input(m->data, m->length)) {
 		session_put(m->session);
 		return CKR_ARGUMENTS_BAD;
 	}

@@ -40,7 +40,7 @@ union parameter {
  */
 static bool put(struct hsm_writer *w, enum hsm_field_tag tag, const void *data, CK_ULONG length)
 {
-	if ((!data && length) || length > HSM_DATA_MAX)
+	if (!is_input(data, length) || length > HSM_DATA_MAX)
 		return false;
 	hsm_put_bytes(w, tag, length ? data : "", length);
 	return true;

@@ -132,7 +132,7 @@ MODULE_API CK_RV C_VerifySignature(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_U
 	if (rv != CKR_OK)
 		return rv;
 	hint = atomic_load_explicit(&session->stream[STREAM_VERIFY], memory_order_relaxed);
-	if (!data && length)
+	if (!is_input(data, length))
 		rv = CKR_ARGUMENTS_BAD;
 	else if (stream_wanted(&verify, hint, length))
 		rv = stream_run(session, &verify, data, length, NULL, &none);
@@ -149,7 +149,7 @@ MODULE_API CK_RV C_VerifySignatureUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!part && length)
+	if (!is_input(part, length))
 		rv = CKR_ARGUMENTS_BAD;
 	else
 		rv = stream_parts(session, &verify, part, length, NULL, NULL);

@@ -121,7 +121,7 @@ static CK_RV in_parts(struct session *session, const struct stream *stream, cons
 static CK_RV single(struct session *session, const struct stream *stream, uint32_t hint,
 		    const CK_BYTE *in, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
-	if ((!in && length) || !out_length)
+	if (!is_input(in, length) || !out_length)
 		return CKR_ARGUMENTS_BAD;
 	if (!out)
 		return in_one_command(session, stream, NULL, 0, NULL, out_length);
@@ -138,7 +138,7 @@ static CK_RV update(CK_SESSION_HANDLE handle, const struct stream *stream, const
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!part && length)
+	if (!is_input(part, length))
 		rv = CKR_ARGUMENTS_BAD;
 	else
 		rv = stream_parts(session, stream, part, length, NULL, NULL);
@@ -288,7 +288,7 @@ MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG leng
 	if (rv != CKR_OK)
 		return rv;
 	hint = atomic_load_explicit(&session->stream[STREAM_VERIFY], memory_order_relaxed);
-	if ((!data && length) || !signature)
+	if (!is_input(data, length) || !signature)
 		rv = CKR_ARGUMENTS_BAD;
 	else if (signature_length > SIGNATURE_MAX)
 		rv = CKR_SIGNATURE_LEN_RANGE;

@@ -171,7 +171,7 @@ static CK_RV begin_authenticated(struct call *call, CK_SESSION_HANDLE handle,
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!mechanism || (!aad && aad_length))
+	if (!mechanism || !is_input(aad, aad_length))
 		rv = CKR_ARGUMENTS_BAD;
 	else if (!is_aead(mechanism))
 		rv = CKR_MECHANISM_INVALID;

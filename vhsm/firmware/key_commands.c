@@ -434,6 +434,21 @@ static CK_RV no_leak(const struct making *making)
 								     : CKR_TEMPLATE_INCONSISTENT;
 }
 
+/* The functions that take a key in have codes of their own for the key that does it. */
+static CK_RV unwrapping_code(CK_RV rv)
+{
+	switch (rv) {
+	case CKR_KEY_HANDLE_INVALID:
+		return CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+	case CKR_KEY_TYPE_INCONSISTENT:
+		return CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
+	case CKR_KEY_SIZE_RANGE:
+		return CKR_UNWRAPPING_KEY_SIZE_RANGE;
+	default:
+		return rv;
+	}
+}
+
 static CK_RV unwrap(struct command *command, struct making *making)
 {
 	const uint8_t *data;
@@ -441,10 +456,8 @@ static CK_RV unwrap(struct command *command, struct making *making)
 	size_t length;
 	CK_RV rv;
 
-	rv = making_begin(command, making, HSM_FIELD_OTHER_KEY, CKF_UNWRAP, CKA_UNWRAP,
-			  CKA_UNWRAP_TEMPLATE);
-	if (rv == CKR_KEY_HANDLE_INVALID)
-		return CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+	rv = unwrapping_code(making_begin(command, making, HSM_FIELD_OTHER_KEY, CKF_UNWRAP,
+					  CKA_UNWRAP, CKA_UNWRAP_TEMPLATE));
 	if (rv != CKR_OK)
 		return rv;
 	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
@@ -523,8 +536,8 @@ CK_RV command_decapsulate(struct command *command)
 	size_t length;
 	CK_RV rv;
 
-	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_DECAPSULATE, CKA_DECAPSULATE,
-			  CKA_DECAPSULATE_TEMPLATE);
+	rv = unwrapping_code(making_begin(command, &making, HSM_FIELD_KEY, CKF_DECAPSULATE,
+					  CKA_DECAPSULATE, CKA_DECAPSULATE_TEMPLATE));
 	data = hsm_fields_bytes(&command->fields, HSM_FIELD_CIPHERTEXT, &length);
 	if (rv == CKR_OK)
 		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
