@@ -4,6 +4,7 @@
  * destroy.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
@@ -53,25 +54,59 @@ static struct json_object *record_row(const struct record *record)
 
 /* ---- the list, and one of it ---- */
 
-/* Return: the request, whose fields hold the records, or NULL with @code set */
-static struct hsm_request *fetch_records(struct ctl *ctl, struct link *link, int *code)
-{
-	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_LIST);
+/* All records as they came, in as many answers as it took */
+struct records {
+	uint8_t *data;
+	size_t count;
+};
 
-	*code = request ? link_call(ctl, request) : CTL_DEVICE;
-	if (!*code)
-		return request;
-	hsm_request_free(request);
-	return NULL;
+static int add_records(struct ctl *ctl, struct records *records, const struct hsm_fields *fields)
+{
+	const size_t size = sizeof(struct hsm_partition_status);
+	size_t length;
+	const uint8_t *data = hsm_fields_bytes(fields, HSM_FIELD_RECORDS, &length);
+	uint8_t *more = realloc(records->data, records->count * size + length + 1);
+
+	if (!more)
+		return fail(ctl, CTL_DEVICE, "out of memory");
+	records->data = more;
+	if (length)
+		memcpy(more + records->count * size, data, length);
+	records->count += length / size;
+	return CTL_OK;
 }
 
-static const uint8_t *records_of(const struct hsm_request *request, size_t *count)
+/* The records from slot number *@from on. *@from becomes the next one, or 0: these were the last. */
+static int fetch_some(struct ctl *ctl, struct link *link, struct records *records, uint32_t *from)
 {
-	const uint8_t *data =
-		hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_RECORDS, count);
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_LIST);
+	uint32_t next = 0;
+	int code = CTL_DEVICE;
 
-	*count /= sizeof(struct hsm_partition_status);
-	return data;
+	if (request) {
+		hsm_put_u32(hsm_request_writer(request), HSM_FIELD_SLOT, *from);
+		code = link_call(ctl, request);
+	}
+	if (!code) {
+		next = hsm_fields_u64(hsm_request_fields(request), HSM_FIELD_SLOT, 0);
+		code = add_records(ctl, records, hsm_request_fields(request));
+	}
+	/* A device that goes round in circles is no reason to do so as well. */
+	*from = next > *from ? next : 0;
+	hsm_request_free(request);
+	return code;
+}
+
+/* @records: to be freed by the caller in any case */
+static int fetch_records(struct ctl *ctl, struct link *link, struct records *records)
+{
+	uint32_t from = 0;
+	int code;
+
+	do
+		code = fetch_some(ctl, link, records, &from);
+	while (!code && from);
+	return code;
 }
 
 static bool record_is(const struct record *record, const char *which)
@@ -85,11 +120,11 @@ static bool record_is(const struct record *record, const char *which)
 }
 
 /* A name that fits goes before a slot number or id that looks the same. */
-static int search(struct ctl *ctl, const struct hsm_request *request, const char *which,
+static int search(struct ctl *ctl, const struct records *records, const char *which,
 		  struct record *found)
 {
-	size_t count, hits = 0;
-	const uint8_t *data = records_of(request, &count);
+	const uint8_t *data = records->data;
+	size_t count = records->count, hits = 0;
 	struct record record;
 
 	for (size_t i = 0; i < count; i++) {
@@ -116,28 +151,24 @@ static int search(struct ctl *ctl, const struct hsm_request *request, const char
 /* Open the way to the officer's partition and find the record of @which. */
 static int find_record(struct ctl *ctl, struct link *link, const char *which, struct record *found)
 {
-	struct hsm_request *request;
+	struct records records = { 0 };
 	int code = link_officer(ctl, link);
 
-	if (code)
-		return code;
-	request = fetch_records(ctl, link, &code);
-	if (!request)
-		return code;
-	code = search(ctl, request, which, found);
-	hsm_request_free(request);
+	if (!code)
+		code = fetch_records(ctl, link, &records);
+	if (!code)
+		code = search(ctl, &records, which, found);
+	free(records.data);
 	return code;
 }
 
-static void list_records(struct ctl *ctl, const struct hsm_request *request)
+static void list_records(struct ctl *ctl, const struct records *records)
 {
 	struct json_object *rows = json_object_new_array();
 	struct record record;
-	size_t count;
-	const uint8_t *data = records_of(request, &count);
 
-	for (size_t i = 0; i < count; i++) {
-		read_record(&record, data + i * sizeof(record.status));
+	for (size_t i = 0; i < records->count; i++) {
+		read_record(&record, records->data + i * sizeof(record.status));
 		json_object_array_add(rows, record_row(&record));
 	}
 	json_object_object_add(ctl->result, "partitions", rows);
@@ -145,17 +176,16 @@ static void list_records(struct ctl *ctl, const struct hsm_request *request)
 
 int verb_partition_list(struct ctl *ctl, char **args)
 {
-	struct hsm_request *request;
+	struct records records = { 0 };
 	struct link link = { 0 };
 	int code = link_officer(ctl, &link);
 
 	(void)args;
-	if (!code) {
-		request = fetch_records(ctl, &link, &code);
-		if (request)
-			list_records(ctl, request);
-		hsm_request_free(request);
-	}
+	if (!code)
+		code = fetch_records(ctl, &link, &records);
+	if (!code)
+		list_records(ctl, &records);
+	free(records.data);
 	link_close(&link);
 	return code;
 }

@@ -211,7 +211,8 @@
 	X(0x0083, DEVICE_STATUS,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
 	  HSM_FIELDS(R(FLAGS), R(COUNT), R(COUNTER), R(STATE)), \
 	  "state of the board: flags BOARD_HELLO_*, number of functions, fuse counter; state 1 when this channel is an officer's") \
-	X(0x0090, PARTITION_LIST,	NONE, OFFICER, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(RECORDS)), "all partitions") \
+	X(0x0090, PARTITION_LIST,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(O(SLOT)), HSM_FIELDS(R(RECORDS), O(SLOT)), \
+	  "the partitions, by slot number, from the given one on; SLOT in the answer: there are more from there on") \
 	X(0x0091, PARTITION_CREATE,	NONE, OFFICER, MEDIUM, ONCE, \
 	  HSM_FIELDS(R(NAME), O(FUNCTION), HSM_POLICY), \
 	  HSM_FIELDS(R(PARTITION), R(SLOT)), "create a partition; what is not given begins as its profile has it") \

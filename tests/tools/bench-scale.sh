@@ -20,7 +20,8 @@ else
 	sed 's/^/# /' "$work/err" "$work/table"
 	echo "not ok 1 - figures of a partition with 300 objects"
 fi
-if grep -q '^- 300 of 300 sessions' "$work/table" && grep -q '^- 3 of 3 partitions' "$work/table"; then
+if grep -q '^- 300 of 300 sessions' "$work/table" && grep -q '^- 3 of 3 partitions' "$work/table" &&
+	grep -q '^- 5 partitions in the list' "$work/table"; then
 	echo "ok 2 - sessions and partitions"
 else
 	sed 's/^/# /' "$work/table"

@@ -4,6 +4,7 @@
  * board keeps them; here is decided what may be asked of it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <openssl/asn1.h>
 #include "commands.h"
@@ -24,22 +25,50 @@ static void put_record(struct hsm_writer *out, const struct board_partition *inf
 	hsm_put_raw(out, &status, sizeof(status));
 }
 
-CK_RV command_partition_list(struct command *command)
+#define LIST_MAX 500 /* records in one answer */
+
+_Static_assert(LIST_MAX * sizeof(struct hsm_partition_status) <= 65536, "records fit their field");
+
+static int by_slot(const void *a, const void *b)
+{
+	const struct board_partition *one = a, *other = b;
+
+	return one->slot < other->slot ? -1 : one->slot > other->slot;
+}
+
+/* Return: the slot number where the rest begins; the device's own partition, which is in no list, is the last. */
+static uint32_t put_records(struct hsm_writer *out, const struct board_partition *list,
+			    size_t count, uint64_t from)
 {
 	static const uint8_t device[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
+	size_t mark = hsm_put_begin(out, HSM_FIELD_RECORDS), put = 0, i;
+
+	for (i = 0; i < count && put < LIST_MAX; i++) {
+		if (list[i].slot < from || !memcmp(list[i].id, device, sizeof(device)))
+			continue;
+		put_record(out, &list[i]);
+		put++;
+	}
+	hsm_put_end(out, mark);
+	return i < count ? list[i].slot : UINT32_MAX;
+}
+
+CK_RV command_partition_list(struct command *command)
+{
 	struct board_partition *list = OPENSSL_malloc(BOARD_MESSAGE_MAX);
-	size_t length = 0, mark, i;
+	size_t length = 0;
+	uint32_t rest;
 	int ret;
 
 	if (!list)
 		return CKR_HOST_MEMORY;
 	ret = ask_board(BOARD_LIST, NULL, 0, list, BOARD_MESSAGE_MAX, &length);
 	if (ret == 0) {
-		mark = hsm_put_begin(&command->out, HSM_FIELD_RECORDS);
-		for (i = 0; i < length / sizeof(*list); i++)
-			if (memcmp(list[i].id, device, sizeof(device)))
-				put_record(&command->out, &list[i]);
-		hsm_put_end(&command->out, mark);
+		qsort(list, length / sizeof(*list), sizeof(*list), by_slot);
+		rest = put_records(&command->out, list, length / sizeof(*list),
+				   hsm_fields_u64(&command->fields, HSM_FIELD_SLOT, 0));
+		if (rest != UINT32_MAX)
+			hsm_put_u32(&command->out, HSM_FIELD_SLOT, rest);
 	}
 	OPENSSL_free(list);
 	return board_error(ret);

@@ -113,6 +113,7 @@ static struct test_board {
 	pthread_mutex_t lock;
 	struct test_partition partition[TEST_PARTITIONS];
 	struct board_hello hello;
+	unsigned int crowd; /* BOARD_LIST answers with so many made-up partitions */
 	int fail_commit; /* errno that commits are answered with */
 	unsigned int commits;
 	unsigned int advances;
@@ -237,10 +238,28 @@ static int board_open(const uint8_t *body, uint8_t *reply, size_t *length)
 	return 0;
 }
 
+/* So many partitions as officers see them, from the last slot to the first, and the device's own among them */
+static int board_crowd(uint8_t *reply, size_t *length)
+{
+	struct board_partition info = { .id = BOARD_DEVICE_PARTITION, .slot = UINT32_MAX };
+	unsigned int i;
+
+	for (i = 0; i <= board.crowd; i++) {
+		memcpy(reply + i * sizeof(info), &info, sizeof(info));
+		info.slot = board.crowd - 1 - i;
+		memcpy(info.id, &info.slot, sizeof(info.slot));
+		info.id[15] = 1;
+	}
+	*length = i * sizeof(info);
+	return 0;
+}
+
 static int board_list(uint8_t *reply, size_t *length)
 {
 	int i;
 
+	if (board.crowd)
+		return board_crowd(reply, length);
 	*length = 0;
 	for (i = 0; i < TEST_PARTITIONS; i++) {
 		if (!board.partition[i].exists)

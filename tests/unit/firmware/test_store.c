@@ -298,6 +298,48 @@ static CK_RV officer_login(struct peer *peer, const char *pin)
 	return peer_call(peer, HSM_OP_OFFICER_LOGIN, &out);
 }
 
+/* Number of records in the answer to PARTITION_LIST from a slot number on; @rest: where it goes on, 0: nowhere */
+static size_t listed(struct peer *peer, uint32_t from, uint32_t *first, uint64_t *rest)
+{
+	struct hsm_writer out = peer_fields(peer);
+	struct hsm_partition_status status;
+	const uint8_t *data;
+	size_t length;
+
+	hsm_put_u32(&out, HSM_FIELD_SLOT, from);
+	assert_int_equal(peer_call(peer, HSM_OP_PARTITION_LIST, &out), CKR_OK);
+	data = hsm_fields_bytes(&peer->fields, HSM_FIELD_RECORDS, &length);
+	*rest = hsm_fields_u64(&peer->fields, HSM_FIELD_SLOT, 0);
+	if (length) {
+		memcpy(&status, data, sizeof(status));
+		*first = le32toh(status.slot);
+	}
+	return length / sizeof(status);
+}
+
+/* More partitions than one answer holds, in no order: the list comes in pieces, by slot number, each once. */
+static void a_long_list_comes_in_pieces(void **state)
+{
+	struct peer *peer = officer_peer(true);
+	uint32_t first;
+	uint64_t rest;
+
+	(void)state;
+	assert_int_equal(claim(peer, "the code"), CKR_OK);
+	board.crowd = 1000;
+	assert_int_equal(listed(peer, 0, &first, &rest), 500);
+	assert_int_equal(first, 0);
+	assert_int_equal(rest, 500);
+	assert_int_equal(listed(peer, rest, &first, &rest), 500);
+	assert_int_equal(first, 500);
+	assert_int_equal(rest, 0);
+	assert_int_equal(listed(peer, 998, &first, &rest), 2);
+	assert_int_equal(rest, 0);
+	assert_int_equal(listed(peer, 1000, &first, &rest), 0);
+	board.crowd = 0;
+	peer_free(peer);
+}
+
 static void the_device_is_claimed_by_code(void **state)
 {
 	struct peer *peer = officer_peer(true), *other;
@@ -386,6 +428,7 @@ int main(void)
 		READY(destruction_moves_the_counter),
 		cmocka_unit_test(hash_is_a_sum),
 		DEVICE(the_device_is_claimed_by_code),
+		DEVICE(a_long_list_comes_in_pieces),
 		DEVICE(names_of_partitions_are_text),
 		DEVICE(the_owner_of_an_embedded_board_is_its_officer),
 	};
