@@ -109,6 +109,9 @@ struct board_keep {
 	uint64_t offset;
 };
 
+/* Bytes of a validation's attributes at most */
+#define BOARD_VALIDATION_MAX	4096
+
 /**
  * enum board_request - on BOARD_STORAGE_FD
  *
@@ -122,6 +125,12 @@ enum board_request {
 	BOARD_ROWS		= 4,	/* own; request: struct board_rows; reply: rows, struct board_row + blob each */
 	BOARD_COMMIT		= 5,	/* own; request: struct board_commit ...; reply: struct board_committed */
 	BOARD_POLICY		= 6,	/* own, function 0: any; request: id; reply: the policy's bytes, none: there is none */
+
+	/*
+	 * reply: attributes, in the form of templates on the wire, of the validation that the board was
+	 * told of; none: no validation
+	 */
+	BOARD_VALIDATION	= 7,
 
 	/* function 0 only */
 	/*

@@ -565,6 +565,17 @@ ssize_t storage_handle(struct board *board, uint32_t function, const uint8_t *re
 /* storage_serve - answer requests on @fd until its other end has gone */
 void storage_serve(struct board *board, uint32_t function, int fd);
 
+/* ---- validation.c ---- */
+
+/* Attributes of a validation object as BOARD_VALIDATION gives them; @length 0: none */
+struct validation {
+	size_t length;
+	uint8_t attributes[BOARD_VALIDATION_MAX];
+};
+
+/* validation_read - the file of --validation. Return: 0 or a negative errno with @error set. */
+int validation_read(const char *path, struct validation *validation, struct error *error);
+
 /* ---- board.c, function.c, connection.c: the running board ---- */
 
 struct function;
@@ -579,6 +590,7 @@ struct board_options {
 	const char *firmware;
 	const char *log;
 	const char *group;
+	const char *validation;
 	unsigned int functions;
 	unsigned int dma_bits;
 	unsigned int queues;
@@ -641,6 +653,7 @@ struct board {
 	struct state *state;
 	uid_t owner;
 	struct bundle bundle;
+	struct validation validation;
 	int epoll;
 	struct watch signals;
 	struct watch idle;

@@ -169,6 +169,8 @@ static int open_state(struct board *board, const struct state_config *config, st
 		return error_set(error, -errno, "state %s: %s", config->directory, strerror(errno));
 	board->owner = st.st_uid;
 	ret = load_firmware(board, error);
+	if (!ret && board->options->validation)
+		ret = validation_read(board->options->validation, &board->validation, error);
 	if (!ret)
 		ret = state_open(config, board->bundle.security_version, &board->state, error);
 	if (!ret) {

@@ -29,6 +29,7 @@ enum option_id {
 	OPTION_GROUP,
 	OPTION_FIRMWARE,
 	OPTION_LOG,
+	OPTION_VALIDATION,
 	OPTION_ZEROIZE,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -50,6 +51,7 @@ static const struct option long_options[] = {
 	{ "group", required_argument, NULL, OPTION_GROUP },
 	{ "firmware", required_argument, NULL, OPTION_FIRMWARE },
 	{ "log", required_argument, NULL, OPTION_LOG },
+	{ "validation", required_argument, NULL, OPTION_VALIDATION },
 	{ "zeroize", no_argument, NULL, OPTION_ZEROIZE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -77,6 +79,7 @@ static const char help[] =
 	"  --dma-bits N       width of bus addresses, 32 to 64, default 64\n"
 	"  --queues N         I/O queue pairs of a controller, 1 to 63, default 8\n"
 	"  --spin USEC        bound of spinning after a command, default 200, 0: never\n"
+	"  --validation FILE  a validation certificate of this board, for the tokens to show\n"
 	"  --zeroize          destroy all keys and data of the state, then end\n"
 	"  --help, --version\n";
 
@@ -151,6 +154,9 @@ static int set_option(int id, const char *name, struct board_options *options)
 		return 0;
 	case OPTION_FIRMWARE:
 		options->firmware = optarg;
+		return 0;
+	case OPTION_VALIDATION:
+		options->validation = optarg;
 		return 0;
 	case OPTION_LOG:
 		options->log = optarg;

@@ -102,6 +102,15 @@ static int handle_commit(struct storage_call *call)
 	return ret;
 }
 
+static int handle_validation(struct storage_call *call)
+{
+	const struct validation *validation = &call->board->validation;
+
+	memcpy(call->reply, validation->attributes, validation->length);
+	call->reply_length = validation->length;
+	return 0;
+}
+
 static int handle_policy(struct storage_call *call)
 {
 	return state_policy(call->state, call->function, call->body, call->reply, call->capacity,
@@ -232,6 +241,7 @@ static const struct storage_request {
 	{ BOARD_OPEN, "open", PARTITION_ID_SIZE, false, handle_open },
 	{ BOARD_ROWS, "rows", sizeof(struct board_rows), false, handle_rows },
 	{ BOARD_COMMIT, "commit", ANY_LENGTH, false, handle_commit },
+	{ BOARD_VALIDATION, "validation", 0, false, handle_validation },
 	{ BOARD_POLICY, "policy", PARTITION_ID_SIZE, false, handle_policy },
 	{ BOARD_PARTITION_CREATE, "create", ANY_LENGTH, true, handle_create },
 	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },

@@ -8,6 +8,7 @@
 #include <time.h>
 #include "builtin_objects.h"
 #include "policy.h"
+#include "validation.h"
 
 /* A handle is HANDLE_BUILTIN, the class, and a number within the class. */
 #define CLASS_SHIFT 32
@@ -177,6 +178,11 @@ static CK_RV fill(struct partition *partition, uint64_t class, uint64_t number, 
 		rv = put_common(set, class, "mechanism", info->mechanism);
 		return rv == CKR_OK ? attributes_set_ulong(set, CKA_MECHANISM_TYPE, info->mechanism)
 				    : rv;
+	case CKO_VALIDATION:
+		if (number || !validation_attributes())
+			return CKR_OBJECT_HANDLE_INVALID;
+		rv = put_common(set, class, "validation", VALIDATION_FLAG);
+		return rv == CKR_OK ? attributes_copy(set, validation_attributes()) : rv;
 	default:
 		return CKR_OBJECT_HANDLE_INVALID;
 	}
@@ -228,6 +234,8 @@ static size_t class_count(uint64_t class)
 		return COUNT(features);
 	case CKO_MECHANISM:
 		return HSM_MECHANISM_ROWS;
+	case CKO_VALIDATION:
+		return 1;
 	default:
 		return 0;
 	}
@@ -253,11 +261,16 @@ CK_RV builtin_match(struct partition *partition, const struct attributes *templa
 		    uint64_t **handles, size_t *count)
 {
 	const struct attribute *class = attributes_find(template, CKA_CLASS);
+	CK_RV rv;
 
 	/* Nothing here has a name: searches for one have found all that there is. */
 	if (attributes_find(template, CKA_LABEL) || attributes_find(template, CKA_ID))
 		return CKR_OK;
-	return match_class(partition,
-			   class ? attributes_ulong(template, CKA_CLASS, ~0ULL) : CKO_PROFILE,
-			   template, handles, count);
+	if (class)
+		return match_class(partition, attributes_ulong(template, CKA_CLASS, ~0ULL),
+				   template, handles, count);
+	rv = match_class(partition, CKO_PROFILE, template, handles, count);
+	if (rv == CKR_OK)
+		rv = match_class(partition, CKO_VALIDATION, template, handles, count);
+	return rv;
 }

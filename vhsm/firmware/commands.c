@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "noise.h"
 #include "selftest.h"
+#include "validation.h"
 
 static void tell_failure(const char *test)
 {
@@ -44,6 +45,9 @@ int commands_start(const struct board_hello *hello)
 	ret = aead_start();
 	if (ret < 0)
 		fprintf(stderr, "libcrypto: AES-256-GCM, HKDF or HMAC is missing\n");
+	if (!ret && validation_start() < 0)
+		fprintf(stderr,
+			"the board's validation is not shown: it is none that is understood\n");
 	if (!ret)
 		ret = partitions_start(hello);
 	if (ret < 0) {
@@ -66,6 +70,7 @@ int commands_random(uint8_t *out, size_t length)
 void commands_stop(void)
 {
 	partitions_stop();
+	validation_stop();
 	aead_stop();
 	mech_stop();
 	selftest_watch(NULL);

@@ -119,6 +119,8 @@ static struct test_board {
 	unsigned int advances;
 	void (*during_commit)(void); /* once, while a commit is under way: what another thread does then */
 	uint8_t code[8];
+	uint8_t validation[256];
+	size_t validation_length;
 } board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct test_partition *board_find(const uint8_t *id)
@@ -337,6 +339,10 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return board_rows(body, reply, length);
 	case BOARD_COMMIT:
 		return board_commit(body, size, reply, length);
+	case BOARD_VALIDATION:
+		memcpy(reply, board.validation, board.validation_length);
+		*length = board.validation_length;
+		return 0;
 	case BOARD_COUNTER:
 		memcpy(reply, &counter, 8);
 		*length = 8;
@@ -458,6 +464,7 @@ static void board_clear(void)
 	memset(&board.hello, 0, sizeof(board.hello));
 	board.fail_commit = 0;
 	board.during_commit = NULL;
+	board.validation_length = 0;
 	board.commits = board.advances = 0;
 }
 

@@ -201,6 +201,40 @@ static void clock_tells_the_time(void **state)
 	peer_free(peer);
 }
 
+/* A validation is shown where the board was told of one, as it was told, and nowhere else. */
+static void validation(void **state)
+{
+	struct peer *peer = peer_user(0);
+	uint64_t handles[1000], level = htole64(1);
+	struct hsm_attribute_view view;
+	struct hsm_writer out;
+
+	(void)state;
+	assert_int_equal(SEARCH(peer, A_NUMBER(CKA_CLASS, CKO_VALIDATION)), 0);
+	peer_free(peer);
+	hsm_writer_init(&out, board.validation, sizeof(board.validation));
+	hsm_put_attribute(&out, CKA_VALIDATION_LEVEL, 0, &level, 8);
+	hsm_put_attribute(&out, CKA_VALIDATION_MODULE_ID, 0, "a module", 8);
+	board.validation_length = out.length;
+	board_restart();
+	peer = peer_user(0);
+	assert_int_equal(SEARCH(peer, A_NUMBER(CKA_CLASS, CKO_VALIDATION)), 1);
+	assert_int_equal(get_ulong(peer, handles[0], CKA_VALIDATION_LEVEL), 1);
+	assert_int_equal(get_ulong(peer, handles[0], CKA_VALIDATION_FLAG), 1);
+	assert_int_equal(read_one(peer, handles[0], CKA_VALIDATION_MODULE_ID, &view), CKR_OK);
+	assert_memory_equal(view.value, "a module", 8);
+	assert_int_equal(SEARCH(peer, A_TRUE(CKA_TOKEN)), 5);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_DESTROY, handles[4]), CKR_ACTION_PROHIBITED);
+	peer_free(peer);
+	/* Another attribute is none of a validation. */
+	hsm_put_attribute(&out, CKA_LABEL, 0, "x", 1);
+	board.validation_length = out.length;
+	board_restart();
+	peer = peer_user(0);
+	assert_int_equal(SEARCH(peer, A_NUMBER(CKA_CLASS, CKO_VALIDATION)), 0);
+	peer_free(peer);
+}
+
 /* PKCS#11 3.2, C_Logout: handles of private objects stay void, also when the user is back. */
 static void private_handles_end_with_the_login(void **state)
 {
@@ -240,6 +274,7 @@ int main(void)
 		READY(mechanisms),
 		READY(counter_only_goes_up),
 		READY(clock_tells_the_time),
+		READY(validation),
 		READY(private_handles_end_with_the_login),
 	};
 
