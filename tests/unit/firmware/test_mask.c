@@ -5,6 +5,7 @@
  */
 #include "object_testing.h"
 #include "mask.h"
+#include "users.h"
 
 struct blob {
 	size_t length;
@@ -200,6 +201,8 @@ static void attack_masked_keys_stay_in_their_partition(void **state)
 	assert_int_equal(unmask(public, &open, &handle), CKR_OK);
 	/* With a user logged in elsewhere in the partition, and with none */
 	assert_int_equal(unmask(public, &blob, &handle), CKR_USER_NOT_LOGGED_IN);
+	assert_int_equal(remask(public, &blob), CKR_USER_NOT_LOGGED_IN);
+	assert_int_equal(with_blob(public, HSM_OP_MASK_REVOKE, &blob), CKR_USER_NOT_LOGGED_IN);
 	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
 	assert_int_equal(unmask(public, &blob, &handle), CKR_USER_NOT_LOGGED_IN);
 	assert_int_equal(peer_login(public, CKU_SO, SO_PIN), CKR_OK);
@@ -364,6 +367,58 @@ static void attack_init_token_voids_masked_keys(void **state)
 	peer_free(peer);
 }
 
+static void add_user(struct peer *so, const char *name, uint32_t role)
+{
+	struct hsm_writer out = peer_fields(so);
+
+	hsm_put_bytes(&out, HSM_FIELD_NAME, name, strlen(name));
+	hsm_put_u32(&out, HSM_FIELD_USER_ROLE, role);
+	hsm_put_bytes(&out, HSM_FIELD_NEW_PIN, USER_PIN, strlen(USER_PIN));
+	assert_int_equal(peer_call(so, HSM_OP_USER_CREATE, &out), CKR_OK);
+}
+
+static struct peer *peer_named(const char *name)
+{
+	struct peer *peer = peer_new(0);
+	struct hsm_writer out;
+
+	assert_int_equal(peer_session(peer, true), CKR_OK);
+	out = peer_fields(peer);
+	hsm_put_u64(&out, HSM_FIELD_USER, CKU_USER);
+	hsm_put_bytes(&out, HSM_FIELD_PIN, USER_PIN, strlen(USER_PIN));
+	hsm_put_bytes(&out, HSM_FIELD_NAME, name, strlen(name));
+	assert_int_equal(peer_call(peer, HSM_OP_LOGIN, &out), CKR_OK);
+	return peer;
+}
+
+/* Who may not use keys masks and loads none; who may not destroy keys destroys none. */
+static void roles_hold_for_masked_keys(void **state)
+{
+	struct peer *peer = peer_user(0), *so = peer_new(0), *manager, *reader;
+	struct blob blob, other;
+	uint64_t handle;
+
+	(void)state;
+	assert_int_equal(mask(peer, session_aes(peer), &blob), CKR_OK);
+	peer_free(peer);
+	assert_int_equal(peer_session(so, true), CKR_OK);
+	assert_int_equal(peer_login(so, CKU_SO, SO_PIN), CKR_OK);
+	add_user(so, "max", ROLE_MANAGER);
+	add_user(so, "rita", ROLE_READ_ONLY);
+	peer_free(so);
+	manager = peer_named("max");
+	reader = peer_named("rita");
+	assert_int_equal(unmask(reader, &blob, &handle), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_int_equal(with_blob(reader, HSM_OP_MASK_REVOKE, &blob), CKR_SESSION_READ_ONLY);
+	assert_int_equal(end_grace(reader), CKR_SESSION_READ_ONLY);
+	assert_int_equal(unmask(manager, &blob, &handle), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_int_equal(mask(manager, session_aes(manager), &other),
+			 CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_int_equal(with_blob(manager, HSM_OP_MASK_REVOKE, &blob), CKR_OK);
+	peer_free(manager);
+	peer_free(reader);
+}
+
 #define READY(name) cmocka_unit_test_setup_teardown(name, board_setup_ready, board_teardown)
 
 int main(void)
@@ -377,6 +432,7 @@ int main(void)
 		READY(revocation_is_durable_or_not_done),
 		READY(attack_old_epochs_are_refused),
 		READY(attack_init_token_voids_masked_keys),
+		READY(roles_hold_for_masked_keys),
 	};
 
 	return cmocka_run_group_tests(tests, board_prepare, board_finish);
