@@ -261,7 +261,7 @@ void task_run(struct worker *worker, struct task *task);
  * @doorbell_head: last value written to the completion doorbell
  * @shadow_host: bus address of the queue's slot in the host's shadow page, 0: none
  * @shadow_device: likewise in the device's page
- * @hot: polled; this and what follows belongs to worker.c, under the pool's lock
+ * @hot: polled; this and what follows belongs to worker_poll.c, under the pool's lock
  * @window: how long to poll after the last command, nanoseconds
  * @last: when the last command was completed
  * @misses: polling windows that ended without a command, in a row
@@ -453,7 +453,7 @@ int vfio_device_handle(struct connection *connection, struct vfio_request *reque
  * @irq: its interrupts
  * @controller: its registers
  * @rung: queues whose doorbell was rung by the message at hand
- * @eager: commands before which the socket is passed to another thread, see worker.c
+ * @eager: commands before which the socket is passed to another thread, see worker_socket.c
  * @request: the message at hand, of the thread that serves the socket
  * @pool: of the function
  */
