@@ -75,7 +75,7 @@ static CK_RV rsa_aes_wrap(struct mech_operation *operation, const uint8_t *in, s
 
 /*
  * Bad padding, an AES key of another length and a bad wrapping give one answer, and take the same steps: with anything
- * else the RSA key could be asked about ciphertexts of somebody else's (Manger, 2001).
+ * else the RSA key could be asked about ciphertexts of somebody else's, as OAEP's padding was in 2001.
  */
 static CK_RV rsa_aes_unwrap(struct mech_operation *operation, const uint8_t *in, size_t in_length,
 			    uint8_t *out, size_t *out_length)
