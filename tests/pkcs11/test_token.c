@@ -184,6 +184,29 @@ static void retry_limit(void **state)
 	assert_false(token_flags() & (CKF_USER_PIN_LOCKED | CKF_USER_PIN_COUNT_LOW));
 }
 
+static void ten_thousand_sessions(void **state)
+{
+	static CK_SESSION_HANDLE s[10000];
+	CK_SESSION_INFO session_info;
+	CK_TOKEN_INFO info;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(s); i++)
+		s[i] = session(i % 4 ? RO : RW);
+	OK(p->C_GetTokenInfo(slot, &info));
+	assert_int_equal(info.ulSessionCount, COUNT(s));
+	assert_int_equal(info.ulRwSessionCount, COUNT(s) / 4);
+	assert_true(info.ulMaxSessionCount >= COUNT(s));
+	OK(p->C_Login(s[0], CKU_USER, PIN(USER_PIN)));
+	for (i = 0; i < COUNT(s); i += 999) {
+		OK(p->C_GetSessionInfo(s[i], &session_info));
+		assert_int_equal(session_info.state,
+				 i % 4 ? CKS_RO_USER_FUNCTIONS : CKS_RW_USER_FUNCTIONS);
+	}
+	OK(p->C_CloseAllSessions(slot));
+}
+
 static void initialization_destroys_objects(void **state)
 {
 	CK_SESSION_HANDLE s = user_session();
@@ -230,12 +253,13 @@ static void not_supported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(initialized_token), TEST(login_states),
-		TEST(so_sessions),	 TEST(login_ends_with_the_last_session),
-		TEST(session_counts),	 TEST(pin_changes),
-		TEST(pin_lengths),	 TEST(wrong_so_pin_changes_nothing),
-		TEST(retry_limit),	 TEST(initialization_destroys_objects),
-		TEST(names_of_users),	 TEST(not_supported),
+		TEST(initialized_token),     TEST(login_states),
+		TEST(so_sessions),	     TEST(login_ends_with_the_last_session),
+		TEST(session_counts),	     TEST(pin_changes),
+		TEST(pin_lengths),	     TEST(wrong_so_pin_changes_nothing),
+		TEST(retry_limit),	     TEST(initialization_destroys_objects),
+		TEST(names_of_users),	     TEST(not_supported),
+		TEST(ten_thousand_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -23,7 +23,7 @@
 
 /* Quotas of a partition that was created without any */
 #define BOARD_DEFAULT_OBJECTS  16384
-#define BOARD_DEFAULT_SESSIONS 4096
+#define BOARD_DEFAULT_SESSIONS 16384
 #define BOARD_DEFAULT_BYTES    (64U << 20)
 
 /* ---- text.c: one-line messages ---- */

@@ -281,6 +281,7 @@ struct client {
 	struct session **session;
 	uint32_t *serial;
 	uint32_t room;
+	uint32_t vacant; /* no place below this one is free */
 	uint32_t count;
 	uint32_t rw_count;
 };

@@ -111,7 +111,7 @@ static bool place(struct client *client, struct session *session)
 {
 	uint32_t i;
 
-	for (i = 0; i < client->room && client->session[i]; i++)
+	for (i = client->vacant; i < client->room && client->session[i]; i++)
 		;
 	if (i == client->room && !grow(client))
 		return false;
@@ -120,6 +120,7 @@ static bool place(struct client *client, struct session *session)
 		client->serial[i] = 1;
 	session->id = client->serial[i] << INDEX_BITS | i;
 	client->session[i] = session;
+	client->vacant = i + 1;
 	client->count++;
 	client->rw_count += session->rw;
 	return true;
@@ -189,10 +190,14 @@ static void shut(struct session *session)
 static struct session *unplace(struct client *client, uint32_t id)
 {
 	struct session *session = at(client, id);
+	uint32_t i;
 
 	if (!session)
 		return NULL;
-	client->session[id & (SESSIONS_MAX - 1)] = NULL;
+	i = id & (SESSIONS_MAX - 1);
+	client->session[i] = NULL;
+	if (i < client->vacant)
+		client->vacant = i;
 	client->count--;
 	client->rw_count -= session->rw;
 	client->partition->sessions--;

@@ -178,6 +178,50 @@ static void a_guess_that_cannot_be_counted_is_not_made(void **state)
 	peer_free(peer);
 }
 
+/* Ten thousand of one application, a place that is free again is found, and the quota is the partition's. */
+static void ten_thousand_sessions(void **state)
+{
+	static uint32_t opened[10000];
+	struct peer *peer = peer_new(0), *other = peer_new(0);
+	uint32_t i, last = 0;
+
+	(void)state;
+	board.partition[0].info.max_sessions = 10000;
+	commands_partition_changed(board.partition[0].info.id);
+	for (i = 0; i < 10000; i++) {
+		assert_int_equal(peer_session(peer, i & 1), CKR_OK);
+		opened[i] = peer->session;
+	}
+	assert_int_equal(peer_session(peer, true), CKR_SESSION_COUNT);
+	assert_int_equal(peer_session(other, true), CKR_SESSION_COUNT);
+	assert_int_equal(peer_call(peer, HSM_OP_TOKEN_INFO, NULL), CKR_OK);
+	assert_int_equal(peer_u64(peer, HSM_FIELD_SESSIONS), 10000);
+	assert_int_equal(peer_u64(peer, HSM_FIELD_RW_SESSIONS), 5000);
+	assert_int_equal(peer_u64(peer, HSM_FIELD_MAX_SESSIONS), 10000);
+	assert_int_equal(peer_call(other, HSM_OP_TOKEN_INFO, NULL), CKR_OK);
+	assert_int_equal(peer_u64(other, HSM_FIELD_SESSIONS), 0);
+	for (i = 0; i < 10000; i += 1234) {
+		peer->session = opened[i];
+		assert_int_equal(peer_call(peer, HSM_OP_SESSION_CLOSE, NULL), CKR_OK);
+		assert_int_equal(peer_call(peer, HSM_OP_SESSION_INFO, NULL),
+				 CKR_SESSION_HANDLE_INVALID);
+		last++;
+	}
+	for (i = 0; i < last; i++)
+		assert_int_equal(peer_session(other, false), CKR_OK);
+	assert_int_equal(peer_session(peer, true), CKR_SESSION_COUNT);
+	peer_free(other);
+	for (i = 0; i < last; i++)
+		assert_int_equal(peer_session(peer, true), CKR_OK);
+	assert_int_equal(peer_session(peer, true), CKR_SESSION_COUNT);
+	for (i = 0; i < 10000; i += 777) {
+		peer->session = opened[i];
+		assert_int_equal(peer_call(peer, HSM_OP_SESSION_INFO, NULL),
+				 i % 1234 ? CKR_OK : CKR_SESSION_HANDLE_INVALID);
+	}
+	peer_free(peer);
+}
+
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, board_setup, board_teardown)
 #define READY(name) cmocka_unit_test_setup_teardown(name, board_setup_ready, board_teardown)
 
@@ -190,6 +234,7 @@ int main(void)
 		READY(login_is_per_client_and_ends_with_sessions),
 		READY(foreign_sessions_are_unknown),
 		READY(sessions_are_counted_and_bounded),
+		READY(ten_thousand_sessions),
 		READY(pin_set_changes_the_pin),
 		READY(wrong_pins_lock),
 		READY(a_guess_that_cannot_be_counted_is_not_made),
