@@ -200,6 +200,58 @@ static void dies_between_calls(void **state)
 	OK(sign(s, private_key(s)));
 }
 
+static CK_SESSION_HANDLE session_after_death(void)
+{
+	CK_SESSION_HANDLE s = 0;
+	CK_RV rv;
+	int tries;
+
+	for (tries = 0, rv = CKR_DEVICE_REMOVED; rv != CKR_OK && tries < 3; tries++)
+		rv = p->C_OpenSession(slot, RW, NULL, NULL, &s);
+	OK(rv);
+	OK(p->C_Login(s, CKU_USER, PIN(USER_PIN)));
+	return s;
+}
+
+/* A key of 40 uses signs 40 times at most, however often its device is killed; and most of the 40. */
+static void killed_with_a_limited_key(void **state)
+{
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ULONG limit = 40, signatures = 0, runs = 0, i;
+	CK_ATTRIBUTE public_key[] = { { CKA_EC_PARAMS, (void *)oid_p256, sizeof(oid_p256) } };
+	CK_ATTRIBUTE attributes[] = { YES(CKA_TOKEN), YES(CKA_SIGN), STRING(CKA_LABEL, "limited"),
+				      A(CKA_HSM_USE_LIMIT, limit) };
+	CK_OBJECT_HANDLE key, other;
+	CK_SESSION_HANDLE s;
+	CK_RV rv = CKR_OK;
+
+	(void)state;
+	if (skip_with_given_device())
+		skip();
+	s = user_session();
+	OK(p->C_GenerateKeyPair(s, &mechanism, public_key, 1, attributes, COUNT(attributes), &other,
+				&key));
+	while (rv != CKR_KEY_EXHAUSTED) {
+		for (i = 0; i < 12 && rv == CKR_OK; i++) {
+			rv = sign(s, key);
+			signatures += rv == CKR_OK;
+		}
+		if (rv == CKR_OK)
+			kill_firmware();
+		/* What was under way finds out. */
+		if (rv == CKR_OK)
+			assert_int_not_equal(sign(s, key), CKR_OK);
+		if (rv == CKR_KEY_EXHAUSTED)
+			break;
+		s = session_after_death();
+		assert_int_equal(find(s, &attributes[2], 1, &key, 1), 1);
+		assert_true(++runs < 10);
+	}
+	assert_in_range(signatures, 30, limit);
+	assert_int_equal(sign(s, key), CKR_KEY_EXHAUSTED);
+	OK(p->C_DestroyObject(s, key));
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, close_all)
 
 int main(void)
@@ -208,6 +260,7 @@ int main(void)
 		TEST(firmware_dies),
 		TEST(everything_dies),
 		TEST(dies_between_calls),
+		TEST(killed_with_a_limited_key),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

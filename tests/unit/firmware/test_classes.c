@@ -33,8 +33,8 @@ static void certificates(void **state)
 			     A_TEXT(CKA_SERIAL_NUMBER, "2"), A_TEXT(CKA_LABEL, "l")),
 			 CKR_OK);
 	assert_int_equal(SET(A_TEXT(CKA_SUBJECT, "other")), CKR_ATTRIBUTE_READ_ONLY);
-	assert_int_equal(SET(A_TEXT(CKA_VALUE, "abd")), CKR_ATTRIBUTE_READ_ONLY);
-	assert_int_equal(SET(A_TEXT(CKA_OWNER, "abd")), CKR_ATTRIBUTE_TYPE_INVALID);
+	assert_int_equal(SET(A_TEXT(CKA_VALUE, "xyz")), CKR_ATTRIBUTE_READ_ONLY);
+	assert_int_equal(SET(A_TEXT(CKA_OWNER, "xyz")), CKR_ATTRIBUTE_TYPE_INVALID);
 	assert_int_equal(SET(A_TRUE(CKA_TRUSTED)), CKR_ATTRIBUTE_READ_ONLY);
 	/* Neither here nor elsewhere; elsewhere, but whose? */
 	assert_int_equal(create(peer, CERT(A_BYTES(CKA_VALUE, "", 0)), &handle),
