@@ -122,6 +122,8 @@ static bool admin_take(struct vfio_user *vu, uint16_t cid, struct ihsm_cqe *foun
 		vu->event_asked = false;
 		if (le16toh(entry.status) >> IHSM_CQE_STATUS_SHIFT == IHSM_SC_SUCCESS)
 			*event = le32toh(entry.result);
+		if ((*event & 0xff) == IHSM_EVENT_PARTITIONS)
+			eventfd_write(vu->changed, 1);
 	} else if (le16toh(entry.cid) == cid) {
 		*found = entry;
 	}

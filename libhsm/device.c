@@ -4,6 +4,7 @@
  * lost.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <openssl/crypto.h>
@@ -248,6 +249,7 @@ static void copy_record(struct hsm_partition_info *info, const uint8_t *data)
 	memcpy(info->id, record.id, sizeof(info->id));
 	info->slot = le32toh(record.slot);
 	info->flags = le32toh(record.flags);
+	info->changes = le32toh(record.changes);
 	memcpy(info->name, record.name, sizeof(record.name));
 }
 
@@ -329,4 +331,49 @@ int hsm_poll_arm(struct hsm_device *device)
 	if (guard_forked(&device->guard))
 		return -ECHILD;
 	return device->transport->ops->poll_arm(device->transport);
+}
+
+/* ---- events ---- */
+
+/* All descriptors there are, and the one that ends the wait */
+static nfds_t gather(struct hsm_device *const *devices, size_t count, int wake, struct pollfd *fds)
+{
+	int own[TRANSPORT_EVENT_FDS];
+	nfds_t used = 0;
+
+	fds[used++] = (struct pollfd){ .fd = wake, .events = POLLIN };
+	for (size_t i = 0; i < count; i++) {
+		struct transport *transport = devices[i]->transport;
+		unsigned int n = transport->ops->event_fds(transport, own);
+
+		for (unsigned int k = 0; k < n; k++)
+			fds[used++] = (struct pollfd){ .fd = own[k], .events = POLLIN | POLLRDHUP };
+	}
+	return used;
+}
+
+static bool take(struct hsm_device *const *devices, size_t count)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < count; i++)
+		changed = devices[i]->transport->ops->event_take(devices[i]->transport) || changed;
+	return changed;
+}
+
+int hsm_wait_events(struct hsm_device *const *devices, size_t count, int wake, int timeout_ms)
+{
+	struct pollfd *fds;
+
+	for (size_t i = 0; i < count; i++)
+		if (guard_forked(&devices[i]->guard))
+			return -ECHILD;
+	if (take(devices, count))
+		return 1;
+	fds = calloc(1 + count * TRANSPORT_EVENT_FDS, sizeof(*fds));
+	if (!fds)
+		return -ENOMEM;
+	poll(fds, gather(devices, count, wake, fds), timeout_ms);
+	free(fds);
+	return take(devices, count);
 }

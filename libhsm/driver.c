@@ -637,6 +637,38 @@ static int driver_poll_arm(struct transport *transport)
 	return 0;
 }
 
+static unsigned int driver_event_fds(struct transport *transport, int *fds)
+{
+	struct driver *driver = to_driver(transport);
+	struct file *file = file_get(driver, atomic_load(&transport->instance));
+
+	if (!file)
+		return 0;
+	fds[0] = file->fd;
+	file_drop(driver, file);
+	return 1;
+}
+
+/* A driver that knows no events answers with an error, and then there are none. */
+static bool driver_event_take(struct transport *transport)
+{
+	struct driver *driver = to_driver(transport);
+	uint32_t instance = atomic_load(&transport->instance);
+	struct file *file = file_get(driver, instance);
+	struct ihsm_events events = { .size = sizeof(events) };
+	int err;
+
+	if (!file)
+		return true;
+	err = driver->calls->ioctl(file->fd, IHSM_IOC_EVENTS, &events);
+	file_drop(driver, file);
+	if (err == -ENODEV)
+		lose(driver, instance);
+	if (err)
+		return err == -ENODEV;
+	return events.events & (1U << IHSM_NOTICE_PARTITIONS | 1U << IHSM_NOTICE_RESET);
+}
+
 static int ask(struct driver *driver, struct ihsm_identify *identify)
 {
 	uint32_t instance = atomic_load(&driver->transport.instance);
@@ -696,6 +728,8 @@ static const struct transport_ops driver_ops = {
 	.poll = driver_poll,
 	.poll_fd = driver_poll_fd,
 	.poll_arm = driver_poll_arm,
+	.event_fds = driver_event_fds,
+	.event_take = driver_event_take,
 	.recover = driver_recover,
 	.abandon = driver_abandon,
 	.info = driver_info,

@@ -67,6 +67,8 @@ struct transfer {
 	struct transfer *next;
 };
 
+#define TRANSPORT_EVENT_FDS 3
+
 /**
  * struct transport_ops - a handful of operations
  * @submit: hand a transfer to the device. Waits while the rings are full. Return: 0, or -ECONNRESET
@@ -75,6 +77,10 @@ struct transfer {
  * @poll: hand out what has ended. Does not block.
  * @poll_fd: descriptor for event loops
  * @poll_arm: from now on the descriptor becomes readable
+ * @event_fds: descriptors that become readable when the device has an event to tell; at most
+ *	TRANSPORT_EVENT_FDS. Return: their number
+ * @event_take: after that: has something happened to the partitions, or was the device lost? Does not
+ *	block.
  * @recover: after @lost was seen: reset or connect again, with a new context. The caller holds
  * 	the device's lock.
  * @abandon: the context is of no use any more; what is on its way ends, and @recover makes another
@@ -88,6 +94,8 @@ struct transport_ops {
 	void (*poll)(struct transport *transport);
 	int (*poll_fd)(struct transport *transport);
 	int (*poll_arm)(struct transport *transport);
+	unsigned int (*event_fds)(struct transport *transport, int *fds);
+	bool (*event_take)(struct transport *transport);
 	int (*recover)(struct transport *transport, struct hsm_error *error);
 	void (*abandon)(struct transport *transport);
 	int (*info)(struct transport *transport, struct hsm_device_info *info,

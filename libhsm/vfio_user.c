@@ -285,6 +285,27 @@ static int vu_poll_arm(struct transport *transport)
 	return 0;
 }
 
+static unsigned int vu_event_fds(struct transport *transport, int *fds)
+{
+	struct vfio_user *vu = to_vfio_user(transport);
+
+	fds[0] = vu->changed;
+	fds[1] = vu->admin_event;
+	fds[2] = vu->socket.fd;
+	return 3;
+}
+
+/* Whoever reads the admin queue says on @changed what it has found there. */
+static bool vu_event_take(struct transport *transport)
+{
+	struct vfio_user *vu = to_vfio_user(transport);
+	eventfd_t count;
+
+	if (!atomic_load(&transport->lost) && (!socket_alive(vu) || controller_events(vu)))
+		vfio_user_lost(vu, -ECONNRESET);
+	return eventfd_read(vu->changed, &count) == 0 || atomic_load(&transport->lost);
+}
+
 /* What can change is read again. */
 static int refresh(struct vfio_user *vu, struct hsm_device_info *info, struct hsm_error *error)
 {
@@ -327,6 +348,8 @@ static void vu_close(struct transport *transport, bool forked)
 		close(vu->admin_event);
 	if (vu->notify >= 0)
 		close(vu->notify);
+	if (vu->changed >= 0)
+		close(vu->changed);
 	if (vu->tick >= 0)
 		close(vu->tick);
 	if (vu->loop >= 0)
@@ -341,6 +364,8 @@ static const struct transport_ops vfio_user_ops = {
 	.poll = vu_poll,
 	.poll_fd = vu_poll_fd,
 	.poll_arm = vu_poll_arm,
+	.event_fds = vu_event_fds,
+	.event_take = vu_event_take,
 	.recover = vu_recover,
 	.abandon = vu_abandon,
 	.info = vu_info,
@@ -384,9 +409,11 @@ static int make_descriptors(struct vfio_user *vu)
 
 	vu->admin_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vu->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	vu->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vu->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	vu->loop = epoll_create1(EPOLL_CLOEXEC);
-	if (vu->admin_event < 0 || vu->notify < 0 || vu->tick < 0 || vu->loop < 0)
+	if (vu->admin_event < 0 || vu->notify < 0 || vu->changed < 0 || vu->tick < 0 ||
+	    vu->loop < 0)
 		return -errno;
 	err = watch(vu, vu->notify);
 	if (!err)
@@ -411,6 +438,7 @@ static struct vfio_user *make(const struct device_name *name, bool start)
 	vu->shared.fd = -1;
 	vu->admin_event = -1;
 	vu->notify = -1;
+	vu->changed = -1;
 	vu->tick = -1;
 	vu->loop = -1;
 	vu->cpus = usable_cpus();

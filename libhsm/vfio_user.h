@@ -244,6 +244,7 @@ bool controller_events(struct vfio_user *vu);
  * @spin_ns: longest spin; 0: never
  * @armed: an event loop waits on @loop
  * @notify: eventfd that tells the event loop what another thread found
+ * @changed: eventfd: an event about partitions has come
  * @tick: timer that has the event loop look after the device while commands are on their way
  * @loop: epoll descriptor of @notify, @tick and all queues' events
  * @looked_ms: when the event loop did so last
@@ -272,6 +273,7 @@ struct vfio_user {
 	uint32_t spin_ns;
 	atomic_bool armed;
 	int notify;
+	int changed;
 	int tick;
 	int loop;
 	_Atomic uint64_t looked_ms;

@@ -227,6 +227,7 @@ static void partition_seen(struct device *d, const struct hsm_partition_info *pa
 		    memcmp(slot->partition.id, partition->id, sizeof(partition->id)))
 			continue;
 		slot->present = true;
+		slot->partition.changes = partition->changes;
 		return;
 	}
 	slot = calloc(1, sizeof(*slot));
@@ -421,4 +422,36 @@ void slots_free(bool child)
 		free(d);
 	}
 	looked = false;
+}
+
+/* ---- events ---- */
+
+#define EVENT_DEVICES 64
+
+/*
+ * The handles are read under the refresh lock, and used after it: a device is closed by a refresh alone, and the one
+ * thread that waits is the one that refreshes then, but for a C_GetSlotList of another. That one finds the device in
+ * use: it is counted as a user of its slots.
+ */
+void devices_wait(int wake, int timeout_ms)
+{
+	struct hsm_device *handles[EVENT_DEVICES];
+	struct slot *held[EVENT_DEVICES], *slot;
+	struct device *d;
+	size_t count = 0, i;
+
+	pthread_mutex_lock(&refresh_lock);
+	for (d = devices; d && count < EVENT_DEVICES; d = d->next) {
+		for (slot = slots; slot && slot->device != d; slot = slot->next)
+			;
+		if (!d->handle || !slot || atomic_load(&d->lost))
+			continue;
+		atomic_fetch_add(&slot->users, 1);
+		held[count] = slot;
+		handles[count++] = d->handle;
+	}
+	pthread_mutex_unlock(&refresh_lock);
+	hsm_wait_events(handles, count, wake, timeout_ms);
+	for (i = 0; i < count; i++)
+		slot_put(held[i]);
 }

@@ -7,6 +7,7 @@
  *   interface.c	function lists and interfaces
  *   device.c	devices, slots and channels
  *   slot.c	slot and token calls
+ *   event.c	slot events
  *   session.c	session table and session calls, PINs and login
  *   call.c	one command: request, response, errors
  *   async.c	asynchronous sessions
@@ -22,7 +23,7 @@
  *   message.c, message_sign.c	many messages under one key
  *   wrap.c	wrapping of keys
  *   key.c	key generation, derivation, encapsulation, random
- *   absent.c	functions that answer CKR_FUNCTION_NOT_SUPPORTED
+ *   absent.c	functions that no token can support
  *
  * Locking: device.c's refresh lock is taken before the module lock. No lock is held while a
  * command runs, but for the one under which a slot's channel is opened. Sessions and slots live
@@ -115,6 +116,18 @@ const struct hsm_partition_info *slot_partition(const struct slot *slot);
  * @child: after fork: locks may be in any state and nothing is sent
  */
 void slots_free(bool child);
+
+/* devices_wait - until a device has an event to tell, @wake is readable, or the time is over */
+void devices_wait(int wake, int timeout_ms);
+
+/* ---- event.c ---- */
+
+/* events_begin - the slots are listed: from now on changes are events */
+void events_begin(void);
+
+/* events_wake - let C_WaitForSlotEvent look whether the module still runs */
+void events_wake(void);
+void events_end(bool child);
 
 /* ---- session.c ---- */
 

@@ -112,6 +112,7 @@ static void drop_parents(void)
 	pthread_cond_init(&left, NULL);
 	atomic_store(&callers, 0);
 	sessions_forget();
+	events_end(true);
 	slots_free(true);
 	initialized = false;
 }
@@ -200,7 +201,9 @@ MODULE_API CK_RV C_Finalize(void *reserved)
 	 */
 	atomic_store(&life_word()->finalizing, 1);
 	atomic_store(&life_word()->running, 0);
+	events_wake();
 	wait_until_left();
+	events_end(false);
 	atomic_store(&life_word()->finalizing, 0);
 	slots_free(false);
 	initialized = false;

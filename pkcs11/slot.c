@@ -43,6 +43,7 @@ MODULE_API CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *cou
 		slots_refresh();
 	room = list ? *count : 0;
 	*count = slots_list(list, room);
+	events_begin();
 	module_leave();
 	return list && *count > room ? CKR_BUFFER_TOO_SMALL : CKR_OK;
 }
@@ -227,20 +228,5 @@ MODULE_API CK_RV C_InitToken(CK_SLOT_ID id, CK_UTF8CHAR *pin, CK_ULONG length, C
 		rv = CKR_PIN_LEN_RANGE;
 	}
 	end(&call);
-	return rv;
-}
-
-MODULE_API CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved)
-{
-	CK_RV rv = module_enter();
-
-	if (rv != CKR_OK)
-		return rv;
-	if (!slot || reserved)
-		rv = CKR_ARGUMENTS_BAD;
-	else
-		/* Tokens stay where they are; C_GetSlotList(NULL) finds new partitions. */
-		rv = flags & CKF_DONT_BLOCK ? CKR_NO_EVENT : CKR_FUNCTION_NOT_SUPPORTED;
-	module_leave();
 	return rv;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Saved states of operations. They are made, sealed and read in the device.
+ * Saved states of operations. They are made, sealed and read in the device. And the flags of the last operation's
+ * validation.
  */
 #include "internal.h"
 
@@ -42,6 +43,21 @@ MODULE_API CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, CK_BYTE *state, C
 		hsm_put_u64(call.writer, HSM_FIELD_OTHER_KEY, signature_key);
 		rv = call_run(&call);
 	}
+	call_end(&call);
+	return rv;
+}
+
+MODULE_API CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE handle,
+					     CK_SESSION_VALIDATION_FLAGS_TYPE type, CK_FLAGS *flags)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, HSM_OP_VALIDATION_FLAGS);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = flags && type == CKS_LAST_VALIDATION_OK ? call_run(&call) : CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		*flags = hsm_fields_u64(hsm_request_fields(call.request), HSM_FIELD_FLAGS, 0);
 	call_end(&call);
 	return rv;
 }

@@ -79,6 +79,7 @@ struct hsm_partition_info {
 	uint8_t id[HSM_PARTITION_ID_SIZE];
 	uint32_t slot;
 	uint32_t flags;
+	uint32_t changes;	/* moves on when the token is initialized or zeroized */
 	char name[65];
 };
 
@@ -223,6 +224,17 @@ HSM_API int hsm_poll(struct hsm_request *request);
  */
 HSM_API int hsm_poll_fd(struct hsm_device *device);
 HSM_API int hsm_poll_arm(struct hsm_device *device);
+
+/**
+ * hsm_wait_events - wait until something happens to the partitions of some devices
+ * @devices, @count: open devices
+ * @wake: descriptor that ends the wait when it is readable, -1: none
+ * @timeout_ms: -1: no limit
+ *
+ * By one thread at a time. Return: 1 when hsm_partitions() may have something new to tell of one of the
+ * devices, or one was lost; 0 when not; -ECHILD, -ENOMEM.
+ */
+HSM_API int hsm_wait_events(struct hsm_device *const *devices, size_t count, int wake, int timeout_ms);
 
 /* hsm_request_rv - CKR_ number of the response */
 HSM_API uint64_t hsm_request_rv(const struct hsm_request *request);

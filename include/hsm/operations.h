@@ -202,6 +202,8 @@
 	  "state of the active operations, sealed for this partition, login and profile") \
 	X(0x007a, STATE_SET,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(DATA), O(KEY), O(OTHER_KEY)), HSM_NONE, \
 	  "put a state back: key of the cipher, other key of the signature; what is active ends") \
+	X(0x007b, VALIDATION_FLAGS,	SESSION, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(FLAGS)), \
+	  "CKA_VALIDATION_FLAG of the validation that the session's last operation was true to; 0: none") \
 	X(0x0080, CLAIM,		NONE, ANY, LONG, ONCE, HSM_FIELDS(O(CODE), R(NEW_PIN)), HSM_NONE, \
 	  "become the first officer: by claim code, or as the embedded board's owner") \
 	X(0x0081, OFFICER_LOGIN,	NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN)), HSM_NONE, \

@@ -119,6 +119,8 @@ struct hsm_partition_record {
 	uint8_t id[HSM_PARTITION_ID_SIZE];
 	uint32_t slot;		/* stable PKCS#11 slot number */
 	uint32_t flags;
+	uint32_t changes;	/* how often it was initialized or zeroized since its firmware started */
+	uint32_t reserved;
 	char name[64];
 };
 
@@ -129,7 +131,7 @@ _Static_assert(sizeof(struct hsm_field_header) == 8, "hsm_field_header");
 _Static_assert(sizeof(struct hsm_attribute_header) == 16, "hsm_attribute_header");
 _Static_assert(sizeof(struct hsm_record) == 8, "hsm_record");
 _Static_assert(sizeof(struct hsm_number_form) == 12, "hsm_number_form");
-_Static_assert(sizeof(struct hsm_partition_record) == 88, "hsm_partition_record");
+_Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record");
 
 /*
  * Fields: X(tag, name, type, longest value in bytes, meaning).

@@ -353,6 +353,20 @@ static void test_state_unsaveable(void **state)
 	free(data);
 }
 
+/* No validation is configured here, so that no operation is true to one. */
+static void test_validation_flags(void **state)
+{
+	CK_FLAGS flags = ~0UL;
+
+	(void)state;
+	OK(p->C_GetSessionValidationFlags(s, CKS_LAST_VALIDATION_OK, &flags));
+	assert_int_equal(flags, 0);
+	RV(p->C_GetSessionValidationFlags(s, CKS_LAST_VALIDATION_OK, NULL), CKR_ARGUMENTS_BAD);
+	RV(p->C_GetSessionValidationFlags(s, 99, &flags), CKR_ARGUMENTS_BAD);
+	RV(p->C_GetSessionValidationFlags(0, CKS_LAST_VALIDATION_OK, &flags),
+	   CKR_SESSION_HANDLE_INVALID);
+}
+
 /* ---- authenticated wrapping ---- */
 
 static CK_OBJECT_HANDLE extractable(CK_SESSION_HANDLE session, CK_ATTRIBUTE_TYPE a,
@@ -502,6 +516,7 @@ int main(void)
 		T(test_recover),	  T(test_verify_signature),   T(test_digest_encrypt),
 		T(test_sign_encrypt),	  T(test_state_of_digest),    T(test_state_with_keys),
 		T(test_state_unsaveable), T(test_wrap_authenticated), T(test_wrap_parameters),
+		T(test_validation_flags),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);

@@ -221,6 +221,7 @@ struct partition {
 	bool device;
 	atomic_bool dead;
 	_Atomic(CK_RV) failed;
+	_Atomic uint32_t changes; /* how often it was initialized since the firmware started */
 	_Atomic(struct policy *) policy;
 	_Atomic(uint64_t) bucket_full;
 	SSL_CTX *tls;
@@ -801,6 +802,7 @@ CK_RV command_message_sign(struct command *command);
 CK_RV command_message_verify(struct command *command);
 CK_RV command_message_final(struct command *command);
 CK_RV command_stop(struct command *command);
+CK_RV command_validation_flags(struct command *command);
 CK_RV command_state_get(struct command *command);
 CK_RV command_state_set(struct command *command);
 CK_RV command_generate_key(struct command *command);

@@ -96,6 +96,7 @@ static const struct command_row rows[] = {
 	ROW_SLOT(MESSAGE_VERIFY, message_verify, MESSAGE_VERIFY),
 	ROW(MESSAGE_FINAL, message_final),
 	ROW_FLAGS(COMMAND_STOP, stop, COMMAND_NO_TURN),
+	ROW(VALIDATION_FLAGS, validation_flags),
 	ROW(STATE_GET, state_get),
 	ROW(STATE_SET, state_set),
 	ROW(GENERATE_KEY, generate_key),

@@ -86,6 +86,8 @@ static CK_RV dual(struct command *command, enum mech_use cipher_use, enum mech_u
 	hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
 	if (operation_asked(command, mech_output_size(cipher->mech, length)))
 		return CKR_BUFFER_TOO_SMALL;
+	command->crypto = true;
+	command->approved = mech_is_approved(cipher->mech) && mech_is_approved(other->mech);
 	rv = run_both(command, cipher, other, cipher_use == MECH_ENCRYPT);
 	if (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL)
 		return rv;

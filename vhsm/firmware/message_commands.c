@@ -215,10 +215,14 @@ static CK_RV message_begin(struct command *command, struct operation *operation,
 		.fields = fields,
 		.task = command->task,
 	};
+	CK_RV rv;
 
 	if (operation->needs_pin)
 		return CKR_USER_NOT_LOGGED_IN;
-	return mech_begin(&operation->mech, kinds[command->use].use, &mechanism, message->key);
+	rv = mech_begin(&operation->mech, kinds[command->use].use, &mechanism, message->key);
+	command->crypto = true;
+	command->approved = rv == CKR_OK && mech_is_approved(operation->mech);
+	return rv;
 }
 
 static CK_RV message_count(struct command *command, struct message *message)

@@ -193,6 +193,7 @@ size_t partition_records(uint8_t *out, size_t room)
 		record.slot = htole32(partition->info.slot);
 		if (partition->failed || !partition->tls)
 			record.flags = htole32(HSM_PARTITION_FAILED);
+		record.changes = htole32(atomic_load(&partition->changes));
 		memcpy(record.name, partition->info.name, sizeof(record.name) - 1);
 		memcpy(out + used, &record, sizeof(record));
 		used += sizeof(record);

@@ -8,6 +8,7 @@
 #include "builtin_objects.h"
 #include "users.h"
 #include "selftest.h"
+#include "validation.h"
 
 CK_RV command_nop(struct command *command)
 {
@@ -168,6 +169,8 @@ static CK_RV reset(struct partition *partition, const struct credential *so, con
 		users_free(users);
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_cleanse(&next, sizeof(next));
+	atomic_fetch_add(&partition->changes, 1);
+	firmware_event(IHSM_EVENT_PARTITIONS, 0);
 	return rv;
 }
 
@@ -284,6 +287,14 @@ CK_RV command_session_cancel(struct command *command)
 CK_RV command_stop(struct command *command)
 {
 	session_stop(command->session);
+	return CKR_OK;
+}
+
+CK_RV command_validation_flags(struct command *command)
+{
+	bool valid = command->session->last_approved && validation_attributes();
+
+	hsm_put_u64(&command->out, HSM_FIELD_FLAGS, valid ? VALIDATION_FLAG : 0);
 	return CKR_OK;
 }
 

@@ -242,6 +242,8 @@ static void lost_partition_closes_channels(void **state)
 
 	(void)state;
 	peer_setup(peer);
+	assert_int_equal(test_events, events + 1);
+	events = test_events;
 	board.partition[0].exists = false;
 	commands_partition_changed(board.partition[0].info.id);
 	assert_int_equal(test_events, events + 1);
