@@ -38,21 +38,32 @@ void aead_stop(void)
 	memset(&algorithms, 0, sizeof(algorithms));
 }
 
-int aead_seal(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
-	      size_t length, uint8_t *out)
+/* @key NULL: the context has it */
+static int seal_in(EVP_CIPHER_CTX *ctx, const uint8_t *key, const void *aad, size_t aad_length,
+		   const void *in, size_t length, uint8_t *out)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint8_t *text = out + AEAD_NONCE_SIZE;
-	int n, ret = -EIO;
+	int n;
 
-	if (ctx && length <= BOARD_BLOB_MAX &&
+	if (length <= BOARD_BLOB_MAX &&
 	    RAND_bytes_ex(mech_libctx(), out, AEAD_NONCE_SIZE, 0) == 1 &&
-	    EVP_EncryptInit_ex2(ctx, algorithms.gcm, key, out, NULL) == 1 &&
+	    EVP_EncryptInit_ex2(ctx, key ? algorithms.gcm : NULL, key, out, NULL) == 1 &&
 	    EVP_EncryptUpdate(ctx, NULL, &n, aad, aad_length) == 1 &&
 	    EVP_EncryptUpdate(ctx, text, &n, in, length) == 1 &&
 	    EVP_EncryptFinal_ex(ctx, text + n, &n) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_SIZE, text + length) == 1)
-		ret = 0;
+		return 0;
+	return -EIO;
+}
+
+int aead_seal(const uint8_t key[SECRET_SIZE], const void *aad, size_t aad_length, const void *in,
+	      size_t length, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int ret = -EIO;
+
+	if (ctx)
+		ret = seal_in(ctx, key, aad, aad_length, in, length, out);
 	EVP_CIPHER_CTX_free(ctx);
 	return ret;
 }
@@ -124,6 +135,36 @@ int aead_opener_run(struct aead_opener *opener, const void *aad, size_t aad_leng
 		    size_t length, uint8_t *out)
 {
 	return open_in(opener->ctx, NULL, aad, aad_length, in, length, out);
+}
+
+struct aead_sealer {
+	EVP_CIPHER_CTX *ctx;
+};
+
+struct aead_sealer *aead_sealer_new(const uint8_t key[SECRET_SIZE])
+{
+	struct aead_sealer *sealer = OPENSSL_zalloc(sizeof(*sealer));
+
+	if (!sealer)
+		return NULL;
+	sealer->ctx = EVP_CIPHER_CTX_new();
+	if (sealer->ctx && EVP_EncryptInit_ex2(sealer->ctx, algorithms.gcm, key, NULL, NULL) == 1)
+		return sealer;
+	aead_sealer_free(sealer);
+	return NULL;
+}
+
+void aead_sealer_free(struct aead_sealer *sealer)
+{
+	if (sealer)
+		EVP_CIPHER_CTX_free(sealer->ctx);
+	OPENSSL_free(sealer);
+}
+
+int aead_sealer_run(struct aead_sealer *sealer, const void *aad, size_t aad_length, const void *in,
+		    size_t length, uint8_t *out)
+{
+	return seal_in(sealer->ctx, NULL, aad, aad_length, in, length, out);
 }
 
 int derive_key(const uint8_t secret[SECRET_SIZE], const uint8_t *salt, size_t salt_length,

@@ -400,6 +400,11 @@ struct aead_opener *aead_opener_new(const uint8_t key[SECRET_SIZE]);
 int aead_opener_run(struct aead_opener *opener, const void *aad, size_t aad_length, const void *in,
 		    size_t length, uint8_t *out);
 void aead_opener_free(struct aead_opener *opener);
+/* Likewise for sealing */
+struct aead_sealer *aead_sealer_new(const uint8_t key[SECRET_SIZE]);
+int aead_sealer_run(struct aead_sealer *sealer, const void *aad, size_t aad_length, const void *in,
+		    size_t length, uint8_t *out);
+void aead_sealer_free(struct aead_sealer *sealer);
 
 /* hash_row - share of one row in the multiset hash (HMAC-SHA-256). Return: 0 or -EIO. */
 int hash_row(const uint8_t key[SECRET_SIZE], uint64_t id, uint64_t generation, const uint8_t *tag,

@@ -199,6 +199,7 @@ int row_read(struct row_reader *reader, uint64_t id, const uint8_t *row, size_t 
 struct object_locker {
 	const struct partition *partition;
 	struct aead_opener *opener;
+	struct aead_sealer *sealer;
 	uint8_t *text;
 };
 
@@ -218,8 +219,9 @@ struct object_locker *object_locker_new(const struct partition *partition)
 		return NULL;
 	locker->partition = partition;
 	locker->opener = aead_opener_new(partition->private_row_key);
+	locker->sealer = aead_sealer_new(partition->private_row_key);
 	locker->text = OPENSSL_malloc(BOARD_BLOB_MAX);
-	if (locker->opener && locker->text)
+	if (locker->opener && locker->sealer && locker->text)
 		return locker;
 	object_locker_free(locker);
 	return NULL;
@@ -230,6 +232,7 @@ void object_locker_free(struct object_locker *locker)
 	if (!locker)
 		return;
 	aead_opener_free(locker->opener);
+	aead_sealer_free(locker->sealer);
 	OPENSSL_clear_free(locker->text, BOARD_BLOB_MAX);
 	OPENSSL_free(locker);
 }
@@ -261,8 +264,8 @@ static int seal_in_place(struct object_locker *locker, struct object *object)
 	if (set->room != length || length > BOARD_BLOB_MAX)
 		return -ENOBUFS;
 	row_aad(locker->partition, object, aad);
-	if (aead_seal(locker->partition->private_row_key, aad, sizeof(aad), set->data, set->size,
-		      locker->text) < 0)
+	if (aead_sealer_run(locker->sealer, aad, sizeof(aad), set->data, set->size, locker->text) <
+	    0)
 		return -EIO;
 	memcpy(set->data, locker->text, length);
 	object->sealed = set->data;
