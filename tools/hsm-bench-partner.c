@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -21,6 +22,7 @@ struct partner {
 	bool spinning;
 	int there, back; /* eventfds */
 	pthread_t thread;
+	cpu_set_t allowed; /* where the caller could run before */
 };
 
 static void relax(void)
@@ -84,6 +86,31 @@ static void free_partner(struct partner *partner)
 	free(partner);
 }
 
+/*
+ * Two that spin belong on two processors, and stay there: on one, or while the scheduler moves them about, the figure is
+ * the scheduler's. With one processor alone they are left to it.
+ */
+static void pin_apart(struct partner *partner)
+{
+	int here = sched_getcpu(), other;
+	cpu_set_t set;
+
+	CPU_ZERO(&partner->allowed);
+	if (sched_getaffinity(0, sizeof(partner->allowed), &partner->allowed) || here < 0 ||
+	    CPU_COUNT(&partner->allowed) < 2)
+		return;
+	other = here;
+	do
+		other = (other + 1) % CPU_SETSIZE;
+	while (!CPU_ISSET(other, &partner->allowed));
+	CPU_ZERO(&set);
+	CPU_SET(other, &set);
+	pthread_setaffinity_np(partner->thread, sizeof(set), &set);
+	CPU_ZERO(&set);
+	CPU_SET(here, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 struct partner *partner_start(bool spinning)
 {
 	struct partner *partner = aligned_alloc(64, sizeof(*partner));
@@ -94,8 +121,11 @@ struct partner *partner_start(bool spinning)
 	partner->there = eventfd(0, EFD_CLOEXEC);
 	partner->back = eventfd(0, EFD_CLOEXEC);
 	if (partner->there >= 0 && partner->back >= 0 &&
-	    !pthread_create(&partner->thread, NULL, answer_all, partner))
+	    !pthread_create(&partner->thread, NULL, answer_all, partner)) {
+		if (spinning)
+			pin_apart(partner);
 		return partner;
+	}
 	free_partner(partner);
 	return NULL;
 }
@@ -122,5 +152,7 @@ void partner_stop(struct partner *partner)
 	atomic_store(&partner->ask, STOP);
 	ring(partner->there);
 	pthread_join(partner->thread, NULL);
+	if (partner->spinning && CPU_COUNT(&partner->allowed))
+		sched_setaffinity(0, sizeof(partner->allowed), &partner->allowed);
 	free_partner(partner);
 }
