@@ -310,13 +310,17 @@ static void attack_12_padding_oracle(void **state)
 
 static void attack_13_implicit_rejection(void **state)
 {
-	struct peer *peer = peer_user(COMPATIBLE);
 	uint8_t blob[1024], text[1024], again[1024];
+	struct peer *peer;
 	uint64_t pair[2] = { 0 };
 	unsigned int i;
 	size_t length, n, m;
 
 	(void)state;
+	/* A libcrypto that does not reject implicitly does not decrypt so here at all. */
+	if (!(mech_flags(hsm_mechanism_find(CKM_RSA_PKCS)) & CKF_DECRYPT))
+		skip();
+	peer = peer_user(COMPATIBLE);
 	OK(generate_rsa(peer, RSA_PUBLIC(A_TRUE(CKA_ENCRYPT)), A_LIST(A_TRUE(CKA_DECRYPT)), pair));
 	OK(crypt_by(peer, HSM_OP_ENCRYPT, rsa_pkcs, pair[0], "a premaster", 11, blob, &length));
 	OK(crypt_by(peer, HSM_OP_DECRYPT, rsa_pkcs, pair[1], blob, length, text, &n));
