@@ -573,6 +573,7 @@ static int renew_fuses(struct state *state, struct error *error)
 	if (!ret) {
 		values.counter = former->counter + 1;
 		values.minimum_version = former->minimum_version;
+		values.flags |= former->flags & FUSE_APPROVED;
 		memcpy(values.board_id, former->board_id, sizeof(values.board_id));
 		memcpy(values.serial, former->serial, sizeof(values.serial));
 		ret = fuses_store(state->fuses, &values, true);

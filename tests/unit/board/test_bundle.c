@@ -65,6 +65,30 @@ static void test_bad_manifests(void **test)
 	assert_int_equal(parse(FILES), 0);
 }
 
+#define PROVIDER "fips-module " HASH " fips.so\nfips-config " HASH " fips.cnf\n"
+
+/* The provider is there once, whole, or there is no approved mode. */
+static void test_provider(void **test)
+{
+	static const char module[] = FILES "fips-module " HASH " fips.so\n";
+	struct bundle bundle;
+	struct error error;
+
+	(void)test;
+	assert_int_equal(bundle_parse(FILES PROVIDER, strlen(FILES PROVIDER), &bundle, &error), 0);
+	assert_false(bundle.approved);
+	assert_string_equal(bundle_find(&bundle, "fips-module")->name, "fips.so");
+	assert_int_equal(bundle_approve(&bundle, &error), 0);
+	assert_true(bundle.approved);
+	assert_int_equal(parse(FILES PROVIDER "fips-module " HASH " other.so\n"), -EBADMSG);
+	assert_int_equal(parse(FILES PROVIDER "fips-config " HASH " other.cnf\n"), -EBADMSG);
+	assert_int_equal(bundle_parse(module, strlen(module), &bundle, &error), 0);
+	assert_int_equal(bundle_approve(&bundle, &error), -ENOENT);
+	assert_int_equal(bundle_parse(FILES, strlen(FILES), &bundle, &error), 0);
+	assert_int_equal(bundle_approve(&bundle, &error), -ENOENT);
+	assert_false(bundle.approved);
+}
+
 static void put_file(const struct fixture *f, const char *name, const char *text)
 {
 	char path[FIXTURE_PATH];
@@ -144,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_manifest),
 		cmocka_unit_test(test_bad_manifests),
+		cmocka_unit_test(test_provider),
 		cmocka_unit_test_setup_teardown(test_load, fixture_setup, fixture_teardown),
 	};
 

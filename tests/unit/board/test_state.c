@@ -443,6 +443,38 @@ static void test_missing(void **test)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static bool is_approved(struct fixture *f)
+{
+	struct board_hello hello = { 0 };
+
+	state_identity(f->state, &hello);
+	return hello.flags & BOARD_HELLO_APPROVED;
+}
+
+/* The mode is the state's: not to be had later, not to be lost. */
+static void test_approved(void **test)
+{
+	struct fixture *f = *test;
+
+	assert_int_equal(fixture_open(f), 0);
+	assert_false(is_approved(f));
+	f->config.approved = true;
+	assert_int_equal(fixture_open(f), -EINVAL);
+	assert_non_null(strstr(f->error.text, "without --fips"));
+	fixture_close(f);
+	/* Zeroized it has no keys that were used in the other mode. */
+	assert_int_equal(state_zeroize(&f->config, &f->error), 0);
+	assert_int_equal(fixture_open(f), 0);
+	assert_true(is_approved(f));
+	f->config.approved = false;
+	assert_int_equal(fixture_open(f), 0);
+	assert_true(is_approved(f));
+	fixture_close(f);
+	assert_int_equal(state_zeroize(&f->config, &f->error), 0);
+	assert_int_equal(fixture_open(f), 0);
+	assert_true(is_approved(f));
+}
+
 static void test_zeroize(void **test)
 {
 	struct fixture *f = *test;
@@ -616,6 +648,7 @@ int main(void)
 		TEST(test_unknown_version),
 		TEST(test_missing),
 		TEST(test_zeroize),
+		TEST(test_approved),
 		TEST(test_killed),
 		TEST(test_full_disk),
 	};
