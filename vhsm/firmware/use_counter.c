@@ -7,7 +7,7 @@
 #include "use_counter.h"
 
 #define RESERVE_MAX   1024
-#define RESERVE_SHARE 8	/* an eighth of the uses since the start */
+#define RESERVE_SHARE 8 /* an eighth of the uses since the start */
 #define RESERVE_LEFT  16 /* no more than a sixteenth of those that are left */
 
 /**
