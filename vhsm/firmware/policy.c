@@ -117,11 +117,25 @@ static uint64_t allowed(const struct policy *policy, const struct hsm_mechanism_
 	 CKF_VERIFY_RECOVER | CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_WRAP | CKF_UNWRAP | \
 	 CKF_DERIVE | CKF_ENCAPSULATE | CKF_DECAPSULATE)
 
+static const struct {
+	uint64_t use, message;
+} messages[] = {
+	{ CKF_ENCRYPT, CKF_MESSAGE_ENCRYPT },
+	{ CKF_DECRYPT, CKF_MESSAGE_DECRYPT },
+	{ CKF_SIGN, CKF_MESSAGE_SIGN },
+	{ CKF_VERIFY, CKF_MESSAGE_VERIFY },
+};
+
 uint64_t policy_flags(const struct partition *partition, const struct hsm_mechanism_info *info)
 {
 	uint64_t uses = allowed(policy_of(partition), info) & USES;
 	uint64_t flags = mech_flags(info);
+	size_t i;
 
+	/* Messages are a use as the same without them. */
+	for (i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (!(uses & messages[i].use))
+			flags &= ~messages[i].message;
 	/* What is no use says how the mechanism works, which is true as long as there is a use. */
 	return uses & flags ? (flags & ~(uint64_t)USES) | (flags & uses) : 0;
 }
@@ -297,6 +311,18 @@ static bool counts(unsigned int operation)
 	case HSM_OP_DIGEST_INIT:
 	case HSM_OP_SIGN_INIT:
 	case HSM_OP_VERIFY_INIT:
+	case HSM_OP_SIGN_RECOVER_INIT:
+	case HSM_OP_VERIFY_RECOVER_INIT:
+	case HSM_OP_VERIFY_SIGNATURE_INIT:
+	case HSM_OP_MESSAGE_ENCRYPT_INIT:
+	case HSM_OP_MESSAGE_ENCRYPT:
+	case HSM_OP_MESSAGE_DECRYPT_INIT:
+	case HSM_OP_MESSAGE_DECRYPT:
+	case HSM_OP_MESSAGE_SIGN_INIT:
+	case HSM_OP_MESSAGE_SIGN:
+	case HSM_OP_MESSAGE_VERIFY_INIT:
+	case HSM_OP_MESSAGE_VERIFY:
+	case HSM_OP_STATE_SET:
 	case HSM_OP_GENERATE_KEY:
 	case HSM_OP_GENERATE_PAIR:
 	case HSM_OP_WRAP:

@@ -18,6 +18,8 @@ static const struct use {
 	{ CKF_DIGEST, HSM_OP_DIGEST_INIT, .key = false },
 	{ CKF_SIGN, HSM_OP_SIGN_INIT, .key = true },
 	{ CKF_VERIFY, HSM_OP_VERIFY_INIT, .key = true },
+	{ CKF_SIGN_RECOVER, HSM_OP_SIGN_RECOVER_INIT, .key = true },
+	{ CKF_VERIFY_RECOVER, HSM_OP_VERIFY_RECOVER_INIT, .key = true },
 	{ CKF_GENERATE, HSM_OP_GENERATE_KEY, .template = true },
 	{ CKF_GENERATE_KEY_PAIR, HSM_OP_GENERATE_PAIR, .template = true, .pair = true },
 	{ CKF_WRAP, HSM_OP_WRAP, .key = true, .other = true, .out_max = true },
@@ -26,6 +28,18 @@ static const struct use {
 	{ CKF_ENCAPSULATE, HSM_OP_ENCAPSULATE, .template = true, .key = true, .out_max = true },
 	{ CKF_DECAPSULATE, HSM_OP_DECAPSULATE, .template = true, .key = true, .ciphertext = true },
 };
+
+static const struct {
+	struct use ask;
+	uint64_t use;
+} messages[] = {
+	{ { CKF_MESSAGE_ENCRYPT, HSM_OP_MESSAGE_ENCRYPT_INIT, .key = true }, CKF_ENCRYPT },
+	{ { CKF_MESSAGE_DECRYPT, HSM_OP_MESSAGE_DECRYPT_INIT, .key = true }, CKF_DECRYPT },
+	{ { CKF_MESSAGE_SIGN, HSM_OP_MESSAGE_SIGN_INIT, .key = true }, CKF_SIGN },
+	{ { CKF_MESSAGE_VERIFY, HSM_OP_MESSAGE_VERIFY_INIT, .key = true }, CKF_VERIFY },
+};
+
+#define MESSAGES (sizeof(messages) / sizeof(messages[0]))
 
 #define USES (sizeof(uses) / sizeof(uses[0]))
 
@@ -110,6 +124,15 @@ static void check_row(struct peer *peer, const struct hsm_mechanism_info *info, 
 		assert_int_equal(!!(info_flags(peer, info->mechanism) & uses[i].can), allowed);
 	}
 	assert_int_equal(listed(peer, info->mechanism), any);
+	/* Messages go with the use that they are. */
+	for (i = 0; i < MESSAGES; i++) {
+		rv = ask(peer, &messages[i].ask, info->mechanism);
+		allowed = may & mech_flags(info) & messages[i].use &&
+			  mech_flags(info) & messages[i].ask.can;
+		assert_int_equal(allowed, rv != CKR_MECHANISM_INVALID);
+		assert_int_equal(!!(info_flags(peer, info->mechanism) & messages[i].ask.can),
+				 allowed);
+	}
 }
 
 static void set_profile(int partition, unsigned int profile)
