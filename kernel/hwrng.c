@@ -13,9 +13,17 @@
 #define QUALITY_FULL	1024
 #define QUALITY_LEAST	1
 
-static int ihsm_rng_read(struct hwrng *rng, void *data, size_t max, bool wait)
+/**
+ * ihsm_rng_bytes() - some random bytes
+ * @ihsm: device
+ * @data: where they go
+ * @max: room there
+ * @wait: the caller can wait; else there are none
+ *
+ * Return: how many there are, or a negative errno.
+ */
+int ihsm_rng_bytes(struct ihsm_device *ihsm, void *data, size_t max, bool wait)
 {
-	struct ihsm_device *ihsm = (struct ihsm_device *)rng->priv;
 	u32 len = min_t(size_t, max, IHSM_RANDOM_MAX);
 	int err;
 
@@ -23,6 +31,11 @@ static int ihsm_rng_read(struct hwrng *rng, void *data, size_t max, bool wait)
 		return 0;
 	err = ihsm_random(ihsm, data, len);
 	return err ? err : len;
+}
+
+static int ihsm_rng_read(struct hwrng *rng, void *data, size_t max, bool wait)
+{
+	return ihsm_rng_bytes((struct ihsm_device *)rng->priv, data, max, wait);
 }
 
 /**

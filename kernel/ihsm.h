@@ -443,6 +443,8 @@ u32 ihsm_notices(struct ihsm_context *context, bool take);
 
 void ihsm_hwrng_register(struct ihsm_device *ihsm);
 void ihsm_hwrng_unregister(struct ihsm_device *ihsm);
+int ihsm_rng_bytes(struct ihsm_device *ihsm, void *data, size_t max, bool wait);
+int ihsm_vf_number(struct pci_dev *vf);
 void ihsm_hwmon_register(struct ihsm_device *ihsm);
 void ihsm_hwmon_unregister(struct ihsm_device *ihsm);
 void ihsm_fw_upload_register(struct ihsm_device *ihsm);

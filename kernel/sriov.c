@@ -4,6 +4,9 @@
  * pairs, each of them has (sriov_vf_msix_count). This driver serves them like any other function.
  */
 #include "ihsm.h"
+#ifndef KUNIT_STATIC_STUB_REDIRECT
+#include <kunit/static_stub.h>
+#endif
 
 /**
  * ihsm_sriov_configure() - the kernel's call for sriov_numvfs
@@ -48,6 +51,18 @@ u32 ihsm_sriov_vectors(struct pci_dev *pdev)
 }
 
 /**
+ * ihsm_vf_number() - which of its physical function's virtual functions is it?
+ * @vf: virtual function
+ *
+ * Return: its number, from 0, or a negative errno.
+ */
+int ihsm_vf_number(struct pci_dev *vf)
+{
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_vf_number, vf);
+	return pci_iov_vf_id(vf);
+}
+
+/**
  * ihsm_sriov_set_vectors() - the kernel's call for a virtual function's sriov_vf_msix_count
  * @vf: virtual function without a driver
  * @count: vectors; zero: the device's own choice
@@ -57,7 +72,7 @@ u32 ihsm_sriov_vectors(struct pci_dev *pdev)
 int ihsm_sriov_set_vectors(struct pci_dev *vf, int count)
 {
 	struct ihsm_device *ihsm = pci_get_drvdata(pci_physfn(vf));
-	int number = pci_iov_vf_id(vf);
+	int number = ihsm_vf_number(vf);
 
 	if (number < 0)
 		return number;
