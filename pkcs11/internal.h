@@ -389,6 +389,9 @@ CK_RV message_parameter_give(const struct call *call, const void *parameter, CK_
 
 /* ---- stream.c ---- */
 
+/* stream_is_otp - does the hint tell of a one-time password? */
+bool stream_is_otp(uint32_t hint);
+
 /*
  * stream_hint - what STREAM_* to keep in the session for a mechanism that mechanism_put()
  * accepted

@@ -6,7 +6,8 @@
 #include <string.h>
 #include "internal.h"
 
-#define RECORDS_MAX 64 /* parts of an input, further keys */
+#define RECORDS_MAX   64 /* parts of an input, further keys */
+#define OTP_VALUE_MAX 256
 
 /* Room for the largest structure */
 union parameter {
@@ -25,6 +26,7 @@ union parameter {
 	CK_IKE1_PRF_DERIVE_PARAMS ike1;
 	CK_IKE1_EXTENDED_DERIVE_PARAMS ike1_extended;
 	CK_IKE2_PRF_PLUS_DERIVE_PARAMS ike2;
+	CK_OTP_PARAMS otp;
 };
 
 static bool put(struct hsm_writer *w, enum hsm_field_tag tag, const void *data, CK_ULONG length)
@@ -310,10 +312,53 @@ static bool put_ike2(struct hsm_writer *w, const union parameter *p)
 	return put(w, HSM_FIELD_SHARED, p->ike2.pSeedData, p->ike2.ulSeedDataLen);
 }
 
+/* ---- one-time passwords ---- */
+
+static bool put_otp_one(struct hsm_writer *w, const CK_OTP_PARAM *param)
+{
+	uint64_t number;
+	CK_ULONG given;
+
+	switch (param->type) {
+	case CK_OTP_FLAGS:
+	case CK_OTP_OUTPUT_LENGTH:
+	case CK_OTP_OUTPUT_FORMAT:
+		if (!param->pValue || param->ulValueLen != sizeof(given))
+			return false;
+		memcpy(&given, param->pValue, sizeof(given));
+		number = htole64(given);
+		put_record(w, param->type, &number, sizeof(number));
+		return true;
+	default:
+		if ((!param->pValue && param->ulValueLen) || param->ulValueLen > OTP_VALUE_MAX ||
+		    param->type > UINT32_MAX)
+			return false;
+		put_record(w, param->type, param->pValue, param->ulValueLen);
+		return true;
+	}
+}
+
+static bool put_otp(struct hsm_writer *w, const union parameter *p)
+{
+	size_t mark = hsm_put_begin(w, HSM_FIELD_OTP_DATA);
+	CK_OTP_PARAM one;
+
+	if ((!p->otp.pParams && p->otp.ulCount) || p->otp.ulCount > RECORDS_MAX)
+		return false;
+	for (CK_ULONG i = 0; i < p->otp.ulCount; i++) {
+		memcpy(&one, &p->otp.pParams[i], sizeof(one));
+		if (!put_otp_one(w, &one))
+			return false;
+	}
+	hsm_put_end(w, mark);
+	return true;
+}
+
 static const struct form {
 	size_t size;
 	bool (*put)(struct hsm_writer *w, const union parameter *p);
 } forms[] = {
+	[HSM_PARAM_OTP] = { sizeof(CK_OTP_PARAMS), put_otp },
 	[HSM_PARAM_KEY] = { sizeof(CK_OBJECT_HANDLE), put_key },
 	[HSM_PARAM_FIRST_BIT] = { sizeof(CK_EXTRACT_PARAMS), put_first_bit },
 	[HSM_PARAM_DES_CBC_DATA] = { sizeof(CK_DES_CBC_ENCRYPT_DATA_PARAMS), put_des_cbc },
@@ -335,11 +380,15 @@ static const struct form {
 bool parameter_derive_put(struct hsm_writer *writer, unsigned int parameter,
 			  const CK_MECHANISM *mechanism)
 {
-	const struct form *form = &forms[parameter];
+	const struct form *form;
 	union parameter copy;
 
-	if (parameter >= sizeof(forms) / sizeof(forms[0]) || !form->put || !mechanism->pParameter ||
-	    mechanism->ulParameterLen != form->size)
+	if (parameter >= sizeof(forms) / sizeof(forms[0]) || !forms[parameter].put)
+		return false;
+	form = &forms[parameter];
+	if (!mechanism->pParameter && !mechanism->ulParameterLen)
+		return parameter == HSM_PARAM_OTP;
+	if (!mechanism->pParameter || mechanism->ulParameterLen != form->size)
 		return false;
 	memcpy(&copy, mechanism->pParameter, form->size);
 	return form->put(writer, &copy);

@@ -2,6 +2,8 @@
 /*
  * Digests, signatures and MACs, and their verification.
  */
+#include <stddef.h>
+#include <string.h>
 #include "internal.h"
 
 static const struct stream digest = {
@@ -222,6 +224,38 @@ MODULE_API CK_RV C_SignInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, C
 	return begin(handle, HSM_OP_SIGN_INIT, STREAM_SIGN, mechanism, key);
 }
 
+/*
+ * A one-time password comes as CK_OTP_SIGNATURE_INFO with what it points to behind it, in the one
+ * piece of memory that the caller has given (PKCS#11 3.2, 6.61).
+ */
+struct otp_signature {
+	CK_OTP_SIGNATURE_INFO info;
+	CK_OTP_PARAM param;
+	CK_BYTE digits[16];
+};
+
+static CK_RV otp_sign(struct session *session, const CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+		      CK_ULONG *out_length)
+{
+	struct otp_signature made = { .info.ulCount = 1, .param.type = CK_OTP_VALUE };
+	CK_ULONG room = *out_length;
+	CK_RV rv;
+
+	*out_length = sizeof(made);
+	if (!out)
+		return in_one_command(session, &sign, data, length, NULL, &room);
+	if (room < sizeof(made))
+		return CKR_BUFFER_TOO_SMALL;
+	made.param.ulValueLen = sizeof(made.digits);
+	rv = in_one_command(session, &sign, data, length, made.digits, &made.param.ulValueLen);
+	if (rv != CKR_OK)
+		return rv;
+	made.info.pParams = (CK_OTP_PARAM *)(void *)(out + offsetof(struct otp_signature, param));
+	made.param.pValue = out + offsetof(struct otp_signature, digits);
+	memcpy(out, &made, sizeof(made));
+	return CKR_OK;
+}
+
 MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
 			CK_ULONG *out_length)
 {
@@ -232,7 +266,10 @@ MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length
 	if (rv != CKR_OK)
 		return rv;
 	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
-	rv = single(session, &sign, hint, data, length, out, out_length);
+	if (stream_is_otp(hint) && out_length && !session->async)
+		rv = otp_sign(session, data, length, out, out_length);
+	else
+		rv = single(session, &sign, hint, data, length, out, out_length);
 	session_put(session);
 	return rv;
 }

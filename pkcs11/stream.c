@@ -21,11 +21,27 @@ enum {
 	STREAM_PADDED,
 	STREAM_TAGGED,  /* and a tag behind it */
 	STREAM_HASHED,  /* digests, and signatures and MACs that begin with one */
+	STREAM_OTP,	    /* one-time passwords, which come in a structure */
 };
+
+/* Can the mechanism's work be cut into parts whose output this module can tell beforehand? */
+static bool streams(uint32_t hint)
+{
+	return (hint & 0xff) != STREAM_NONE && (hint & 0xff) != STREAM_OTP;
+}
 
 static uint32_t cipher_hint(const CK_MECHANISM *mechanism)
 {
-	return mechanism->mechanism == CKM_AES_CBC_PAD ? STREAM_PADDED : STREAM_SAME;
+	switch (mechanism->mechanism) {
+	case CKM_AES_CBC_PAD:
+	case CKM_CAMELLIA_CBC_PAD:
+	case CKM_ARIA_CBC_PAD:
+		return STREAM_PADDED;
+	case CKM_DES3_CBC_PAD:
+		return STREAM_NONE; /* blocks of another size */
+	default:
+		return STREAM_SAME;
+	}
 }
 
 static uint32_t aead_hint(const CK_MECHANISM *mechanism)
@@ -42,6 +58,11 @@ static uint32_t aead_hint(const CK_MECHANISM *mechanism)
 				    : STREAM_NONE;
 }
 
+bool stream_is_otp(uint32_t hint)
+{
+	return (hint & 0xff) == STREAM_OTP;
+}
+
 uint32_t stream_hint(const CK_MECHANISM *mechanism)
 {
 	const struct hsm_mechanism_info *info = hsm_mechanism_find(mechanism->mechanism);
@@ -53,6 +74,8 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism)
 		return cipher_hint(mechanism);
 	case MECH_FAMILY_AEAD:
 		return aead_hint(mechanism);
+	case MECH_FAMILY_OTP:
+		return STREAM_OTP;
 	case MECH_FAMILY_DIGEST:
 	case MECH_FAMILY_HMAC:
 		return STREAM_HASHED;
@@ -68,9 +91,9 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism)
 bool stream_wanted(const struct stream *stream, uint32_t hint, CK_ULONG length)
 {
 	if (length > HSM_DATA_MAX)
-		return !stream->parts_output || (hint & 0xff) != STREAM_NONE;
+		return !stream->parts_output || streams(hint);
 	/* An answer may be a tag or a block longer than the question. */
-	return length > LONE && (hint & 0xff) != STREAM_NONE;
+	return length > LONE && streams(hint);
 }
 
 CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length)

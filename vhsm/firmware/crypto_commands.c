@@ -99,7 +99,9 @@ CK_RV command_cipher_init(struct command *command)
 		rv = key_use_find(command, HSM_FIELD_KEY, uses[command->use].attribute, &mechanism,
 				  &object);
 	if (rv == CKR_OK) {
-		rv = operation_begin(command, &mechanism, object);
+		rv = otp_counter_take(command, &mechanism, &object);
+		if (rv == CKR_OK)
+			rv = operation_begin(command, &mechanism, object);
 		object_put(object);
 	}
 	mechanism_drop(&mechanism);

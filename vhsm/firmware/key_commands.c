@@ -45,8 +45,9 @@ static uint64_t generated_type(const struct mechanism *mechanism, const struct a
 
 static uint64_t generated_class(const struct mechanism *mechanism)
 {
-	return mechanism->info->family == MECH_FAMILY_DH_PARAMETERS ? CKO_DOMAIN_PARAMETERS
-								    : CKO_SECRET_KEY;
+	if (mechanism->info->family == MECH_FAMILY_DH_PARAMETERS)
+		return CKO_DOMAIN_PARAMETERS;
+	return mechanism->info->key_type == CKK_HOTP ? CKO_OTP_KEY : CKO_SECRET_KEY;
 }
 
 /* A password's iterations take time as they are many: some million in a second. */

@@ -37,4 +37,7 @@ bool key_use_allows(const struct attributes *key, uint64_t mechanism);
 /* command_public_key - DERIVE with CKM_PUB_KEY_FROM_PRIV_KEY (public_key.c) */
 CK_RV command_public_key(struct command *command);
 
+/* otp_counter_take - for one-time passwords: take the key's counter for @mechanism, and move it on (otp_counter.c) */
+CK_RV otp_counter_take(struct command *command, struct mechanism *mechanism, struct object **object);
+
 #endif /* FIRMWARE_KEY_USE_H */

@@ -28,6 +28,7 @@ static const struct mech_ops *const families[MECH_FAMILIES] = {
 	[MECH_FAMILY_DIGEST] = &mech_digest_ops,
 	[MECH_FAMILY_GMAC] = &mech_gmac_ops,
 	[MECH_FAMILY_TLS_MAC] = &mech_tls_mac_ops,
+	[MECH_FAMILY_OTP] = &mech_otp_ops,
 	[MECH_FAMILY_POLY1305] = &mech_poly1305_ops,
 	[MECH_FAMILY_CBC_MAC] = &mech_cbc_mac_ops,
 	[MECH_FAMILY_CIPHER_WHOLE] = &mech_cipher_whole_ops,
@@ -199,6 +200,7 @@ static const uint64_t parameter_fields[] = {
 	[HSM_PARAM_MAC_LENGTH] = BIT(LENGTH),
 	[HSM_PARAM_HKDF] = BIT(EXTRACT) | BIT(EXPAND) | BIT(HASH) | BIT(SALT) | BIT(SALT_KEY) |
 			   BIT(INFO),
+	[HSM_PARAM_OTP] = BIT(OTP_DATA),
 	[HSM_PARAM_KEY] = BIT(SECOND_KEY),
 	[HSM_PARAM_DATA] = BIT(SHARED),
 	[HSM_PARAM_CBC_DATA] = BIT(IV) | BIT(SHARED),
@@ -283,7 +285,7 @@ CK_RV mech_check_key(const struct hsm_mechanism_info *info, const struct key *ke
 /* A secret key serves both directions; of a pair each use has its half. */
 static CK_RV check_class(enum mech_use use, const struct key *key)
 {
-	if (key->class == CKO_SECRET_KEY)
+	if (key->class == CKO_SECRET_KEY || key->class == CKO_OTP_KEY)
 		return CKR_OK;
 	if (key->class != (CK_ULONG)(mech_is_private_use(use) ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY))
 		return CKR_KEY_TYPE_INCONSISTENT;

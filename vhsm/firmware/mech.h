@@ -26,6 +26,7 @@ struct task;
  * @salt_key: value of the key that SALT_KEY names, looked up by the caller; NULL: none
  * @other: attributes of the keys that mech_other_handles() names, in its order, looked up by the caller
  * @others: how many
+ * @counter: of a one-time password, the key's own; @counted: there is one
  */
 struct mechanism {
 	const struct hsm_mechanism_info *info;
@@ -34,7 +35,12 @@ struct mechanism {
 	const struct attributes *salt_key;
 	const struct attributes *other[MECH_OTHER_KEYS];
 	unsigned int others;
+	uint64_t counter;
+	bool counted;
 };
+
+/* mech_otp_given - do the parameters of a one-time password name a counter? Return: CKR_OK, CKR_MECHANISM_PARAM_INVALID. */
+CK_RV mech_otp_given(const struct hsm_fields *fields, bool *given);
 
 /**
  * mech_other_handles - handles of keys that the parameters of a derivation name

@@ -118,7 +118,7 @@ CK_RV mech_import(struct attributes *attributes)
 		return mech_import_pair(attributes, class, type);
 	if (class == CKO_DOMAIN_PARAMETERS)
 		return mech_dh_import(attributes, type);
-	if (class != CKO_SECRET_KEY)
+	if (class != CKO_SECRET_KEY && class != CKO_OTP_KEY)
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (!value)
 		return CKR_TEMPLATE_INCOMPLETE;

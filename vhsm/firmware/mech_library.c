@@ -442,6 +442,8 @@ static bool start_row(size_t row, const struct hsm_mechanism_info *info)
 	case MECH_FAMILY_TLS:
 	case MECH_FAMILY_TLS_MAC:
 		return mech_kdf(name);
+	case MECH_FAMILY_OTP:
+		return library.hmac;
 	case MECH_FAMILY_KBKDF:
 	case MECH_FAMILY_IKE:
 		return library.hmac && library.cmac;

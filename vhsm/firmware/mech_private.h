@@ -196,7 +196,7 @@ CK_RV mech_piece_leading(struct key *base, struct mech_derived *derived, size_t 
 /* mech_generate_pbkdf2 - a key from a password */
 CK_RV mech_generate_pbkdf2(const struct mechanism *mechanism, struct attributes *attributes);
 
-extern const struct mech_ops mech_tls_mac_ops;
+extern const struct mech_ops mech_tls_mac_ops, mech_otp_ops;
 
 /* ---- key agreement (mech_agree.c) ---- */
 

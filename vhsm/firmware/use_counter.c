@@ -139,7 +139,7 @@ static CK_RV take(struct command *command, struct object *object, struct use_cou
 }
 
 /* The object that stands for the key now, in the place of @object */
-static CK_RV look_again(struct command *command, struct object **object)
+CK_RV uses_look_again(struct command *command, struct object **object)
 {
 	struct object *now;
 	uint64_t handle;
@@ -165,7 +165,7 @@ CK_RV uses_take(struct command *command, struct object **object)
 			return CKR_OK;
 		uses = uses_of(*object);
 		rv = uses ? take(command, *object, uses) : CKR_HOST_MEMORY;
-		if (rv == OBJECT_STALE && look_again(command, object) != CKR_OK)
+		if (rv == OBJECT_STALE && uses_look_again(command, object) != CKR_OK)
 			return CKR_KEY_HANDLE_INVALID;
 	} while (rv == OBJECT_STALE);
 	return rv;

@@ -23,4 +23,7 @@ bool uses_count(struct object *object, uint64_t *count);
 void uses_share(struct object *from, struct object *to);
 void uses_put(struct use_counter *uses);
 
+/* uses_look_again - after OBJECT_STALE: the object that stands for the key now, in the place of @object */
+CK_RV uses_look_again(struct command *command, struct object **object);
+
 #endif /* FIRMWARE_USE_COUNTER_H */

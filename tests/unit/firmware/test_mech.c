@@ -543,7 +543,8 @@ static void test_every_row(void **state)
 			continue;
 		}
 		print_message("# %s\n", info->name);
-		if (flags & CKF_SIGN)
+		/* One-time passwords sign no data: test_mech_otp.c */
+		if ((flags & CKF_SIGN) && info->family != MECH_FAMILY_OTP)
 			try_sign(info);
 		/* What comes out without padding is longer than what went in: test_mech_rsa.c */
 		if ((flags & CKF_ENCRYPT) && info->family != MECH_FAMILY_RSA_RAW)

@@ -793,10 +793,10 @@ static void test_ike2(void **state)
 {
 	static const char ni[] = "32b50d5f4a3763f3", nr[] = "9206a04b26564cb1";
 	static const char skeyseed[] = "a9a7b222b59f8f48645f28a1db5b5f5d7479cba7";
-	struct key *gir =
+	struct key *shared =
 		secret_hex(CKK_GENERIC_SECRET,
 			   "4b2c1f971981a8ad8d0abeafabf38cf75fc8349c148142465ed9c8b516b8be52");
-	struct key *gir_new =
+	struct key *shared_new =
 		secret_hex(CKK_GENERIC_SECRET,
 			   "863f3c9d06efd39d2b907b97f8699e5dd5251ef64a2a176f36ee40c87d4f9330");
 	struct key *seed = secret_hex(CKK_SHA_1_HMAC, skeyseed);
@@ -809,10 +809,10 @@ static void test_ike2(void **state)
 	hsm_put_u64(&call.writer, HSM_FIELD_NUMBER, HSM_IKE_DATA_AS_KEY);
 	put_hex(&call, HSM_FIELD_SEED, ni);
 	put_hex(&call, HSM_FIELD_OTHER_SEED, nr);
-	expect(&call, gir, skeyseed);
-	assert_int_equal(attempt(&call, gir, CKK_GENERIC_SECRET, 19), CKR_KEY_SIZE_RANGE);
-	assert_int_equal(attempt(&call, gir, CKK_GENERIC_SECRET, 21), CKR_KEY_SIZE_RANGE);
-	assert_int_equal(attempt(&call, gir, CKK_SHA_1_HMAC, 0), CKR_OK);
+	expect(&call, shared, skeyseed);
+	assert_int_equal(attempt(&call, shared, CKK_GENERIC_SECRET, 19), CKR_KEY_SIZE_RANGE);
+	assert_int_equal(attempt(&call, shared, CKK_GENERIC_SECRET, 21), CKR_KEY_SIZE_RANGE);
+	assert_int_equal(attempt(&call, shared, CKK_SHA_1_HMAC, 0), CKR_OK);
 
 	call_start(&call, CKM_IKE2_PRF_PLUS_DERIVE);
 	hsm_put_u64(&call.writer, HSM_FIELD_PRF, CKM_SHA_1_HMAC);
@@ -833,7 +833,7 @@ static void test_ike2(void **state)
 	hsm_put_u64(&call.writer, HSM_FIELD_SECOND_KEY, 1);
 	put_hex(&call, HSM_FIELD_SEED, ni);
 	put_hex(&call, HSM_FIELD_OTHER_SEED, nr);
-	call.mechanism.other[0] = &gir_new->attributes;
+	call.mechanism.other[0] = &shared_new->attributes;
 	call.mechanism.others = 1;
 	expect(&call, sk_d, "63e81194946ebd05df7df5ebf5d8750056bf1f1d");
 	/* Both flags at once; a rekey without the new key */
@@ -841,14 +841,14 @@ static void test_ike2(void **state)
 	hsm_put_u64(&call.writer, HSM_FIELD_PRF, CKM_SHA_1_HMAC);
 	hsm_put_u64(&call.writer, HSM_FIELD_NUMBER, HSM_IKE_REKEY | HSM_IKE_DATA_AS_KEY);
 	put_hex(&call, HSM_FIELD_SEED, ni);
-	assert_int_equal(attempt(&call, gir, CKK_GENERIC_SECRET, 20), CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(attempt(&call, shared, CKK_GENERIC_SECRET, 20), CKR_MECHANISM_PARAM_INVALID);
 	call_start(&call, CKM_IKE_PRF_DERIVE);
 	hsm_put_u64(&call.writer, HSM_FIELD_PRF, CKM_SHA_1_HMAC);
 	hsm_put_u64(&call.writer, HSM_FIELD_NUMBER, HSM_IKE_REKEY);
 	put_hex(&call, HSM_FIELD_SEED, ni);
 	assert_int_equal(attempt(&call, sk_d, CKK_GENERIC_SECRET, 20), CKR_MECHANISM_PARAM_INVALID);
-	key_put(gir);
-	key_put(gir_new);
+	key_put(shared);
+	key_put(shared_new);
 	key_put(seed);
 	key_put(sk_d);
 }
