@@ -841,7 +841,8 @@ static void test_ike2(void **state)
 	hsm_put_u64(&call.writer, HSM_FIELD_PRF, CKM_SHA_1_HMAC);
 	hsm_put_u64(&call.writer, HSM_FIELD_NUMBER, HSM_IKE_REKEY | HSM_IKE_DATA_AS_KEY);
 	put_hex(&call, HSM_FIELD_SEED, ni);
-	assert_int_equal(attempt(&call, shared, CKK_GENERIC_SECRET, 20), CKR_MECHANISM_PARAM_INVALID);
+	assert_int_equal(attempt(&call, shared, CKK_GENERIC_SECRET, 20),
+			 CKR_MECHANISM_PARAM_INVALID);
 	call_start(&call, CKM_IKE_PRF_DERIVE);
 	hsm_put_u64(&call.writer, HSM_FIELD_PRF, CKM_SHA_1_HMAC);
 	hsm_put_u64(&call.writer, HSM_FIELD_NUMBER, HSM_IKE_REKEY);
