@@ -201,6 +201,10 @@ static bool known_to_nobody(const struct object *wrapping)
 {
 	if (attributes_bool(&wrapping->attributes, CKA_TRUSTED, false))
 		return true;
+	/* Made here, but by whoever knows the password */
+	if (attributes_ulong(&wrapping->attributes, CKA_KEY_GEN_MECHANISM, CKM_PKCS5_PBKD2) ==
+	    CKM_PKCS5_PBKD2)
+		return false;
 	return is_class(wrapping, CKO_SECRET_KEY) &&
 	       attributes_bool(&wrapping->attributes, CKA_LOCAL, false) &&
 	       attributes_bool(&wrapping->attributes, CKA_ALWAYS_SENSITIVE, false);

@@ -74,6 +74,21 @@ static uint64_t imported(struct peer *peer, const struct test_attribute *templat
 	return handle;
 }
 
+/* A key that whoever knows the password knows, and that the token has made all the same */
+static uint64_t from_password(struct peer *peer, const struct test_attribute *template)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_u64(&out, HSM_FIELD_MECHANISM, CKM_PKCS5_PBKD2);
+	hsm_put_u64(&out, HSM_FIELD_PRF, CKP_PKCS5_PBKD2_HMAC_SHA256);
+	hsm_put_u64(&out, HSM_FIELD_ITERATIONS, 1000);
+	hsm_put_bytes(&out, HSM_FIELD_SALT, "sixteen bytes...", 16);
+	hsm_put_bytes(&out, HSM_FIELD_PASSWORD, "of the attacker.", 16);
+	put_template(&out, HSM_FIELD_TEMPLATE, template);
+	OK(peer_call(peer, HSM_OP_GENERATE_KEY, &out));
+	return peer_u64(peer, HSM_FIELD_HANDLE);
+}
+
 /* ---- 9 ---- */
 
 static void attack_9_a_key_in_pieces(void **state)
@@ -169,6 +184,8 @@ static void attack_10_weak_or_known_wrapping_keys(void **state)
 	target = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
 	OK(generate_rsa(peer, RSA_PUBLIC(A_TRUE(CKA_WRAP)), A_LIST(A_TRUE(CKA_SIGN)), pair));
 	OK(wrap_by(peer, kw, known, target, blob, &length));
+	known = from_password(peer, AS_AES(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_WRAP)));
+	OK(wrap_by(peer, kw, known, target, blob, &length));
 	OK(wrap_by(peer, kw, shorter, target, blob, &length));
 	OK(wrap_by(peer, rsa_pkcs, pair[0], target, blob, &length));
 	peer_free(peer);
@@ -178,6 +195,8 @@ static void attack_10_weak_or_known_wrapping_keys(void **state)
 				      A_TRUE(CKA_SENSITIVE), A_TRUE(CKA_WRAP)));
 	shorter = made(peer, AES(16, A_TRUE(CKA_WRAP)));
 	target = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
+	RV(wrap_by(peer, kw, known, target, blob, &length), CKR_KEY_NOT_WRAPPABLE);
+	known = from_password(peer, AS_AES(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_WRAP)));
 	RV(wrap_by(peer, kw, known, target, blob, &length), CKR_KEY_NOT_WRAPPABLE);
 	RV(wrap_by(peer, kw, shorter, target, blob, &length), CKR_WRAPPING_KEY_SIZE_RANGE);
 	OK(generate_rsa(peer, RSA_PUBLIC(A_TRUE(CKA_WRAP)), A_LIST(A_TRUE(CKA_UNWRAP)), pair));
