@@ -303,16 +303,40 @@ struct changing {
 	struct object *after;
 };
 
+/* What grows must fit as what is new must; what shrinks always may. Locks as for within_quota(). */
+static CK_RV room_to_grow(struct partition *partition, const struct object *before,
+			  const struct object *after)
+{
+	uint64_t from = before->attributes.size, to = after ? after->attributes.size : 0, used;
+	CK_RV rv = CKR_OK;
+
+	if (to <= from)
+		return CKR_OK;
+	pthread_mutex_lock(&partition->lock);
+	used = before->token ? partition->token_bytes + partition->group.bytes
+			     : partition->session_bytes;
+	if (used + (to - from) > partition->info.max_bytes)
+		rv = CKR_DEVICE_MEMORY;
+	pthread_mutex_unlock(&partition->lock);
+	if (rv == CKR_OK && before->token)
+		partition->group.bytes += to - from;
+	return rv;
+}
+
 static CK_RV prepare_changing(struct partition *partition, struct partition_state *next,
 			      struct change_set *set)
 {
 	struct changing *changing = (struct changing *)set;
+	CK_RV rv;
 
 	(void)next;
 	if (!current(partition, set->before))
 		return OBJECT_STALE;
 	if (changing->after && !sealable(partition, changing->after))
 		return CKR_USER_NOT_LOGGED_IN;
+	rv = room_to_grow(partition, set->before, changing->after);
+	if (rv != CKR_OK)
+		return rv;
 	set->advance = !changing->after;
 	set->changes[set->count++] =
 		(struct store_change){ .before = set->before, .after = changing->after };
@@ -339,6 +363,8 @@ static CK_RV change_now(struct partition *partition, struct change_set *set)
 {
 	pthread_mutex_lock(&partition->commit_lock);
 	set->rv = current(partition, set->before) ? CKR_OK : OBJECT_STALE;
+	if (set->rv == CKR_OK)
+		set->rv = room_to_grow(partition, set->before, ((struct changing *)set)->after);
 	if (set->rv == CKR_OK)
 		finish_changing(partition, set);
 	pthread_mutex_unlock(&partition->commit_lock);

@@ -305,6 +305,10 @@ static bool counts(unsigned int operation)
 	case HSM_OP_OBJECT_COPY:
 	case HSM_OP_OBJECT_DESTROY:
 	case HSM_OP_ATTRIBUTES_SET:
+	case HSM_OP_OBJECT_MASK:
+	case HSM_OP_OBJECT_UNMASK:
+	case HSM_OP_OBJECT_REMASK:
+	case HSM_OP_MASK_REVOKE:
 	case HSM_OP_FIND_INIT:
 	case HSM_OP_ENCRYPT_INIT:
 	case HSM_OP_DECRYPT_INIT:

@@ -419,6 +419,32 @@ static void roles_hold_for_masked_keys(void **state)
 	peer_free(reader);
 }
 
+/* What makes keys live outside of the device is not free either: masking, and loading what was masked */
+static void masks_are_operations(void **state)
+{
+	struct peer *peer = peer_user(0);
+	struct hsm_writer out;
+	uint8_t blob[1024];
+	uint64_t key = 0;
+	size_t length;
+
+	(void)state;
+	assert_int_equal(create(peer, KEY(A_TRUE(CKA_SENSITIVE)), &key), CKR_OK);
+	board_set_value(0, HSM_POLICY_MAX_RATE, 2);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_MASK, key), CKR_OK);
+	take_bytes(peer, HSM_FIELD_MASKED, blob, &length);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_MASK, key), CKR_OK);
+	assert_int_equal(with_key(peer, HSM_OP_OBJECT_MASK, key), CKR_DEVICE_MEMORY);
+	out = peer_fields(peer);
+	hsm_put_bytes(&out, HSM_FIELD_MASKED, blob, length);
+	assert_int_equal(peer_call(peer, HSM_OP_OBJECT_UNMASK, &out), CKR_DEVICE_MEMORY);
+	test_time += 1000;
+	out = peer_fields(peer);
+	hsm_put_bytes(&out, HSM_FIELD_MASKED, blob, length);
+	assert_int_equal(peer_call(peer, HSM_OP_OBJECT_UNMASK, &out), CKR_OK);
+	peer_free(peer);
+}
+
 #define READY(name) cmocka_unit_test_setup_teardown(name, board_setup_ready, board_teardown)
 
 int main(void)
@@ -433,6 +459,7 @@ int main(void)
 		READY(attack_old_epochs_are_refused),
 		READY(attack_init_token_voids_masked_keys),
 		READY(roles_hold_for_masked_keys),
+		READY(masks_are_operations),
 	};
 
 	return cmocka_run_group_tests(tests, board_prepare, board_finish);

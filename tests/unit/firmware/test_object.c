@@ -118,6 +118,41 @@ static void quotas_hold(void **state)
 	peer_free(peer);
 }
 
+/* An object that grows is measured as a new one is; one that shrinks always may. */
+static void quota_holds_for_what_grows(void **state)
+{
+	static const char *const places[] = { "\1", "\0" };
+	static char text[20000];
+	struct peer *peer = peer_user(0);
+	uint64_t handle[100];
+	unsigned int fit, i;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (unsigned int place = 0; place < sizeof(places) / sizeof(places[0]); place++) {
+		for (i = 0; i < 100; i++)
+			assert_int_equal(create(peer, DATA(A_BYTES(CKA_TOKEN, places[place], 1)),
+						&handle[i]),
+					 CKR_OK);
+		for (fit = 0; fit < 100; fit++)
+			if (change(peer, HSM_OP_ATTRIBUTES_SET, handle[fit],
+				   A_LIST(A_BYTES(CKA_VALUE, text, sizeof(text)))) != CKR_OK)
+				break;
+		/* Of a mebibyte, less what the objects take beside their values */
+		assert_in_range(fit, 50, 52);
+		assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle[fit],
+					A_LIST(A_BYTES(CKA_VALUE, text, sizeof(text)))),
+				 CKR_DEVICE_MEMORY);
+		assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle[0],
+					A_LIST(A_TEXT(CKA_VALUE, "y"))),
+				 CKR_OK);
+		assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle[fit],
+					A_LIST(A_BYTES(CKA_VALUE, text, sizeof(text)))),
+				 CKR_OK);
+	}
+	peer_free(peer);
+}
+
 static void init_token_destroys_objects(void **state)
 {
 	struct peer *peer = peer_user(0);
@@ -612,6 +647,7 @@ int main(void)
 		READY(private_objects_hide_from_the_public),
 		READY(partitions_do_not_see_each_other),
 		READY(quotas_hold),
+		READY(quota_holds_for_what_grows),
 		READY(init_token_destroys_objects),
 		READY(wrong_templates_are_refused),
 		READY(sensitive_values_stay_inside),
