@@ -129,6 +129,7 @@ CK_RV command_claim(struct command *command)
 	else
 		rv = commit_officer(partition, &officer, false);
 	pthread_mutex_unlock(&partition->commit_lock);
+	OPENSSL_cleanse(&officer, sizeof(officer));
 	if (rv == CKR_OK)
 		command->client->officer = true;
 	return rv;
@@ -181,6 +182,7 @@ CK_RV command_officer_pin(struct command *command)
 	pthread_mutex_lock(&partition->commit_lock);
 	rv = commit_officer(partition, &officer, false);
 	pthread_mutex_unlock(&partition->commit_lock);
+	OPENSSL_cleanse(&officer, sizeof(officer));
 	return rv;
 }
 

@@ -63,7 +63,7 @@ static CK_RV find_key(struct command *command, struct object **result)
 		if (rv == CKR_OK)
 			rv = give_id(command, object);
 		object_put(object);
-		if (rv != CKR_OK && rv != CKR_FUNCTION_FAILED)
+		if (rv != CKR_OK && rv != OBJECT_STALE)
 			return rv;
 	}
 }
