@@ -17,7 +17,7 @@
 
 static int open_state(const struct board *board)
 {
-	int fd = open(board->options->state, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(board->options->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -70,7 +70,7 @@ static int finish(struct board *board, int dir)
 
 	if (stage->fd < 0 || stage->got != stage->size)
 		return -EINVAL;
-	if (fsync(stage->fd) || renameat(dir, INCOMING, dir, STAGED))
+	if (fsync(stage->fd) || renameat(dir, INCOMING, dir, STAGED) || fsync(dir))
 		return -errno;
 	board_log("a firmware image of %u bytes is staged", stage->size);
 	close(stage->fd);
