@@ -7,6 +7,7 @@
 #include "certificate.h"
 #include "commands.h"
 #include "use_counter.h"
+#include "validation.h"
 
 static struct rule_context rules_for(const struct command *command)
 {
@@ -186,6 +187,9 @@ static CK_RV put_one(struct hsm_writer *out, struct object *object, uint64_t typ
 	CK_RV rv = CKR_OK;
 	uint64_t uses;
 
+	/* Stored with a key that was made under a validation: true as long as the board has one */
+	if (item && type == CKA_OBJECT_VALIDATION_FLAGS && !validation_attributes())
+		value = attribute_virtual(set, type);
 	if (type == CKA_HSM_USE_COUNT && uses_count(object, &uses)) {
 		uses = htole64(uses);
 		value = (const uint8_t *)&uses;

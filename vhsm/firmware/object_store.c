@@ -7,6 +7,7 @@
 #include "commit_group.h"
 #include "use_counter.h"
 #include "users.h"
+#include "validation.h"
 
 #define ROW_OVERHEAD 128
 
@@ -246,6 +247,15 @@ static CK_RV add(struct command *command, struct object **objects, size_t count,
 	return rv == CKR_OK ? enter_all(command, objects, count) : rv;
 }
 
+/* A key that an approved service makes, where the board has a validation: true to it, and its copies are. */
+static CK_RV set_validated(const struct command *command, struct attributes *set)
+{
+	if (!command->approved || !validation_attributes() ||
+	    !class_is_key(attributes_ulong(set, CKA_CLASS, ~0ULL)))
+		return CKR_OK;
+	return attributes_set_ulong(set, CKA_OBJECT_VALIDATION_FLAGS, VALIDATION_FLAG);
+}
+
 CK_RV objects_add(struct command *command, struct attributes *sets, size_t count, uint64_t *handles)
 {
 	struct object *objects[OBJECTS_ADD_MAX] = { NULL };
@@ -257,6 +267,8 @@ CK_RV objects_add(struct command *command, struct attributes *sets, size_t count
 		rv = object_allowed(command, &sets[i]);
 		if (rv == CKR_OK)
 			rv = policy_object(command->partition, &sets[i]);
+		if (rv == CKR_OK)
+			rv = set_validated(command, &sets[i]);
 		if (rv == CKR_OK && !(objects[i] = make(command, &sets[i])))
 			rv = CKR_HOST_MEMORY;
 		durable = durable || (objects[i] && objects[i]->token);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include "object_testing.h"
 #include "selftest.h"
+#include "validation.h"
 
 static int bundle_file(const char *name)
 {
@@ -105,6 +106,57 @@ static void what_is_not_approved_is_not_there(void **state)
 	peer_free(peer);
 }
 
+static uint64_t session_flags(struct peer *peer)
+{
+	assert_int_equal(peer_call(peer, HSM_OP_VALIDATION_FLAGS, NULL), CKR_OK);
+	return peer_u64(peer, HSM_FIELD_FLAGS);
+}
+
+/* With a validation, a key says of itself what the session says of the service that made it. */
+static void keys_are_true_to_the_validation(void **state)
+{
+	struct hsm_writer out;
+	uint64_t level = htole64(1), made = 0, given = 0, copy;
+	struct peer *peer = peer_user(0);
+
+	(void)state;
+	assert_int_equal(generate_aes(peer, A_LIST(A_NUMBER(CKA_VALUE_LEN, 32)), &made), CKR_OK);
+	assert_int_equal(session_flags(peer), 0);
+	assert_int_equal(get_ulong(peer, made, CKA_OBJECT_VALIDATION_FLAGS), 0);
+	peer_free(peer);
+	hsm_writer_init(&out, board.validation, sizeof(board.validation));
+	hsm_put_attribute(&out, CKA_VALIDATION_LEVEL, 0, &level, 8);
+	board.validation_length = out.length;
+	board_restart();
+	peer = peer_user(0);
+	assert_int_equal(generate_aes(peer,
+				      A_LIST(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_TOKEN),
+					     A_TEXT(CKA_LABEL, "made")),
+				      &made),
+			 CKR_OK);
+	assert_int_equal(session_flags(peer), VALIDATION_FLAG);
+	assert_int_equal(get_ulong(peer, made, CKA_OBJECT_VALIDATION_FLAGS), VALIDATION_FLAG);
+	/* Of what comes from outside nobody knows how it was made. */
+	assert_int_equal(create(peer, KEY(A_TRUE(CKA_ENCRYPT)), &given), CKR_OK);
+	assert_int_equal(get_ulong(peer, given, CKA_OBJECT_VALIDATION_FLAGS), 0);
+	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, made, A_LIST(A_FALSE(CKA_TOKEN))),
+			 CKR_OK);
+	copy = peer_u64(peer, HSM_FIELD_HANDLE);
+	assert_int_equal(get_ulong(peer, copy, CKA_OBJECT_VALIDATION_FLAGS), VALIDATION_FLAG);
+	assert_int_equal(change(peer, HSM_OP_OBJECT_COPY, given, A_LIST(A_FALSE(CKA_TOKEN))),
+			 CKR_OK);
+	copy = peer_u64(peer, HSM_FIELD_HANDLE);
+	assert_int_equal(get_ulong(peer, copy, CKA_OBJECT_VALIDATION_FLAGS), 0);
+	peer_free(peer);
+	/* Without the validation the bit means nothing, and is not shown. */
+	board.validation_length = 0;
+	board_restart();
+	peer = peer_user(0);
+	made = found_one(peer, "made");
+	assert_int_equal(get_ulong(peer, made, CKA_OBJECT_VALIDATION_FLAGS), 0);
+	peer_free(peer);
+}
+
 static void known_answers_pass(void **state)
 {
 	struct peer *peer = peer_new(0);
@@ -122,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		READY(each_response_says_what_it_was),
 		READY(what_is_not_approved_is_not_there),
+		READY(keys_are_true_to_the_validation),
 		READY(known_answers_pass),
 	};
 	int module = bundle_file("fips.so"), config = bundle_file("fips.cnf");
