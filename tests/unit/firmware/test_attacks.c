@@ -33,6 +33,20 @@ static void put_gcm(struct hsm_writer *out)
 	hsm_put_u64(out, HSM_FIELD_TAG_BITS, 128);
 }
 
+static void put_ccm(struct hsm_writer *out)
+{
+	hsm_put_u64(out, HSM_FIELD_LENGTH, 32);
+	hsm_put_bytes(out, HSM_FIELD_IV, "twelve bytes", 12);
+	hsm_put_u64(out, HSM_FIELD_TAG_BITS, 128);
+}
+
+/* A nonce that the token makes, as C_WrapKeyAuthenticated asks for it */
+static void put_made_gcm(struct hsm_writer *out)
+{
+	hsm_put_u64(out, HSM_FIELD_GENERATOR, CKG_GENERATE_RANDOM);
+	put_gcm(out);
+}
+
 static void put_oaep(struct hsm_writer *out)
 {
 	hsm_put_u64(out, HSM_FIELD_HASH, CKM_SHA256);
@@ -343,10 +357,11 @@ static void attack_6_trust_of_ones_own(void **state)
 /* Every mechanism that wraps, by every command that wraps */
 static void attack_6_wrapped_without_trust(void **state)
 {
-	static const struct test_mechanism secret_ways[] = { { CKM_AES_KEY_WRAP, NULL },
-							     { CKM_AES_KEY_WRAP_PAD, NULL },
-							     { CKM_AES_KEY_WRAP_KWP, NULL },
-							     { CKM_AES_GCM, put_gcm } };
+	static const struct test_mechanism secret_ways[] = {
+		{ CKM_AES_KEY_WRAP, NULL },	{ CKM_AES_KEY_WRAP_PAD, NULL },
+		{ CKM_AES_KEY_WRAP_KWP, NULL }, { CKM_AES_GCM, put_gcm },
+		{ CKM_AES_GCM, put_made_gcm },	{ CKM_AES_CCM, put_ccm }
+	};
 	static const struct test_mechanism public_ways[] = { { CKM_RSA_PKCS, NULL },
 							     { CKM_RSA_PKCS_OAEP, put_oaep } };
 	struct peer *peer = peer_user(COMPATIBLE);
@@ -359,7 +374,7 @@ static void attack_6_wrapped_without_trust(void **state)
 	OK(generate_rsa(peer, RSA_PUBLIC(A_TRUE(CKA_WRAP)), A_LIST(A_TRUE(CKA_UNWRAP)), pair));
 	free_key = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
 	bound = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE), A_TRUE(CKA_WRAP_WITH_TRUSTED)));
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(secret_ways) / sizeof(secret_ways[0]); i++) {
 		OK(wrap_by(peer, secret_ways[i], kek, free_key, blob, &length));
 		RV(wrap_by(peer, secret_ways[i], kek, bound, blob, &length), CKR_KEY_NOT_WRAPPABLE);
 	}

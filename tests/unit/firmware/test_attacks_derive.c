@@ -284,6 +284,45 @@ static void attack_6_pieces_of_a_key_for_trusted_wrapping(void **state)
 	peer_free(peer);
 }
 
+/*
+ * A key that encrypts what the caller likes into a key is a way out for what it wraps (the key stream of GCM for example)
+ * as soon as the outputs can be read.
+ */
+static void attack_6_encrypted_data_that_can_be_read(void **state)
+{
+	static const struct test_mechanism encrypt = { CKM_AES_ECB_ENCRYPT_DATA, put_data };
+	static const uint64_t only_wrap[] = { CKM_AES_KEY_WRAP };
+	struct peer *peer = peer_user(COMPATIBLE);
+	struct hsm_attribute_view view;
+	uint64_t base, key;
+
+	(void)state;
+#define AES_BASE(...)                                                                \
+	A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY), A_NUMBER(CKA_KEY_TYPE, CKK_AES), \
+	       A_BYTES(CKA_VALUE, value, 32), A_TRUE(CKA_DERIVE), __VA_ARGS__)
+#define READABLE AS_GENERIC(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE))
+	use_data("0123456789abcdef");
+	base = imported(peer, AES_BASE(A_FALSE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)));
+	OK(derive_by(peer, encrypt, base, READABLE, &key));
+	OK(read_one(peer, key, CKA_VALUE, &view));
+	assert_int_equal(view.length, 16);
+	base = imported(peer, AES_BASE(A_TRUE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE),
+				       A_TRUE(CKA_WRAP), A_TRUE(CKA_WRAP_WITH_TRUSTED)));
+	RV(derive_by(peer, encrypt, base, READABLE, &key), CKR_TEMPLATE_INCONSISTENT);
+	OK(derive_by(peer, encrypt, base, AS_GENERIC(A_TRUE(CKA_SENSITIVE)), &key));
+	RV(read_one(peer, key, CKA_VALUE, &view), CKR_ATTRIBUTE_SENSITIVE);
+	base = imported(peer,
+			AES_BASE(A_TRUE(CKA_WRAP), A_BYTES(CKA_ALLOWED_MECHANISMS, only_wrap, 8)));
+	RV(derive_by(peer, encrypt, base, READABLE, &key), CKR_MECHANISM_INVALID);
+	peer_free(peer);
+
+	peer = peer_user(STRICT);
+	base = imported(peer, AES_BASE(A_TRUE(CKA_SENSITIVE)));
+	RV(derive_by(peer, encrypt, base, AS_GENERIC(A_TRUE(CKA_SENSITIVE)), &key),
+	   CKR_MECHANISM_INVALID);
+	peer_free(peer);
+}
+
 static void attack_7_mechanisms_that_are_not_allowed(void **state)
 {
 	static const uint64_t only_hkdf[] = { CKM_HKDF_DERIVE };
@@ -467,6 +506,7 @@ int main(void)
 		READY(attack_9_data_from_a_sensitive_key),
 		READY(attack_9_not_in_strict),
 		READY(attack_6_pieces_of_a_key_for_trusted_wrapping),
+		READY(attack_6_encrypted_data_that_can_be_read),
 		READY(attack_7_mechanisms_that_are_not_allowed),
 		READY(several_keys),
 		READY(tls_keys),
