@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Commits of several commands together. The first commit is held up in the test's board until all the others wait for
- * the next one, so that each run is the same.
+ * Commits of several commands together. The first commit is the test's own; the others start when it has reached the
+ * test's board, and it is held up there until all of them wait for the next one, so that each run is the same.
  */
 #include <sched.h>
 #include "commands_testing.h"
@@ -11,6 +11,7 @@
 
 static struct peer *peer;
 static struct command command;
+static struct job *others;
 static unsigned int awaited;
 
 /**
@@ -25,21 +26,6 @@ struct job {
 	uint64_t handle;
 	CK_RV rv;
 };
-
-static void wait_for_others(void)
-{
-	struct commit_group *group = &command.partition->group;
-	unsigned int count;
-
-	do {
-		sched_yield();
-		count = 0;
-		pthread_mutex_lock(&group->lock);
-		for (struct change_set *set = group->first; set; set = set->next)
-			count++;
-		pthread_mutex_unlock(&group->lock);
-	} while (count < awaited);
-}
 
 static CK_RV add_one(bool large, uint64_t *handle)
 {
@@ -68,20 +54,49 @@ static void *work(void *argument)
 	return NULL;
 }
 
+static void wait_for_others(void)
+{
+	struct commit_group *group = &command.partition->group;
+	unsigned int count;
+
+	do {
+		sched_yield();
+		count = 0;
+		pthread_mutex_lock(&group->lock);
+		for (struct change_set *set = group->first; set; set = set->next)
+			count++;
+		pthread_mutex_unlock(&group->lock);
+	} while (count < awaited);
+}
+
+static void start(struct job *jobs, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		assert_int_equal(pthread_create(&jobs[i].thread, NULL, work, &jobs[i]), 0);
+}
+
+static void start_others(void)
+{
+	start(others, awaited);
+	wait_for_others();
+}
+
 /* The others while our own commit is under way. Return: commits for them. */
 static unsigned int together(struct job *jobs, unsigned int count)
 {
 	unsigned int before = board.commits, i;
 	uint64_t handle;
+	CK_RV rv;
 
+	others = jobs;
 	awaited = count;
-	board.during_commit = wait_for_others;
-	for (i = 0; i < count; i++)
-		assert_int_equal(pthread_create(&jobs[i].thread, NULL, work, &jobs[i]), 0);
-	if (count)
-		assert_int_equal(add_one(false, &handle), CKR_OK);
+	board.during_commit = start_others;
+	rv = add_one(false, &handle);
 	for (i = 0; i < count; i++)
 		pthread_join(jobs[i].thread, NULL);
+	assert_int_equal(rv, CKR_OK);
 	return board.commits - before;
 }
 
@@ -116,7 +131,7 @@ static void others_share_one_commit(void **state)
 
 	(void)state;
 	ready();
-	/* The thread that comes first commits alone; whichever it is, all the others go together. */
+	/* Ours goes alone, all the others together. */
 	assert_int_equal(together(jobs, OTHERS), 2);
 	for (i = 0; i < OTHERS; i++) {
 		assert_int_equal(jobs[i].rv, CKR_OK);
@@ -199,8 +214,7 @@ static void refused_together(void **state)
 	(void)state;
 	ready();
 	board.fail_commit = ENOSPC;
-	for (i = 0; i < OTHERS; i++)
-		assert_int_equal(pthread_create(&jobs[i].thread, NULL, work, &jobs[i]), 0);
+	start(jobs, OTHERS);
 	for (i = 0; i < OTHERS; i++)
 		pthread_join(jobs[i].thread, NULL);
 	for (i = 0; i < OTHERS; i++)
