@@ -348,6 +348,21 @@ out:
 	return rv;
 }
 
+/* The key that wraps has codes of its own, as the one that unwraps has. */
+static CK_RV wrapping_code(CK_RV rv)
+{
+	switch (rv) {
+	case CKR_KEY_HANDLE_INVALID:
+		return CKR_WRAPPING_KEY_HANDLE_INVALID;
+	case CKR_KEY_TYPE_INCONSISTENT:
+		return CKR_WRAPPING_KEY_TYPE_INCONSISTENT;
+	case CKR_KEY_SIZE_RANGE:
+		return CKR_WRAPPING_KEY_SIZE_RANGE;
+	default:
+		return rv;
+	}
+}
+
 CK_RV command_wrap(struct command *command)
 {
 	struct object *wrapping = NULL, *key = NULL;
@@ -356,9 +371,8 @@ CK_RV command_wrap(struct command *command)
 
 	rv = mechanism_take(command, CKF_WRAP, &mechanism);
 	if (rv == CKR_OK)
-		rv = key_use_find(command, HSM_FIELD_OTHER_KEY, CKA_WRAP, &mechanism, &wrapping);
-	if (rv == CKR_KEY_HANDLE_INVALID)
-		rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
+		rv = wrapping_code(key_use_find(command, HSM_FIELD_OTHER_KEY, CKA_WRAP, &mechanism,
+						&wrapping));
 	if (rv == CKR_OK)
 		rv = key_use_find(command, HSM_FIELD_KEY, 0, NULL, &key);
 	if (rv == CKR_OK)
