@@ -5,6 +5,18 @@
  */
 #include "attacks.h"
 
+/* generate_trusted - a public token key that wraps, with the SO's word for it; the login and its private handles end */
+static CK_OBJECT_HANDLE generate_trusted(CK_SESSION_HANDLE s, CK_ULONG length, CK_BBOOL unwraps)
+{
+	CK_OBJECT_HANDLE key;
+
+	OK(generate(s, length,
+		    ATTRS(YES(CKA_WRAP), A(CKA_UNWRAP, unwraps), YES(CKA_TOKEN), NO(CKA_PRIVATE)),
+		    &key));
+	so_trusts(s, key);
+	return key;
+}
+
 /* A key cannot wrap and decrypt, nor unwrap and encrypt, however it comes into being. */
 static void conflicting_uses(void **state)
 {
@@ -20,7 +32,7 @@ static void conflicting_uses(void **state)
 	RV(generate(s, 32, ATTRS(YES(CKA_UNWRAP), YES(CKA_DECRYPT)), &key),
 	   CKR_TEMPLATE_INCONSISTENT);
 	RV(import(s, ATTRS(YES(CKA_WRAP), YES(CKA_DECRYPT)), &key), CKR_TEMPLATE_INCONSISTENT);
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP)), &kek));
+	kek = generate_trusted(s, 32, CK_TRUE);
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &key));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
 	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(YES(CKA_WRAP), YES(CKA_DECRYPT)), &other),
@@ -87,7 +99,7 @@ static void conflict_by_a_round_trip(void **state)
 	OK(generate(s, 32, ATTRS(YES(CKA_WRAP)), &key));
 	RV(set(s, key, ATTRS(YES(CKA_EXTRACTABLE))), CKR_ATTRIBUTE_READ_ONLY);
 	/* The other way round: one that decrypts comes back as one that wraps. */
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP)), &kek));
+	kek = generate_trusted(s, 32, CK_TRUE);
 	OK(generate(s, 32, ATTRS(YES(CKA_DECRYPT), YES(CKA_EXTRACTABLE)), &key));
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &target));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
@@ -99,7 +111,7 @@ static void conflict_by_a_round_trip(void **state)
 static void known_wrapping_keys(void **state)
 {
 	CK_SESSION_HANDLE s = user_session();
-	CK_OBJECT_HANDLE known, once_known, target, trusted;
+	CK_OBJECT_HANDLE known, once_known, unvouched, target, trusted;
 	struct blob blob;
 
 	(void)state;
@@ -110,6 +122,10 @@ static void known_wrapping_keys(void **state)
 	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), NO(CKA_SENSITIVE)), &once_known));
 	OK(set(s, once_known, ATTRS(YES(CKA_SENSITIVE))));
 	RV(wrap(s, CKM_AES_KEY_WRAP, once_known, target, &blob), CKR_KEY_NOT_WRAPPABLE);
+	/* Who can unwrap with one that was made here is not known either. */
+	OK(generate(s, 32, ATTRS(YES(CKA_WRAP)), &unvouched));
+	assert_true(get_bool(s, unvouched, CKA_ALWAYS_SENSITIVE));
+	RV(wrap(s, CKM_AES_KEY_WRAP, unvouched, target, &blob), CKR_KEY_NOT_WRAPPABLE);
 	/* Both sides know what they agreed upon. */
 	OK(derive_ecdh(s, p256_pair(s, CK_FALSE, "base"), 32, ATTRS(YES(CKA_WRAP)), &known));
 	RV(wrap(s, CKM_AES_KEY_WRAP, known, target, &blob), CKR_KEY_NOT_WRAPPABLE);
@@ -135,8 +151,8 @@ static void weak_wrapping(void **state)
 	size_t i;
 
 	(void)state;
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP)), &kek));
-	OK(generate(s, 16, ATTRS(YES(CKA_WRAP)), &small));
+	kek = generate_trusted(s, 32, CK_FALSE);
+	small = generate_trusted(s, 16, CK_FALSE);
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &target));
 	for (i = 0; i < COUNT(weak); i++)
 		RV(wrap(s, weak[i], kek, target, &blob), CKR_MECHANISM_INVALID);
@@ -182,7 +198,7 @@ static void readable_outputs(void **state)
 	RV(derive_ecdh(s, p256_pair(s, CK_FALSE, "base"), 32,
 		       ATTRS(NO(CKA_SENSITIVE), YES(CKA_EXTRACTABLE)), &key),
 	   CKR_TEMPLATE_INCONSISTENT);
-	OK(generate(s, 32, ATTRS(YES(CKA_WRAP), YES(CKA_UNWRAP)), &kek));
+	kek = generate_trusted(s, 32, CK_TRUE);
 	OK(generate(s, 32, ATTRS(YES(CKA_EXTRACTABLE)), &key));
 	OK(wrap(s, CKM_AES_KEY_WRAP, kek, key, &blob));
 	RV(unwrap_as(s, kek, &blob, CKK_AES, ATTRS(NO(CKA_SENSITIVE)), &other),

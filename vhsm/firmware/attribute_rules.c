@@ -253,7 +253,7 @@ CK_RV template_finish(enum template_use use, uint64_t mechanism, const struct at
 
 /*
  * The SO vouches for what a trusted key is used for: nobody else adds to it, or a trusted key that wraps would one day
- * decrypt what it has wrapped.
+ * decrypt what it has wrapped, or give the key stream of a nonce that it has wrapped with.
  */
 static bool may_switch(const struct rule_context *context, const struct rule *rule, bool now,
 		       bool wanted, bool vouched)
@@ -266,7 +266,8 @@ static bool may_switch(const struct rule_context *context, const struct rule *ru
 		return !(rule->flags & F_UP);
 	if (down)
 		return false;
-	return context->so || !((rule->flags & F_SO) || (vouched && (rule->flags & F_STRICT_DOWN)));
+	return context->so ||
+	       !((rule->flags & F_SO) || (vouched && (rule->flags & (F_STRICT_DOWN | F_VOUCHED))));
 }
 
 /*

@@ -87,6 +87,7 @@ enum {
 	F_STRICT_DOWN = 1 << 13, /* the same, in the strict profile */
 	F_LOWER = 1 << 14,	 /* a number that changes downwards alone */
 	F_VIRTUAL = 1 << 15,	 /* its default is answered, not stored */
+	F_VOUCHED = 1 << 16,	 /* of a trusted key: switched on by the SO alone, as what is F_STRICT_DOWN */
 };
 
 enum fallback {

@@ -194,31 +194,15 @@ bool key_hidden(const struct attributes *key)
 }
 
 /*
- * Does nobody know the wrapping key but this token? A value that was imported, unwrapped or agreed upon may be known
- * to the caller, however sensitive it has become; the SO vouches for those that are not.
- */
-static bool known_to_nobody(const struct object *wrapping)
-{
-	if (attributes_bool(&wrapping->attributes, CKA_TRUSTED, false))
-		return true;
-	/* Made here, but by whoever knows the password */
-	if (attributes_ulong(&wrapping->attributes, CKA_KEY_GEN_MECHANISM, CKM_PKCS5_PBKD2) ==
-	    CKM_PKCS5_PBKD2)
-		return false;
-	return is_class(wrapping, CKO_SECRET_KEY) &&
-	       attributes_bool(&wrapping->attributes, CKA_LOCAL, false) &&
-	       attributes_bool(&wrapping->attributes, CKA_ALWAYS_SENSITIVE, false);
-}
-
-/*
  * May the key wrap with a mechanism whose nonce makes a key stream? When the caller chooses the nonce, two keys under
  * one nonce differ by what their envelopes differ, so that a known one gives the other away. When the token does,
- * the nonce is known afterwards, and a key that also encrypts, signs or derives gives the key stream for it.
+ * the nonce is known afterwards, and a key that also encrypts, signs or derives gives the key stream for it. That it
+ * will do none of these later follows from its being trusted: attribute_rules.c.
  */
 static bool wraps_alone(const struct command *command, const struct object *wrapping)
 {
-	static const uint64_t others[] = { CKA_ENCRYPT, CKA_DECRYPT,  CKA_SIGN,	     CKA_VERIFY,
-					   CKA_DERIVE,	CKA_COPYABLE, CKA_MODIFIABLE };
+	static const uint64_t others[] = { CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN,
+					   CKA_VERIFY,	CKA_DERIVE,  CKA_COPYABLE };
 	size_t i;
 
 	if (hsm_fields_u64(&command->fields, HSM_FIELD_GENERATOR, CKG_NO_GENERATE) ==
@@ -230,7 +214,10 @@ static bool wraps_alone(const struct command *command, const struct object *wrap
 	return true;
 }
 
-/* What the strict profile adds: no wrapping that gives a key to somebody the token does not know */
+/*
+ * What the strict profile adds: keys leave under those alone that the SO vouches for. Where a key was made says nothing
+ * about who can unwrap with it, and any other may be known to the caller, however sensitive it has become.
+ */
 static CK_RV strict_wrap(const struct command *command, const struct mechanism *mechanism,
 			 const struct object *wrapping, const struct object *key)
 {
@@ -240,7 +227,7 @@ static CK_RV strict_wrap(const struct command *command, const struct mechanism *
 	if (mechanism->info->family == MECH_FAMILY_CIPHER ||
 	    (mechanism->info->family == MECH_FAMILY_AEAD && !wraps_alone(command, wrapping)))
 		return CKR_MECHANISM_INVALID;
-	if (!known_to_nobody(wrapping))
+	if (!attributes_bool(&wrapping->attributes, CKA_TRUSTED, false))
 		return CKR_KEY_NOT_WRAPPABLE;
 	/* A pair wraps by an AES key of a length that the caller says, or by itself. */
 	if (is_class(wrapping, CKO_PUBLIC_KEY))

@@ -15,7 +15,8 @@
 
 MAYBE static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
 
-MAYBE static CK_RV create(struct peer *peer, const struct test_attribute *template, uint64_t *handle)
+MAYBE static CK_RV create(struct peer *peer, const struct test_attribute *template,
+			  uint64_t *handle)
 {
 	struct hsm_writer out = peer_fields(peer);
 	CK_RV rv;
@@ -28,7 +29,7 @@ MAYBE static CK_RV create(struct peer *peer, const struct test_attribute *templa
 }
 
 MAYBE static CK_RV generate_aes(struct peer *peer, const struct test_attribute *template,
-			  uint64_t *handle)
+				uint64_t *handle)
 {
 	struct hsm_writer out = peer_fields(peer);
 	CK_RV rv;
@@ -41,8 +42,8 @@ MAYBE static CK_RV generate_aes(struct peer *peer, const struct test_attribute *
 	return rv;
 }
 
-MAYBE static CK_RV generate_ec(struct peer *peer, bool token, const struct test_attribute *private_key,
-			 uint64_t handle[2])
+MAYBE static CK_RV generate_ec(struct peer *peer, bool token,
+			       const struct test_attribute *private_key, uint64_t handle[2])
 {
 	struct hsm_writer out = peer_fields(peer);
 	CK_RV rv;
@@ -69,7 +70,7 @@ MAYBE static CK_RV with_key(struct peer *peer, unsigned int operation, uint64_t 
 }
 
 MAYBE static CK_RV change(struct peer *peer, unsigned int operation, uint64_t handle,
-		    const struct test_attribute *template)
+			  const struct test_attribute *template)
 {
 	struct hsm_writer out = peer_fields(peer);
 
@@ -79,6 +80,17 @@ MAYBE static CK_RV change(struct peer *peer, unsigned int operation, uint64_t ha
 }
 
 /* Number of objects that match */
+/* The SO vouches for a public object; the user is logged in before and after, whose private handles are void then. */
+MAYBE static void so_trusts(struct peer *peer, uint64_t handle)
+{
+	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
+	assert_int_equal(peer_login(peer, CKU_SO, SO_PIN), CKR_OK);
+	assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, handle, A_LIST(A_TRUE(CKA_TRUSTED))),
+			 CKR_OK);
+	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
+	assert_int_equal(peer_login(peer, CKU_USER, USER_PIN), CKR_OK);
+}
+
 MAYBE static size_t find(struct peer *peer, const struct test_attribute *template)
 {
 	struct hsm_writer out = peer_fields(peer);
@@ -118,7 +130,7 @@ MAYBE static uint64_t found_one(struct peer *peer, const char *label)
 
 /* Read one attribute. Return: its own status; rv is the command's. */
 MAYBE static CK_RV get(struct peer *peer, uint64_t handle, const uint64_t *types, size_t count,
-		 size_t which, struct hsm_attribute_view *view)
+		       size_t which, struct hsm_attribute_view *view)
 {
 	struct hsm_writer out = peer_fields(peer);
 	const uint8_t *at;
@@ -288,8 +300,7 @@ MAYBE static CK_RV generate_rsa(struct peer *peer, const struct test_attribute *
 }
 
 /* One attribute as bytes of a nested template. Return: their number. */
-MAYBE static size_t nest(uint8_t *out, size_t room, uint64_t type, const void *value,
-			 size_t length)
+MAYBE static size_t nest(uint8_t *out, size_t room, uint64_t type, const void *value, size_t length)
 {
 	struct hsm_writer writer;
 

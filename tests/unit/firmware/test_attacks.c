@@ -116,7 +116,9 @@ static void attack_1_one_key_wraps_and_decrypts(void **state)
 	   CKR_TEMPLATE_INCONSISTENT);
 	RV(create(peer, KNOWN(A_TRUE(CKA_WRAP), A_TRUE(CKA_DECRYPT)), &key),
 	   CKR_TEMPLATE_INCONSISTENT);
-	kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP)));
+	kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP), A_TRUE(CKA_TOKEN),
+			     A_FALSE(CKA_PRIVATE)));
+	so_trusts(peer, kek);
 	OK(wrap_by(peer, kw, kek, made(peer, AES(16, A_TRUE(CKA_EXTRACTABLE))), blob, &length));
 	RV(unwrap_by(peer, kw, kek, blob, length, AS_AES(A_TRUE(CKA_WRAP), A_TRUE(CKA_DECRYPT)),
 		     &key),
@@ -255,7 +257,9 @@ static void attack_4_unwrapped_to_be_read(void **state)
 	peer_free(peer);
 
 	peer = peer_user(STRICT);
-	kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP)));
+	kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP), A_TRUE(CKA_TOKEN),
+			     A_FALSE(CKA_PRIVATE)));
+	so_trusts(peer, kek);
 	OK(wrap_by(peer, kw, kek, imported(peer, KNOWN(A_FALSE(CKA_TOKEN))), blob, &length));
 	RV(unwrap_by(peer, kw, kek, blob, length, AS_AES(A_FALSE(CKA_SENSITIVE)), &key),
 	   CKR_TEMPLATE_INCONSISTENT);
@@ -305,13 +309,17 @@ static void attack_5_unwrapped_as_another_type(void **state)
 	for (profile = COMPATIBLE; profile <= STRICT; profile++) {
 		peer = peer_user(profile);
 		/* The wrapped form does not tell the type. */
-		kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP)));
+		kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP), A_TRUE(CKA_TOKEN),
+				     A_FALSE(CKA_PRIVATE)));
+		so_trusts(peer, kek);
 		OK(wrap_by(peer, kw, kek, imported(peer, KNOWN(A_FALSE(CKA_TOKEN))), blob,
 			   &length));
 		OK(unwrap_by(peer, kw, kek, blob, length, AS_GENERIC(A_TRUE(CKA_SIGN)), &key));
 		/* So the unwrapping key says it. */
-		kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP),
-				     A_BYTES(CKA_UNWRAP_TEMPLATE, demand, n)));
+		kek = made(peer,
+			   AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP), A_TRUE(CKA_TOKEN),
+			       A_FALSE(CKA_PRIVATE), A_BYTES(CKA_UNWRAP_TEMPLATE, demand, n)));
+		so_trusts(peer, kek);
 		OK(wrap_by(peer, kw, kek, imported(peer, KNOWN(A_FALSE(CKA_TOKEN))), blob,
 			   &length));
 		RV(unwrap_by(peer, kw, kek, blob, length, AS_GENERIC(A_TRUE(CKA_SIGN)), &key),

@@ -163,7 +163,8 @@ static void attack_10_modes_that_wrap_badly(void **state)
 	peer_free(peer);
 
 	peer = peer_user(STRICT);
-	kek = made(peer, AES(32, A_TRUE(CKA_WRAP)));
+	kek = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_TOKEN), A_FALSE(CKA_PRIVATE)));
+	so_trusts(peer, kek);
 	first = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
 	RV(wrap_by(peer, gcm, kek, first, one, &length), CKR_MECHANISM_INVALID);
 	OK(wrap_by(peer, kw, kek, first, one, &length));
@@ -173,7 +174,7 @@ static void attack_10_modes_that_wrap_badly(void **state)
 static void attack_10_weak_or_known_wrapping_keys(void **state)
 {
 	struct peer *peer = peer_user(COMPATIBLE);
-	uint64_t known, shorter, target, pair[2] = { 0 };
+	uint64_t known, shorter, unvouched, target, pair[2] = { 0 };
 	uint8_t blob[1024];
 	size_t length;
 
@@ -197,11 +198,19 @@ static void attack_10_weak_or_known_wrapping_keys(void **state)
 	peer = peer_user(STRICT);
 	known = imported(peer, AS_AES(A_BYTES(CKA_VALUE, "of the attacker.of the attacker.", 32),
 				      A_TRUE(CKA_SENSITIVE), A_TRUE(CKA_WRAP)));
-	shorter = made(peer, AES(16, A_TRUE(CKA_WRAP)));
 	target = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
 	RV(wrap_by(peer, kw, known, target, blob, &length), CKR_KEY_NOT_WRAPPABLE);
 	known = from_password(peer, AS_AES(A_NUMBER(CKA_VALUE_LEN, 32), A_TRUE(CKA_WRAP)));
 	RV(wrap_by(peer, kw, known, target, blob, &length), CKR_KEY_NOT_WRAPPABLE);
+	/* One that was made here and always sensitive may unwrap elsewhere: that is for the SO to say. */
+	unvouched = made(peer, AES(32, A_TRUE(CKA_WRAP), A_TRUE(CKA_TOKEN), A_FALSE(CKA_PRIVATE)));
+	shorter = made(peer, AES(16, A_TRUE(CKA_WRAP), A_TRUE(CKA_TOKEN), A_FALSE(CKA_PRIVATE)));
+	assert_true(get_bool(peer, unvouched, CKA_ALWAYS_SENSITIVE));
+	RV(wrap_by(peer, kw, unvouched, target, blob, &length), CKR_KEY_NOT_WRAPPABLE);
+	so_trusts(peer, shorter);
+	so_trusts(peer, unvouched);
+	target = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
+	OK(wrap_by(peer, kw, unvouched, target, blob, &length));
 	RV(wrap_by(peer, kw, shorter, target, blob, &length), CKR_WRAPPING_KEY_SIZE_RANGE);
 	OK(generate_rsa(peer, RSA_PUBLIC(A_TRUE(CKA_WRAP)), A_LIST(A_TRUE(CKA_UNWRAP)), pair));
 	assert_int_not_equal(wrap_by(peer, rsa_pkcs, pair[0], target, blob, &length), CKR_OK);

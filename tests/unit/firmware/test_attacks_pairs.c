@@ -500,11 +500,7 @@ static void attack_10_weaker_key_in_between(void **state)
 			A_LIST(A_NUMBER(CKA_MODULUS_BITS, 2048), A_TRUE(CKA_WRAP),
 			       A_TRUE(CKA_TOKEN), A_FALSE(CKA_PRIVATE)),
 			A_LIST(A_TRUE(CKA_UNWRAP)), wrappings[0].pair));
-	OK(peer_call(peer, HSM_OP_LOGOUT, NULL));
-	OK(peer_login(peer, CKU_SO, SO_PIN));
-	OK(change(peer, HSM_OP_ATTRIBUTES_SET, wrappings[0].pair[0], A_LIST(A_TRUE(CKA_TRUSTED))));
-	OK(peer_call(peer, HSM_OP_LOGOUT, NULL));
-	OK(peer_login(peer, CKU_USER, USER_PIN));
+	so_trusts(peer, wrappings[0].pair[0]);
 	key = made(peer, AES(32, A_TRUE(CKA_EXTRACTABLE)));
 	RV(wrap_by(peer, rsa_aes, wrappings[0].pair[0], key, blob, &length),
 	   CKR_WRAPPING_KEY_SIZE_RANGE);

@@ -3,7 +3,7 @@
  * Messages, wrapping with the token's nonce and saved states at the commands: what a client that keeps to
  * no module's manners gets. Attack 14 of the list of attacks that a token must refuse is here.
  */
-#include "commands_testing.h"
+#include "object_testing.h"
 
 static uint64_t aes(struct peer *peer, bool wraps, bool encrypts, bool alone)
 {
@@ -18,7 +18,8 @@ static uint64_t aes(struct peer *peer, bool wraps, bool encrypts, bool alone)
 		       A_FALSE(CKA_VERIFY), A_FALSE(CKA_DERIVE), A_TRUE(CKA_SENSITIVE),
 		       wraps ? A_FALSE(CKA_EXTRACTABLE) : A_TRUE(CKA_EXTRACTABLE),
 		       alone ? A_FALSE(CKA_COPYABLE) : A_TRUE(CKA_COPYABLE),
-		       alone ? A_FALSE(CKA_MODIFIABLE) : A_TRUE(CKA_MODIFIABLE)));
+		       wraps ? A_TRUE(CKA_TOKEN) : A_FALSE(CKA_TOKEN),
+		       wraps ? A_FALSE(CKA_PRIVATE) : A_TRUE(CKA_PRIVATE)));
 	assert_int_equal(peer_call(peer, HSM_OP_GENERATE_KEY, &out), CKR_OK);
 	return peer_u64(peer, HSM_FIELD_HANDLE);
 }
@@ -146,13 +147,24 @@ static void attack_14_nonces_of_wrapping(void **state)
 {
 	struct peer *peer = peer_user(1);
 	uint64_t alone = aes(peer, true, false, true), copied = aes(peer, true, false, false);
-	uint64_t key = aes(peer, false, true, false);
+	static const uint64_t others[] = { CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY,
+					   CKA_DERIVE };
+	uint64_t key;
+	size_t i;
 
 	(void)state;
+	so_trusts(peer, copied);
+	so_trusts(peer, alone);
+	key = aes(peer, false, true, false);
 	assert_int_equal(wrap(peer, alone, key, CKG_NO_GENERATE), CKR_MECHANISM_INVALID);
 	assert_int_equal(wrap(peer, copied, key, CKG_GENERATE), CKR_MECHANISM_INVALID);
 	assert_int_equal(wrap(peer, alone, key, CKG_GENERATE), CKR_OK);
 	assert_non_null(hsm_fields_find(&peer->fields, HSM_FIELD_IV));
+	/* Nor will the key do for the known nonce what gives its key stream. */
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(change(peer, HSM_OP_ATTRIBUTES_SET, alone,
+					A_LIST(A_TRUE(others[i]))),
+				 CKR_ATTRIBUTE_READ_ONLY);
 	peer_free(peer);
 }
 
