@@ -56,8 +56,7 @@ struct message {
 	CK_ULONG length;
 };
 
-#define CHUNK	      (HSM_DATA_MAX - 1024U)
-#define SIGNATURE_MAX (64U * 1024) /* longer than any */
+#define CHUNK (HSM_DATA_MAX - 1024U)
 
 /* Begin the command of a part: its flags, parameters and data */
 static CK_RV begin_part(const struct message *m, struct call *call, unsigned int flags,
@@ -157,7 +156,7 @@ static CK_RV verify(struct message *m, const CK_BYTE *signature, CK_ULONG length
 {
 	CK_RV rv;
 
-	if (length > SIGNATURE_MAX)
+	if (length > HSM_DATA_MAX)
 		return CKR_SIGNATURE_LEN_RANGE;
 	rv = send_ahead(m, length < CHUNK ? CHUNK - length : 0);
 	return rv == CKR_OK ? verify_last(m, signature, length) : rv;

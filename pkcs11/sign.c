@@ -312,8 +312,11 @@ static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data,
 	return rv;
 }
 
-/* Data and signature share a command. */
-#define SIGNATURE_MAX (16U * 1024)
+/* Data and signature share a command. Where both are long, as with SLH-DSA, the data goes ahead in parts. */
+static bool shares_no_command(CK_ULONG length, CK_ULONG signature_length)
+{
+	return length > HSM_MESSAGE_MAX - 1024 - signature_length;
+}
 
 MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length,
 			  CK_BYTE *signature, CK_ULONG signature_length)
@@ -327,9 +330,10 @@ MODULE_API CK_RV C_Verify(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG leng
 	hint = atomic_load_explicit(&session->stream[STREAM_VERIFY], memory_order_relaxed);
 	if (!is_input(data, length) || !signature)
 		rv = CKR_ARGUMENTS_BAD;
-	else if (signature_length > SIGNATURE_MAX)
+	else if (signature_length > HSM_DATA_MAX)
 		rv = CKR_SIGNATURE_LEN_RANGE;
-	else if (stream_wanted(&verify, hint, length))
+	else if (stream_wanted(&verify, hint, length) ||
+		 shares_no_command(length, signature_length))
 		rv = stream_run(session, &verify, data, length, signature, &signature_length);
 	else
 		rv = verify_in_one_command(session, data, length, signature, signature_length);
@@ -349,7 +353,7 @@ MODULE_API CK_RV C_VerifyFinal(CK_SESSION_HANDLE handle, CK_BYTE *signature, CK_
 
 	if (rv != CKR_OK)
 		return rv;
-	if (!signature || length > SIGNATURE_MAX) {
+	if (!signature || length > HSM_DATA_MAX) {
 		call_end(&call);
 		return signature ? CKR_SIGNATURE_LEN_RANGE : CKR_ARGUMENTS_BAD;
 	}
