@@ -435,7 +435,7 @@ void slots_free(bool child)
  */
 void devices_wait(int wake, int timeout_ms)
 {
-	struct hsm_device *handles[EVENT_DEVICES];
+	struct hsm_device *handles[EVENT_DEVICES] = { 0 };
 	struct slot *held[EVENT_DEVICES], *slot;
 	struct device *d;
 	size_t count = 0, i;

@@ -392,9 +392,8 @@ static CK_RV login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, const CK_UTF8CHA
 	put_pin(&call, HSM_FIELD_PIN, pin, length);
 	if (name_length)
 		hsm_put_bytes(call.writer, HSM_FIELD_NAME, name, name_length);
-	rv = call_answer(
-		call.session, &call,
-		&(struct answer){ .function = name_length ? "C_LoginUser" : "C_Login" });
+	rv = call_answer(call.session, &call,
+			 &(struct answer){ .function = name_length ? "C_LoginUser" : "C_Login" });
 	call_end(&call);
 	return rv;
 }

@@ -198,6 +198,7 @@ static void test_sign_encrypt(void **state)
 	CK_BYTE mac[32];
 
 	(void)state;
+	assert_true(data && out && back);
 	data[77777] = 1;
 	OK(p->C_SignInit(s, &hmac, mac_key));
 	OK(p->C_EncryptInit(s, &cbc, key));

@@ -272,6 +272,7 @@ static void test_long_message(void **state)
 	struct gcm gcm;
 
 	(void)state;
+	assert_true(data && out && back);
 	for (at = 0; at < size; at++)
 		data[at] = (CK_BYTE)(at * 7 + at / 256);
 	init(p->C_MessageEncryptInit, CKM_AES_GCM);

@@ -11,12 +11,14 @@ static void put_file(const char *name, const char *text)
 {
 	char path[512];
 	FILE *file;
+	int closed;
 
 	snprintf(path, sizeof(path), "%s/%s", getenv("TMPDIR"), name);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	fprintf(file, "%s\n", text);
-	assert_int_equal(fclose(file), 0);
+	closed = fclose(file);
+	assert_int_equal(closed, 0);
 }
 
 static void add_user(const char *name, const char *role)

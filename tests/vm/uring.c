@@ -220,6 +220,10 @@ static void test_unmapped(struct io_uring *ring, int fd)
 		mmap(NULL, 32 * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int bad = 0, i;
 
+	if (!room || room == MAP_FAILED) {
+		is("memory for the answers", errno, 0);
+		return;
+	}
 	for (i = 0; i < 32; i++) {
 		good_command(i);
 		commands[i].out = (uintptr_t)(room + i * ROOM);

@@ -19,7 +19,9 @@ static int open_state(const struct board *board)
 {
 	int fd = open(board->options->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static void forget(struct board *board, int dir)

@@ -205,12 +205,13 @@ static CK_RV inherit(const struct deriving *deriving, struct attributes *templat
 static const struct attributes *input(const struct deriving *deriving, unsigned int index)
 {
 	const struct mechanism *mechanism = &deriving->making.mechanism;
+	unsigned int first = mechanism->salt_key ? 2 : 1;
 
-	if (!index--)
+	if (index == 0)
 		return base_of(deriving);
-	if (mechanism->salt_key && !index--)
+	if (index < first)
 		return mechanism->salt_key;
-	return index < mechanism->others ? mechanism->other[index] : NULL;
+	return index - first < mechanism->others ? mechanism->other[index - first] : NULL;
 }
 
 /* Reading data that a key gives: only when the key has said, when it was made, that it gives data and no keys by HKDF */

@@ -38,7 +38,7 @@ static CK_RV ike_prf(const struct mechanism *mechanism, struct key *base,
 	struct mech_part parts[] = { { NULL, 0 }, ni, nr };
 	uint8_t nonces[512], out[EVP_MAX_MD_SIZE];
 	struct mech_prf prf = { 0 };
-	size_t length;
+	size_t length = 0;
 	CK_RV rv;
 
 	/* A rekey takes a new key into the input; nothing else does. */

@@ -148,7 +148,7 @@ static CK_RV derive_extract(const struct mechanism *mechanism, struct key *base,
 {
 	uint64_t first = hsm_fields_u64(mechanism->fields, HSM_FIELD_FIRST_BIT, UINT64_MAX);
 	const struct attribute *key = base->value;
-	uint8_t value[MECH_SECRET_MAX];
+	uint8_t value[MECH_SECRET_MAX] = { 0 };
 	unsigned int shift = first % 8;
 	size_t asked, at, i;
 	CK_RV rv;

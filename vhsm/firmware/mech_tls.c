@@ -63,7 +63,7 @@ static CK_RV allow_mechanisms(struct attributes *key)
 		CKM_TLS12_MAC,
 	};
 	const struct attribute *given = attributes_find(key, CKA_ALLOWED_MECHANISMS);
-	uint64_t list[sizeof(allowed) / sizeof(allowed[0])];
+	uint64_t list[sizeof(allowed) / sizeof(allowed[0])] = { 0 };
 	size_t i, k, n = sizeof(allowed) / sizeof(allowed[0]);
 
 	for (i = 0; given && i < given->length / 8; i++) {

@@ -101,7 +101,7 @@ static bool add(const uint8_t *samples)
 bool noise_start(void)
 {
 	struct walk state = { .memory = calloc(1, WALK_BYTES) };
-	uint8_t samples[NOISE_SAMPLES];
+	uint8_t samples[NOISE_SAMPLES] = { 0 };
 	bool good = false;
 
 	if (!state.memory)

@@ -184,16 +184,17 @@ static void clock_tells_the_time(void **state)
 	struct peer *peer = peer_new(0);
 	struct hsm_attribute_view view;
 	char before[17], after[17];
+	struct tm tm;
 	time_t now;
 
 	(void)state;
 	assert_int_equal(peer_session(peer, false), CKR_OK);
 	now = time(NULL);
-	strftime(before, sizeof(before), "%Y%m%d%H%M%S00", gmtime(&now));
+	strftime(before, sizeof(before), "%Y%m%d%H%M%S00", gmtime_r(&now, &tm));
 	assert_int_equal(read_one(peer, feature(peer, CKH_CLOCK), CKA_VALUE, &view), CKR_OK);
 	assert_int_equal(view.length, 16);
 	now = time(NULL);
-	strftime(after, sizeof(after), "%Y%m%d%H%M%S00", gmtime(&now));
+	strftime(after, sizeof(after), "%Y%m%d%H%M%S00", gmtime_r(&now, &tm));
 	assert_true(memcmp(view.value, before, 16) >= 0);
 	assert_true(memcmp(view.value, after, 16) <= 0);
 	assert_int_equal(peer_call(peer, HSM_OP_TOKEN_INFO, NULL), CKR_OK);

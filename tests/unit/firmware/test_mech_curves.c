@@ -383,7 +383,7 @@ static void test_names(void **state)
 {
 	static const uint8_t sizes[] = { 56, 64, 96, 132, 64, 56,  56, 64,
 					 64, 80, 80, 96,  96, 128, 128 };
-	uint8_t params[64];
+	uint8_t params[64] = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(curve_names); i++) {
@@ -424,7 +424,7 @@ static void test_unknown_names(void **state)
 	static const uint8_t implicit[] = { 0x05, 0x00 };
 	static const uint8_t explicit_params[] = { 0x30, 0x03, 0x02, 0x01, 0x01 };
 	static const uint8_t trailing[] = { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x00 };
-	uint8_t params[64];
+	uint8_t params[64] = { 0 };
 
 	(void)state;
 	assert_int_equal(params_answer(params, params_by_name("secp192r1", params)),

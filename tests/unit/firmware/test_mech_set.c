@@ -76,7 +76,7 @@ static const struct mechanism *with_context(struct call *call, uint64_t mechanis
 static void test_signatures(void **state)
 {
 	static uint8_t signature[MECH_SIGNATURE_MAX];
-	uint8_t context[256], message[2048];
+	uint8_t context[256] = { 0 }, message[2048];
 	struct attributes attributes = { 0 };
 	const struct mechanism *mechanism;
 	struct key *key, *verifier;

@@ -155,10 +155,10 @@ static void test_all_pass(void **state)
 /* Another hexadecimal digit in the middle */
 static char *damaged(const char *hex)
 {
-	char *copy = strdup(hex);
-	char *at = copy + strlen(copy) / 2;
+	char *copy = strdup(hex), *at;
 
 	assert_non_null(copy);
+	at = copy + strlen(copy) / 2;
 	*at = *at == '3' ? 'c' : '3';
 	return copy;
 }
