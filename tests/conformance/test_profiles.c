@@ -65,7 +65,7 @@ static CK_OBJECT_HANDLE first(CK_SESSION_HANDLE s, CK_ATTRIBUTE *attributes, CK_
 }
 
 /* Does the token claim the profile, as a CKO_PROFILE object? Without one it claims nothing. */
-static bool claims(CK_PROFILE_ID profile)
+static bool claims(CK_ULONG profile)
 {
 	CK_OBJECT_CLASS class = CKO_PROFILE;
 	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_PROFILE_ID, profile) };
