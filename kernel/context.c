@@ -29,6 +29,22 @@ int ihsm_enter(struct ihsm_device *ihsm)
 }
 
 /**
+ * ihsm_try_enter() - the same for whoever must not wait
+ * @ihsm: device
+ *
+ * Return: -EAGAIN while the gate is being closed, else as ihsm_enter().
+ */
+int ihsm_try_enter(struct ihsm_device *ihsm)
+{
+	if (!down_read_trylock(&ihsm->gate))
+		return -EAGAIN;
+	if (!ihsm->gone)
+		return 0;
+	up_read(&ihsm->gate);
+	return -ENODEV;
+}
+
+/**
  * ihsm_leave() - the opposite
  * @ihsm: device
  */

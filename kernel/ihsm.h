@@ -413,6 +413,7 @@ struct ihsm_context {
 struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm);
 void ihsm_context_close(struct ihsm_context *context);
 int ihsm_enter(struct ihsm_device *ihsm);
+int ihsm_try_enter(struct ihsm_device *ihsm);
 void ihsm_leave(struct ihsm_device *ihsm);
 
 /* ---- command.c: a program's message there and back ---- */

@@ -6,6 +6,7 @@
  * What belongs to the device is given back where the command ends (ihsm_cmd_finish()), so that a
  * program that is stopped does not hold up a device that goes.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -20,6 +21,7 @@
  * @command: the program's structure, taken over at submission
  * @user: where it is
  * @size: of it there
+ * @mm: memory that @user and the message's addresses are in; only compared
  * @polled: the ring polls
  * @ended: the device is done with it
  */
@@ -30,6 +32,7 @@ struct uring_request {
 	struct ihsm_command command;
 	void __user *user;
 	u32 size;
+	struct mm_struct *mm;
 	bool polled;
 	bool ended;
 };
@@ -43,13 +46,26 @@ static struct uring_request *to_request(struct io_uring_cmd *ioucmd)
 	return ((struct uring_pdu *)ioucmd->pdu)->request;
 }
 
+/* Nobody waits for answers any more: the task ends, or the kernel clears up after it. */
+static bool going(void)
+{
+	return current->flags & (PF_EXITING | PF_KTHREAD);
+}
+
+static void free_request(struct uring_request *request)
+{
+	ihsm_cmd_free(request->cmd);
+	mmdrop(request->mm);
+	kfree(request);
+}
+
 /* The result for the ring, after the answer was written to the program's memory */
 static int deliver(struct uring_request *request)
 {
 	int err = ihsm_command_error(request->cmd);
 
-	/* The program is going, and this may be somebody else's memory. */
-	if (current->flags & (PF_EXITING | PF_KTHREAD))
+	/* The program is going, or another polls its ring: this may be somebody else's memory. */
+	if (going() || current->mm != request->mm)
 		return -ECANCELED;
 	if (!err)
 		err = ihsm_command_copy_out(request->cmd, &request->command);
@@ -64,8 +80,7 @@ static void complete_request(struct uring_request *request, unsigned int issue_f
 	int result = deliver(request);
 
 	ihsm_uring_done(request->ioucmd, result, issue_flags);
-	ihsm_cmd_free(request->cmd);
-	kfree(request);
+	free_request(request);
 }
 
 static IHSM_URING_CALLBACK(finish_request)
@@ -108,6 +123,9 @@ static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
 	request->cmd = cmd;
 	request->ihsm = context->ihsm;
 	request->command = *command;
+	/* Not the memory is kept, only that nobody else's has this address. */
+	mmgrab(current->mm);
+	request->mm = current->mm;
 	return request;
 }
 
@@ -127,8 +145,7 @@ static void submit(struct uring_request *request, unsigned int issue_flags)
 	if (!err)
 		return;
 	ihsm_uring_done(ioucmd, err, issue_flags);
-	ihsm_cmd_free(request->cmd);
-	kfree(request);
+	free_request(request);
 }
 
 /**
@@ -158,7 +175,11 @@ int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context
 	request->size = size;
 	request->polled = issue_flags & IO_URING_F_IOPOLL;
 	request->cmd->silent = request->polled;
-	err = ihsm_enter(ihsm);
+	/*
+	 * Who must not wait has the ring's lock, and whoever may wait takes it with the gate held
+	 * (submit()): between the two a remove that wants the gate would stop all three.
+	 */
+	err = wait ? ihsm_enter(ihsm) : ihsm_try_enter(ihsm);
 	if (err)
 		goto free;
 	err = ihsm_command_place(ihsm, request->cmd, wait);
@@ -168,8 +189,7 @@ int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context
 	if (!err)
 		return -EIOCBQUEUED;
 free:
-	ihsm_cmd_free(request->cmd);
-	kfree(request);
+	free_request(request);
 	return err;
 }
 
@@ -210,6 +230,9 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 		/* The device is there, and so is the command's queue; or all has ended. */
 		if (!ihsm->gone && ihsm_queue_ready(request->cmd->queue))
 			ihsm_queue_poll(request->cmd->queue);
+		/* Nobody cancels what is polled, and who clears up does nothing but poll. */
+		if (!ihsm->gone && going() && !READ_ONCE(request->ended))
+			ihsm_cmd_abort(request->cmd);
 		up_read(&ihsm->gate);
 	}
 	/* With the store in landed() */

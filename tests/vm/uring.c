@@ -170,6 +170,46 @@ static void test_polled(int fd)
 	io_uring_queue_exit(&ring);
 }
 
+/* In a child: wait for an answer that is its parent's. Return: whether this memory stayed as it was. */
+static bool foreign(struct io_uring *ring, int ready)
+{
+	struct io_uring_cqe *cqe;
+	char byte;
+
+	if (read(ready, &byte, 1) != 1 || io_uring_wait_cqe(ring, &cqe))
+		return false;
+	return commands[0].status == ~0U && !responses[0][0];
+}
+
+/* A polled ring that two processes have: what one asked for is not written into the other. */
+static void test_polled_by_another(int fd)
+{
+	unsigned int rounds, kept = 0;
+	int result[1], status, ready[2];
+	struct io_uring ring;
+	pid_t child;
+
+	if (io_uring_queue_init(DEPTH, &ring, IORING_SETUP_IOPOLL) || pipe(ready)) {
+		point(false, "a polled ring for two", strerror(errno));
+		return;
+	}
+	for (rounds = 0; rounds < 16; rounds++) {
+		good_command(0);
+		child = fork();
+		if (child == 0)
+			_exit(!foreign(&ring, ready[0]));
+		put(&ring, fd, &commands[0], 0);
+		io_uring_submit(&ring);
+		kept += write(ready[1], "", 1) == 1 && waitpid(child, &status, 0) == child &&
+			status == 0 && take(&ring, 1, result) == 1 &&
+			(result[0] == -ECANCELED || (result[0] == 0 && answered(0)));
+	}
+	point(kept == rounds, "an answer is not written into another process that polls", "it was");
+	close(ready[0]);
+	close(ready[1]);
+	io_uring_queue_exit(&ring);
+}
+
 static void test_bad(struct io_uring *ring, int fd)
 {
 	struct io_uring_sqe *sqe;
@@ -342,6 +382,7 @@ int main(int argc, char **argv)
 	test_many(&ring, fd);
 	test_large(&ring, fd);
 	test_polled(fd);
+	test_polled_by_another(fd);
 	test_bad(&ring, fd);
 	test_unmapped(&ring, fd);
 	test_end_of_ring();
