@@ -241,10 +241,13 @@ static void ihsm_remove(struct pci_dev *pdev)
 	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
 
 	pci_disable_sriov(pdev);
+	/*
+	 * Ends what open files and the writers of sysfs wait for: those below wait for them, and a
+	 * reset that is held has no other end.
+	 */
+	stop_for_good(ihsm);
 	withdraw(ihsm);
 	cdev_device_del(&ihsm->cdev, &ihsm->dev);
-	/* Ends what open files wait for, so that they leave the gate. */
-	stop_for_good(ihsm);
 	down_write(&ihsm->gate);
 	ihsm->gone = true;
 	up_write(&ihsm->gate);
@@ -310,14 +313,15 @@ static pci_ers_result_t ihsm_error_detected(struct pci_dev *pdev, pci_channel_st
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
+/*
+ * The function has been enabled all the time: its settings are all that it lacks. It may not write
+ * before ihsm_start() has seen it stop; that its slot was reset is more than is known here.
+ */
 static pci_ers_result_t ihsm_slot_reset(struct pci_dev *pdev)
 {
-	if (pci_enable_device_mem(pdev)) {
-		dev_err(&pdev->dev, "cannot enable the function after a reset of its slot\n");
-		return PCI_ERS_RESULT_DISCONNECT;
-	}
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
+	pci_clear_master(pdev);
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
