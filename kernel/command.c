@@ -83,19 +83,25 @@ struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 	return ERR_PTR(err);
 }
 
+/* A queue takes no commands: was it stopped for good, or for a restart? */
+static int stopped(struct ihsm_device *ihsm, int err)
+{
+	return err == -ESTALE && READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD ? -ENODEV : err;
+}
+
 /**
  * ihsm_command_place() - a slot for a prepared command, on the queue of this processor
  * @ihsm: device; the gate is held
  * @cmd: prepared
  * @wait: until there is one; else -EAGAIN
  *
- * Return: as ihsm_cmd_place().
+ * Return: as ihsm_cmd_place(); -ENODEV when the device was stopped for good.
  */
 int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait)
 {
 	struct ihsm_queue *queue = ihsm->queue[ihsm->cpu_queue[raw_smp_processor_id()]];
 
-	return wait ? ihsm_cmd_place(queue, cmd) : ihsm_cmd_try_place(queue, cmd);
+	return stopped(ihsm, wait ? ihsm_cmd_place(queue, cmd) : ihsm_cmd_try_place(queue, cmd));
 }
 
 /**
@@ -117,7 +123,7 @@ int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 		err = ihsm_cmd_submit(cmd);
 	if (err)
 		ihsm_cmd_finish(cmd);
-	return err;
+	return stopped(ihsm, err);
 }
 
 /* Look for the answer while nobody else wants the processor. */
@@ -217,9 +223,6 @@ int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 	err = ihsm_enter(ihsm);
 	if (!err) {
 		err = exchange(ihsm, cmd, command->time_class, &gone);
-		/* Stopped for good, or for a restart? */
-		if (err == -ESTALE && READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD)
-			err = -ENODEV;
 		ihsm_leave(ihsm);
 	}
 	if (gone)
