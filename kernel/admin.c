@@ -35,7 +35,7 @@ static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)
  */
 static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 {
-	unsigned long limit = jiffies + msecs_to_jiffies(IHSM_ADMIN_MS);
+	unsigned long limit;
 	int err;
 
 	if (!cmd)
@@ -46,6 +46,8 @@ static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 		err = ihsm_cmd_submit(cmd);
 	if (err)
 		goto free;
+	/* The wait for a slot was others' time. */
+	limit = jiffies + msecs_to_jiffies(IHSM_ADMIN_MS);
 	ihsm_cmd_listen(cmd);
 	while (!wait_for_completion_timeout(&cmd->done, SLICE)) {
 		err = keep_waiting(ihsm, limit);

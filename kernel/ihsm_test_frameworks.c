@@ -114,6 +114,7 @@ static void test_sriov(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ihsm_sriov_configure(pdev, 0), 0);
 	ihsm->state = IHSM_DRIVER_DEAD;
 	KUNIT_EXPECT_EQ(test, ihsm_sriov_configure(pdev, 2), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ihsm_sriov_configure(pdev, 0), 0);
 	ihsm->state = IHSM_DRIVER_LIVE;
 
 	vf_number = 3;

@@ -20,9 +20,10 @@ int ihsm_sriov_configure(struct pci_dev *pdev, int count)
 	struct ihsm_device *ihsm = pci_get_drvdata(pdev);
 	int err;
 
-	if (READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
-		return -ENODEV;
 	if (count) {
+		/* They go in any state. */
+		if (READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
+			return -ENODEV;
 		err = pci_enable_sriov(pdev, count);
 		return err ? err : count;
 	}
