@@ -41,6 +41,8 @@
 
 static CK_FUNCTION_LIST list_2_40 = { { 2, 40 }, FUNCTIONS_2_40 };
 static CK_FUNCTION_LIST_3_0 list_3_0 = { { 3, 0 }, FUNCTIONS_2_40, FUNCTIONS_3_0 };
+/* 3.1 added mechanisms and no function: its list is that of 3.0 under its own version. */
+static CK_FUNCTION_LIST_3_0 list_3_1 = { { 3, 1 }, FUNCTIONS_2_40, FUNCTIONS_3_0 };
 static CK_FUNCTION_LIST_3_2 list_3_2 = { { 3, 2 }, FUNCTIONS_2_40, FUNCTIONS_3_0, FUNCTIONS_3_2 };
 
 /*
@@ -49,6 +51,7 @@ static CK_FUNCTION_LIST_3_2 list_3_2 = { { 3, 2 }, FUNCTIONS_2_40, FUNCTIONS_3_0
  */
 static CK_INTERFACE interfaces[] = {
 	{ (char *)"PKCS 11", &list_3_2, 0 },
+	{ (char *)"PKCS 11", &list_3_1, 0 },
 	{ (char *)"PKCS 11", &list_3_0, 0 },
 	{ (char *)"PKCS 11", &list_2_40, 0 },
 	{ (char *)CK_HSM_INTERFACE, (void *)&vendor_functions, 0 },

@@ -37,16 +37,16 @@ static void lists_agree(void **state)
 
 static void interfaces(void **state)
 {
-	CK_VERSION v240 = { 2, 40 }, v30 = { 3, 0 }, v99 = { 9, 9 };
+	CK_VERSION v240 = { 2, 40 }, v30 = { 3, 0 }, v31 = { 3, 1 }, v99 = { 9, 9 };
 	CK_INTERFACE list[8], *one;
 	CK_ULONG count = 0;
 
 	(void)state;
 	OK(p->C_GetInterfaceList(NULL, &count));
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	count = 1;
 	RV(p->C_GetInterfaceList(list, &count), CKR_BUFFER_TOO_SMALL);
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	OK(p->C_GetInterfaceList(list, &count));
 	assert_string_equal(list[0].pInterfaceName, "PKCS 11");
 	OK(p->C_GetInterface(NULL, NULL, &one, 0));
@@ -55,6 +55,10 @@ static void interfaces(void **state)
 	assert_int_equal(((CK_VERSION *)one->pFunctionList)->major, 3);
 	assert_ptr_equal(((CK_FUNCTION_LIST_3_0 *)one->pFunctionList)->C_SessionCancel,
 			 p->C_SessionCancel);
+	OK(p->C_GetInterface(TEXT("PKCS 11"), &v31, &one, 0));
+	assert_int_equal(((CK_VERSION *)one->pFunctionList)->minor, 1);
+	assert_ptr_equal(((CK_FUNCTION_LIST_3_0 *)one->pFunctionList)->C_MessageVerifyFinal,
+			 p->C_MessageVerifyFinal);
 	OK(p->C_GetInterface(TEXT("PKCS 11"), &v240, &one, 0));
 	assert_int_equal(((CK_VERSION *)one->pFunctionList)->minor, 40);
 	assert_int_not_equal(p->C_GetInterface(TEXT("PKCS 11"), &v99, &one, 0), CKR_OK);
