@@ -24,7 +24,8 @@ static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)
 	ihsm_queue_poll(ihsm->queue[0]);
 	if (!ihsm_present(ihsm, &status))
 		return -ENODEV;
-	if (!(status & IHSM_STATUS_READY))
+	/* Nothing is taken any more from a queue whose completions made no sense. */
+	if (!(status & IHSM_STATUS_READY) || !READ_ONCE(ihsm->queue[0]->running))
 		return -ECANCELED;
 	return time_after(jiffies, limit) ? -ETIMEDOUT : 0;
 }

@@ -137,12 +137,16 @@ void ihsm_watch_work(struct work_struct *work)
 void ihsm_restart(struct ihsm_device *ihsm)
 {
 	unsigned int tries = 3;
+	u32 status;
 	int err;
 
-	/* The firmware may end once more while it is started. */
+	/*
+	 * The firmware may end once more while it is started, or answer with what makes no sense: the
+	 * queue that does not run any more is no proof that the device is gone.
+	 */
 	for (;;) {
 		err = ihsm_start(ihsm);
-		if (!err || err == -ENODEV || !--tries)
+		if (!err || !--tries || !ihsm_present(ihsm, &status))
 			break;
 		ihsm_stop(ihsm, -ECANCELED);
 	}
@@ -152,7 +156,7 @@ void ihsm_restart(struct ihsm_device *ihsm)
 		return;
 	}
 	ihsm_stop(ihsm, -ENODEV);
-	ihsm_die(ihsm, err == -ENODEV ? "it is gone" : "it did not start again after a reset");
+	ihsm_die(ihsm, tries ? "it is gone" : "it did not start again after a reset");
 }
 
 /**
