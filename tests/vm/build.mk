@@ -17,5 +17,26 @@ check-vm: kernel pkcs11-programs
 bench-vm: all kernel
 	@scripts/env $(O) scripts/bench-vm
 
+# A hostile device: the firmware's rings, with faults where the linker puts them. For tests only: it is
+# no part of `all` and not installed.
+fault_src := $(wildcard tests/vm/device/*.c)
+fault_wraps := dma_store64 dma_store32 dma_write irq_raise queue_complete controller_read admin_queue_work
+
+$(patsubst %.c,$(O)/obj/%.o,$(fault_src)): cflags_extra := -I$(firmware_dir) $(call pkg_cflags,$(firmware_pkgs))
+$(O)/vhsm-fault: $(patsubst %.c,$(O)/obj/%.o,$(fault_src)) $(O)/firmware.a $(O)/common.a $(O)/.flags-ld
+	$(q_ld)$(CC) $(pie_ldflags) $(ldflags) $(addprefix -Wl$(comma)--wrap=,$(fault_wraps)) -o $@.new \
+		$(filter %.o,$^) -Wl,--start-group $(O)/firmware.a $(O)/common.a -Wl,--end-group \
+		$(call pkg_libs,$(firmware_pkgs) $(common_pkgs)) -lpthread -ldl -lm && mv $@.new $@
+
+# A longer run over it: COUNT operations on each device, with SEED and those that follow.
+COUNT ?= 20000
+SEED ?= 1
+.PHONY: fuzz-driver
+fuzz-driver: all kernel $(O)/vhsm-fault
+	@mkdir -p build/log && HOSTILE_COUNT=$(COUNT) HOSTILE_SEED=$(SEED) \
+		tests/one build/log/fuzz-driver $(O) $$((480 + $(COUNT))) tests/vm/hostile.sh
+
+check-vm check: $(O)/vhsm-fault
+
 # The tests in guests are part of all tests.
 check: kernel
