@@ -8,8 +8,7 @@
 #include "mech_private.h"
 
 #define GCM_IV_MAX   128
-#define GCM_TAG_MIN  12
-#define CCM_TAG_MIN  8
+#define CCM_TAG_MIN  4 /* SP 800-38C, appendix A.1 */
 #define TAG_MAX	     16
 #define CHACHA_NONCE 12
 
@@ -63,7 +62,7 @@ static CK_RV gcm_begin(struct mech_operation *operation, const uint8_t *iv, size
 	CK_RV rv;
 	int written;
 
-	if (iv_length < 1 || iv_length > GCM_IV_MAX || operation->params.length < GCM_TAG_MIN)
+	if (iv_length < 1 || iv_length > GCM_IV_MAX || !mech_gcm_tag(8 * operation->params.length))
 		return CKR_MECHANISM_PARAM_INVALID;
 	rv = gcm_init(operation, iv, iv_length);
 	if (rv != CKR_OK)

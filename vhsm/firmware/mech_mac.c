@@ -10,7 +10,6 @@
 #define DES_BLOCK      8
 #define HMAC_BLOCK_MAX 256
 #define GMAC_IV_MAX    128
-#define GMAC_TAG_MIN   12
 
 static size_t mac_full_length(const struct mech_operation *operation)
 {
@@ -151,8 +150,7 @@ static CK_RV gmac_begin(struct mech_operation *operation, const struct mechanism
 	hsm_fields_bytes(mechanism->fields, HSM_FIELD_AAD, &aad_length);
 	if (!cipher)
 		return CKR_KEY_SIZE_RANGE;
-	if (!iv_length || iv_length > GMAC_IV_MAX || aad_length || bits % 8 ||
-	    bits < 8 * GMAC_TAG_MIN || bits > 8 * MECH_AES_BLOCK)
+	if (!iv_length || iv_length > GMAC_IV_MAX || aad_length || !mech_gcm_tag(bits))
 		return CKR_MECHANISM_PARAM_INVALID;
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER,
 						     (char *)EVP_CIPHER_get0_name(cipher), 0);

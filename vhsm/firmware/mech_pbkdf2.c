@@ -4,7 +4,7 @@
  */
 #include "mech_private.h"
 
-static const struct mech_hash *prf_hash(uint64_t prf)
+const struct mech_hash *mech_hash_by_pbkd2(uint64_t prf)
 {
 	static const struct {
 		uint64_t prf;
@@ -51,7 +51,7 @@ static CK_RV run(const struct mechanism *mechanism, const struct mech_hash *hash
 CK_RV mech_generate_pbkdf2(const struct mechanism *mechanism, struct attributes *attributes)
 {
 	const struct mech_hash *hash =
-		prf_hash(hsm_fields_u64(mechanism->fields, HSM_FIELD_PRF, 0));
+		mech_hash_by_pbkd2(hsm_fields_u64(mechanism->fields, HSM_FIELD_PRF, 0));
 	uint8_t out[MECH_DERIVED_MAX];
 	size_t length;
 	CK_RV rv;

@@ -53,6 +53,16 @@ struct mech_hash {
 const struct mech_hash *mech_hash_find(uint64_t mechanism);
 const struct mech_hash *mech_hash_by_mgf(uint64_t mgf);
 const struct mech_hash *mech_hash_by_kdf(uint64_t kdf, bool *sp800);
+const struct mech_hash *mech_hash_by_pbkd2(uint64_t prf);
+
+/*
+ * mech_gcm_tag - is this the length in bits of a tag of GCM and GMAC (SP 800-38D, 5.2.1.2)? Policy
+ * may want more.
+ */
+static inline bool mech_gcm_tag(uint64_t bits)
+{
+	return bits == 32 || bits == 64 || (bits >= 96 && bits <= 128 && bits % 8 == 0);
+}
 
 /* mech_hash_of_row - hash that the row names, NULL when it names none */
 const struct mech_hash *mech_hash_of_row(const struct hsm_mechanism_info *info);

@@ -219,6 +219,11 @@ static CK_RV message_begin(struct command *command, struct operation *operation,
 
 	if (operation->needs_pin)
 		return CKR_USER_NOT_LOGGED_IN;
+	/* These were not there when the process was begun. */
+	rv = policy_parameters(policy_of(command->partition), message->info,
+			       kinds[command->use].can, fields);
+	if (rv != CKR_OK)
+		return rv;
 	rv = mech_begin(&operation->mech, kinds[command->use].use, &mechanism, message->key);
 	command->crypto = true;
 	command->approved = rv == CKR_OK && mech_is_approved(operation->mech);

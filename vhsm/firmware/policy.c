@@ -97,8 +97,7 @@ static int by_number(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* What the policy leaves of a row's flags, whatever libcrypto here can do */
-static uint64_t allowed(const struct policy *policy, const struct hsm_mechanism_info *info)
+uint64_t policy_uses(const struct policy *policy, const struct hsm_mechanism_info *info)
 {
 	uint64_t use = info->flags;
 
@@ -128,7 +127,7 @@ static const struct {
 
 uint64_t policy_flags(const struct partition *partition, const struct hsm_mechanism_info *info)
 {
-	uint64_t uses = allowed(policy_of(partition), info) & USES;
+	uint64_t uses = policy_uses(policy_of(partition), info) & USES;
 	uint64_t flags = mech_flags(info);
 	size_t i;
 
@@ -140,29 +139,14 @@ uint64_t policy_flags(const struct partition *partition, const struct hsm_mechan
 	return uses & flags ? (flags & ~(uint64_t)USES) | (flags & uses) : 0;
 }
 
-/* A hash within the parameters counts as the mechanism that has it in its name would. */
-static CK_RV check_hash(const struct policy *policy, const struct hsm_fields *fields)
-{
-	const struct hsm_mechanism_info *hash;
-	uint64_t number = hsm_fields_u64(fields, HSM_FIELD_HASH, ~0ULL);
-
-	if (number == ~0ULL || policy->profile != HSM_PROFILE_STRICT)
-		return CKR_OK;
-	hash = hsm_mechanism_find(number);
-	/* What is no digest the mechanism itself has an answer for. */
-	if (!hash || !(hash->flags & CKF_DIGEST))
-		return CKR_OK;
-	return hash->approved & CKF_DIGEST ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
-}
-
 CK_RV policy_mechanism(const struct partition *partition, const struct hsm_mechanism_info *info,
 		       uint64_t can, const struct hsm_fields *fields)
 {
 	const struct policy *policy = policy_of(partition);
 
-	if (!(allowed(policy, info) & can))
+	if (!(policy_uses(policy, info) & can))
 		return CKR_MECHANISM_INVALID;
-	return fields ? check_hash(policy, fields) : CKR_OK;
+	return fields ? policy_parameters(policy, info, can, fields) : CKR_OK;
 }
 
 /* ---- keys ---- */

@@ -71,6 +71,16 @@ bool policy_strict(const struct partition *partition);
 /* policy_flags - CKF_ flags of what may be done with a mechanism in this partition; 0: it is not offered */
 uint64_t policy_flags(const struct partition *partition, const struct hsm_mechanism_info *info);
 
+/* policy_uses - what a policy leaves of a row's flags, whatever libcrypto here can do */
+uint64_t policy_uses(const struct policy *policy, const struct hsm_mechanism_info *info);
+
+/*
+ * policy_parameters - may the parameters in @fields be used, for the CKF_ use @can (policy_parameters.c)?
+ * Return: CKR_OK, CKR_MECHANISM_PARAM_INVALID.
+ */
+CK_RV policy_parameters(const struct policy *policy, const struct hsm_mechanism_info *info, uint64_t can,
+			const struct hsm_fields *fields);
+
 /**
  * policy_mechanism - may the mechanism be used so?
  * @can: CKF_ flag of the use

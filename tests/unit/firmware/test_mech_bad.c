@@ -78,7 +78,7 @@ static void test_parameters(void **state)
 	put_gcm(&call, 129, 128);
 	assert_int_equal(begin_only(MECH_ENCRYPT, &call.mechanism, aes),
 			 CKR_MECHANISM_PARAM_INVALID);
-	put_gcm(&call, 12, 32);
+	put_gcm(&call, 12, 88);
 	assert_int_equal(begin_only(MECH_ENCRYPT, &call.mechanism, aes),
 			 CKR_MECHANISM_PARAM_INVALID);
 	put_gcm(&call, 12, 136);

@@ -467,7 +467,7 @@ static void test_gmac_parameters(void **state)
 	(void)state;
 	call_start(&call, CKM_AES_GMAC);
 	put_hex(&call, HSM_FIELD_IV, "000102030405060708090a0b");
-	hsm_put_u64(&call.writer, HSM_FIELD_TAG_BITS, 64);
+	hsm_put_u64(&call.writer, HSM_FIELD_TAG_BITS, 72);
 	assert_int_equal(run(MECH_SIGN, call_end(&call), key, "a", 1, out, &n),
 			 CKR_MECHANISM_PARAM_INVALID);
 	call_start(&call, CKM_AES_GMAC);

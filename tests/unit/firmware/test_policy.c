@@ -336,6 +336,69 @@ static void strict_keeps_to_approved_hashes(void **state)
 	partition_put(compatible);
 }
 
+static CK_RV with_number(unsigned int profile, uint64_t mechanism, uint64_t can,
+			 enum hsm_field_tag tag, uint64_t value)
+{
+	struct partition *p;
+	struct hsm_fields fields;
+	struct hsm_writer out;
+	uint8_t bytes[32];
+	CK_RV rv;
+
+	set_profile(0, profile);
+	p = partition_find(board.partition[0].info.id);
+	hsm_writer_init(&out, bytes, sizeof(bytes));
+	hsm_put_u64(&out, tag, value);
+	assert_int_equal(hsm_fields_parse(&fields, bytes, out.length), 0);
+	rv = policy_mechanism(p, hsm_mechanism_find(mechanism), can, &fields);
+	partition_put(p);
+	return rv;
+}
+
+static void parameters_obey_the_policy(void **state)
+{
+	static const struct {
+		uint64_t mechanism;
+		uint64_t can;
+		enum hsm_field_tag tag;
+		uint64_t value;
+		bool fine[HSM_PROFILES];
+	} cases[] = {
+#define PARAMETER(mechanism, can, tag, value, ...)                  \
+	{                                                           \
+		CKM_##mechanism, CKF_##can, HSM_FIELD_##tag, value, \
+		{                                                   \
+			__VA_ARGS__                                 \
+		}                                                   \
+	}
+		PARAMETER(SP800_108_COUNTER_KDF, DERIVE, PRF, CKM_AES_CMAC, 1, 1, 1),
+		PARAMETER(SP800_108_COUNTER_KDF, DERIVE, PRF, CKM_DES3_CMAC, 0, 0, 1),
+		PARAMETER(SP800_108_FEEDBACK_KDF, DERIVE, PRF, CKM_BLAKE2B_256_HMAC, 1, 0, 1),
+		PARAMETER(PKCS5_PBKD2, GENERATE, PRF, CKP_PKCS5_PBKD2_HMAC_SHA256, 1, 1, 1),
+		PARAMETER(HKDF_DERIVE, DERIVE, HASH, CKM_BLAKE2B_256, 1, 0, 1),
+		PARAMETER(HKDF_DERIVE, DERIVE, HASH, CKM_SHA_1, 1, 1, 1),
+		PARAMETER(RSA_PKCS_PSS, SIGN, HASH, CKM_SHA_1, 1, 0, 1),
+		PARAMETER(RSA_PKCS_PSS, VERIFY, HASH, CKM_SHA_1, 1, 1, 1),
+		PARAMETER(RSA_PKCS_PSS, SIGN, HASH, CKM_SHA256, 1, 1, 1),
+		PARAMETER(AES_GCM, ENCRYPT, TAG_BITS, 96, 1, 1, 1),
+		PARAMETER(AES_GCM, ENCRYPT, TAG_BITS, 64, 1, 0, 1),
+		PARAMETER(AES_GMAC, SIGN, TAG_BITS, 64, 1, 0, 1),
+		PARAMETER(AES_CCM, DECRYPT, TAG_BITS, 64, 1, 1, 1),
+		PARAMETER(AES_CCM, DECRYPT, TAG_BITS, 48, 1, 0, 1),
+#undef PARAMETER
+	};
+	unsigned int profile;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (profile = 0; profile < HSM_PROFILES; profile++)
+			assert_int_equal(with_number(profile, cases[i].mechanism, cases[i].can,
+						     cases[i].tag, cases[i].value),
+					 cases[i].fine[profile] ? CKR_OK
+								: CKR_MECHANISM_PARAM_INVALID);
+}
+
 /* ---- rate ---- */
 
 static CK_RV random_once(struct peer *peer)
@@ -604,6 +667,7 @@ int main(void)
 		READY(the_least_size_is_each_type_s_own),
 		READY(strict_keeps_to_approved_curves),
 		READY(strict_keeps_to_approved_hashes),
+		READY(parameters_obey_the_policy),
 		READY(a_second_has_so_many_operations),
 		READY(nobody_else_changes_a_policy),
 		OFFICER(the_officer_sees_what_was_set),
