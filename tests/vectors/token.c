@@ -77,22 +77,6 @@ CK_RV token_secret(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key)
 	return token_object(attributes, COUNT(attributes), key);
 }
 
-bool token_curve(struct bytes oid)
-{
-	CK_MECHANISM m = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
-	CK_ATTRIBUTE attributes[] = {
-		{ CKA_EC_PARAMS, (void *)oid.data, oid.length },
-		NO(CKA_TOKEN),
-	};
-	CK_OBJECT_HANDLE public_key = 0, private_key = 0;
-	CK_RV rv = p->C_GenerateKeyPair(s, &m, attributes, 2, attributes + 1, 1, &public_key,
-					&private_key);
-
-	token_destroy(public_key);
-	token_destroy(private_key);
-	return rv == CKR_OK;
-}
-
 /* One text through an operation: INIT, then the call that takes all of it */
 #define ONE(name, init, single)                                                                \
 	CK_RV name(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out) \

@@ -61,7 +61,6 @@ enum expect { REFUSED, EXACT, EITHER };
 
 #define NO_SUCH_CURVE	"the token does not offer the curve"
 #define SMALL_EXPONENT	"the token refuses public exponents below 65537"
-#define SHORT_TAG	"the tag is shorter than the token's policy for the mode"
 #define LONG_IV		"libcrypto takes at most 1024 bits of IV"
 
 struct report {
@@ -96,8 +95,6 @@ CK_ULONG token_min_key(CK_MECHANISM_TYPE type);
 CK_ULONG token_max_key(CK_MECHANISM_TYPE type);
 CK_RV token_object(CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *object);
 CK_RV token_secret(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key);
-/* Does the token make EC keys on the curve of this OID? */
-bool token_curve(struct bytes oid);
 void token_destroy(CK_OBJECT_HANDLE object);
 CK_RV token_encrypt(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out);
 CK_RV token_decrypt(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out);
@@ -138,6 +135,7 @@ struct curve {
 	const char *other;	/* as CAVP has it, or NULL */
 	const char *evp;	/* as libcrypto has it */
 	unsigned int bits;	/* of the order */
+	bool offered;		/* by the token, for ECDSA and ECDH */
 };
 
 const struct curve *curve_named(const char *name);
