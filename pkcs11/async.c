@@ -106,7 +106,11 @@ static CK_RV fill_result(struct pending *pending, CK_RV rv, CK_ASYNC_DATA *resul
 		rv = call_output(&pending->call, rv, answer.output, answer.out, &length);
 	if (!result)
 		return rv;
-	result->pValue = answer.out;
+	if (answer.otp && rv == CKR_OK) {
+		otp_lay_out(answer.otp, length);
+		length = sizeof(struct otp_signature);
+	}
+	result->pValue = answer.otp ? answer.otp : answer.out;
 	result->ulValue = answer.output && rv == CKR_OK ? length : 0;
 	result->hObject = handle;
 	result->hAdditionalObject = other;

@@ -286,11 +286,25 @@ extern const CK_HSM_FUNCTION_LIST vendor_functions;
 
 /* ---- async.c ---- */
 
+/*
+ * A one-time password comes as CK_OTP_SIGNATURE_INFO with what it points to behind it, in the one
+ * piece of memory that the caller has given (PKCS#11 3.2, 6.61).
+ */
+struct otp_signature {
+	CK_OTP_SIGNATURE_INFO info;
+	CK_OTP_PARAM param;
+	CK_BYTE digits[16];
+};
+
+/* otp_lay_out - put before the @digits bytes of a password at @out what points to them (sign.c) */
+void otp_lay_out(CK_BYTE *out, CK_ULONG digits);
+
 /**
  * struct answer - where the parts of a command's response go
  * @function: name of the function for C_AsyncComplete
  * @cancel: CKF_ flag by which C_SessionCancel ends it
  * @output: field that goes to @out, as call_output() does it; 0: none
+ * @otp: start of the struct otp_signature whose digits @out is; NULL: none
  * @handle, @other: of new objects; NULL: none
  */
 struct answer {
@@ -299,6 +313,7 @@ struct answer {
 	enum hsm_field_tag output;
 	CK_BYTE *out;
 	CK_ULONG *out_length;
+	CK_BYTE *otp;
 	CK_OBJECT_HANDLE *handle;
 	CK_OBJECT_HANDLE *other;
 };

@@ -224,36 +224,57 @@ MODULE_API CK_RV C_SignInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, C
 	return begin(handle, HSM_OP_SIGN_INIT, STREAM_SIGN, mechanism, key);
 }
 
-/*
- * A one-time password comes as CK_OTP_SIGNATURE_INFO with what it points to behind it, in the one
- * piece of memory that the caller has given (PKCS#11 3.2, 6.61).
- */
-struct otp_signature {
-	CK_OTP_SIGNATURE_INFO info;
-	CK_OTP_PARAM param;
-	CK_BYTE digits[16];
-};
-
-static CK_RV otp_sign(struct session *session, const CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
-		      CK_ULONG *out_length)
+/* What points to the digits, whose number is known only when they are there */
+void otp_lay_out(CK_BYTE *out, CK_ULONG digits)
 {
-	struct otp_signature made = { .info.ulCount = 1, .param.type = CK_OTP_VALUE };
-	CK_ULONG room = *out_length;
+	struct otp_signature made = {
+		.info.ulCount = 1,
+		.info.pParams =
+			(CK_OTP_PARAM *)(void *)(out + offsetof(struct otp_signature, param)),
+		.param.type = CK_OTP_VALUE,
+		.param.pValue = out + offsetof(struct otp_signature, digits),
+		.param.ulValueLen = digits,
+	};
+
+	memcpy(out, &made, offsetof(struct otp_signature, digits));
+}
+
+/* C_Sign, and with @last C_SignFinal */
+static CK_RV otp_sign(struct session *session, bool last, const CK_BYTE *data, CK_ULONG length,
+		      CK_BYTE *out, CK_ULONG *out_length)
+{
+	CK_ULONG room = *out_length, digits = sizeof(((struct otp_signature *)NULL)->digits);
+	CK_BYTE *at = out ? out + offsetof(struct otp_signature, digits) : NULL;
+	struct answer answer = { .function = sign.function,
+				 .cancel = sign.cancel,
+				 .output = sign.output,
+				 .out = at,
+				 .out_length = &digits,
+				 .otp = out };
+	struct call call;
 	CK_RV rv;
 
-	*out_length = sizeof(made);
-	if (!out)
-		return in_one_command(session, &sign, data, length, NULL, &room);
-	if (room < sizeof(made))
+	if (!is_input(data, length))
+		return CKR_ARGUMENTS_BAD;
+	if (length > HSM_DATA_MAX)
+		return CKR_DATA_LEN_RANGE;
+	*out_length = sizeof(struct otp_signature);
+	if (out && room < sizeof(struct otp_signature))
 		return CKR_BUFFER_TOO_SMALL;
-	made.param.ulValueLen = sizeof(made.digits);
-	rv = in_one_command(session, &sign, data, length, made.digits, &made.param.ulValueLen);
+	rv = call_begin_in(&call, session, last ? sign.final : sign.single);
 	if (rv != CKR_OK)
 		return rv;
-	made.info.pParams = (CK_OTP_PARAM *)(void *)(out + offsetof(struct otp_signature, param));
-	made.param.pValue = out + offsetof(struct otp_signature, digits);
-	memcpy(out, &made, sizeof(made));
-	return CKR_OK;
+	if (length)
+		hsm_put_bytes(call.writer, HSM_FIELD_DATA, data, length);
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room_or_query(at, digits));
+	if (last)
+		rv = call_output(&call, call_run(&call), sign.output, at, &digits);
+	else
+		rv = call_answer(session, &call, &answer);
+	if (rv == CKR_OK && out)
+		otp_lay_out(out, digits);
+	call_end(&call);
+	return rv;
 }
 
 MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
@@ -266,8 +287,8 @@ MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length
 	if (rv != CKR_OK)
 		return rv;
 	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
-	if (stream_is_otp(hint) && out_length && !session->async)
-		rv = otp_sign(session, data, length, out, out_length);
+	if (stream_is_otp(hint) && out_length)
+		rv = otp_sign(session, false, data, length, out, out_length);
 	else
 		rv = single(session, &sign, hint, data, length, out, out_length);
 	session_put(session);
@@ -281,7 +302,17 @@ MODULE_API CK_RV C_SignUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part, CK_ULONG 
 
 MODULE_API CK_RV C_SignFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *out_length)
 {
-	return final(handle, &sign, out, out_length);
+	struct session *session;
+	uint32_t hint;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
+	if (stream_is_otp(hint) && out_length)
+		rv = otp_sign(session, true, NULL, 0, out, out_length);
+	session_put(session);
+	return stream_is_otp(hint) && out_length ? rv : final(handle, &sign, out, out_length);
 }
 
 MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,

@@ -141,6 +141,13 @@ static void one_time_passwords(void **state)
 	assert_int_equal(out.info.pParams[0].type, CK_OTP_VALUE);
 	assert_int_equal(out.info.pParams[0].ulValueLen, 6);
 	assert_memory_equal(out.info.pParams[0].pValue, "755224", 6); /* RFC 4226, D */
+	/* In parts, of which there are none: the next one */
+	OK(p->C_SignInit(s, &own, key));
+	length = sizeof(out);
+	OK(p->C_SignFinal(s, out.bytes, &length));
+	assert_int_equal(out.info.ulCount, 1);
+	assert_int_equal(out.info.pParams[0].ulValueLen, 6);
+	assert_memory_equal(out.info.pParams[0].pValue, "287082", 6);
 	OK(p->C_VerifyInit(s, &check, key));
 	OK(p->C_Verify(s, NULL, 0, (CK_BYTE *)"755224", 6));
 	OK(p->C_VerifyInit(s, &check, key));

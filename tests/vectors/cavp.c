@@ -80,7 +80,7 @@ static const struct row rows[] = {
 	RUN("KDF/rfc-6070-PBKDF2-SHA1.txt", record_pbkdf2, CKM_PKCS5_PBKD2, CKF_GENERATE, 0),
 	RUN("KDF/nist-800-108-KBKDF-CTR.txt", record_kbkdf, CKM_SP800_108_COUNTER_KDF, CKF_DERIVE, 0),
 	NOT("twofactor/rfc-6238.txt", "times of 2009 to 2603: the token's clock is its own"),
-	NOT("twofactor/rfc-4226.txt", "the token does not offer it"),
+	RUN("twofactor/rfc-4226.txt", record_hotp, CKM_HOTP, MAC, CKK_HOTP),
 
 	NOT("hashes/*/*Monte.txt", "the steps between the answers of the file ending in .rsp"),
 	RUN("hashes/SHA1/SHA1Monte.rsp", record_monte, CKM_SHA_1, CKF_DIGEST, 0),

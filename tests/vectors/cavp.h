@@ -49,7 +49,7 @@ record_fn record_cipher, record_camellia, record_ctr, record_xts, record_gcm, re
 	record_chacha_poly1305, record_digest, record_monte, record_hmac, record_cmac, record_poly1305,
 	record_kw, record_kwp_botan;
 /* cavp_derive.c */
-record_fn record_hkdf, record_shake, record_pbkdf2, record_kbkdf;
+record_fn record_hkdf, record_shake, record_pbkdf2, record_kbkdf, record_hotp;
 /* cavp_public.c */
 record_fn record_rsa_pkcs, record_rsa_pss, record_ecdsa, record_ecdsa_public, record_ecdsa_pair, record_eddsa,
 	record_xdh, record_oaep, record_pkcs1_crypt, record_pkcs1_sign, record_pss_text, record_oaep_label;

@@ -178,3 +178,37 @@ void record_kbkdf(struct record *record, void *cavp)
 	report_vector(c->report, rv == CKR_OK && same(of(&out), want), "derive", rv);
 	token_destroy(key);
 }
+
+/* RFC 4226, appendix D: signed and verified at the counter of the vector */
+void record_hotp(struct record *record, void *cavp)
+{
+	const struct cavp *c = cavp;
+	const char *secret = record_text(record, "SECRET"), *digits = record_text(record, "HOTP");
+	CK_BYTE counter[8] = { 0 };
+	CK_OTP_PARAM at = { CK_OTP_COUNTER, counter, sizeof(counter) };
+	CK_OTP_PARAMS params = { &at, 1 };
+	CK_MECHANISM m = { c->row->type, &params, sizeof(params) };
+	CK_OTP_SIGNATURE_INFO info = { NULL, 0 };
+	CK_OBJECT_HANDLE key;
+	struct bytes want;
+	bool good = false;
+	CK_RV rv;
+
+	if (!record_fresh(record, "SECRET") || !digits)
+		return;
+	want = (struct bytes){ (const uint8_t *)digits, strlen(digits) };
+	counter[7] = (CK_BYTE)record_number(record, "COUNTER");
+	rv = token_otp(c->row->key_type, (struct bytes){ (const uint8_t *)secret, strlen(secret) },
+		       &key);
+	if (rv == CKR_OK)
+		rv = token_sign(&m, key, (struct bytes){ NULL, 0 }, &out);
+	if (rv == CKR_OK) {
+		memcpy(&info, out.data, sizeof(info));
+		good = info.ulCount == 1 &&
+		       same((struct bytes){ info.pParams->pValue, info.pParams->ulValueLen }, want);
+	}
+	if (good)
+		rv = token_verify(&m, key, (struct bytes){ NULL, 0 }, want);
+	report_vector(c->report, good && rv == CKR_OK, "sign or verify", rv);
+	token_destroy(key);
+}

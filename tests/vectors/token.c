@@ -77,6 +77,25 @@ CK_RV token_secret(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key)
 	return token_object(attributes, COUNT(attributes), key);
 }
 
+/* The key of one-time passwords, whose counter the caller gives */
+CK_RV token_otp(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key)
+{
+	CK_OBJECT_CLASS class = CKO_OTP_KEY;
+	CK_ULONG given = CK_OTP_PARAM_MANDATORY;
+	CK_ATTRIBUTE attributes[] = {
+		A(CKA_CLASS, class),
+		A(CKA_KEY_TYPE, type),
+		{ CKA_VALUE, (void *)value.data, value.length },
+		A(CKA_OTP_COUNTER_REQUIREMENT, given),
+		NO(CKA_TOKEN),
+		YES(CKA_SIGN),
+		YES(CKA_VERIFY),
+	};
+
+	*key = 0;
+	return token_object(attributes, COUNT(attributes), key);
+}
+
 /* One text through an operation: INIT, then the call that takes all of it */
 #define ONE(name, init, single)                                                                \
 	CK_RV name(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out) \

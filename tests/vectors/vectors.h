@@ -95,6 +95,7 @@ CK_ULONG token_min_key(CK_MECHANISM_TYPE type);
 CK_ULONG token_max_key(CK_MECHANISM_TYPE type);
 CK_RV token_object(CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *object);
 CK_RV token_secret(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key);
+CK_RV token_otp(CK_KEY_TYPE type, struct bytes value, CK_OBJECT_HANDLE *key);
 void token_destroy(CK_OBJECT_HANDLE object);
 CK_RV token_encrypt(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out);
 CK_RV token_decrypt(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct bytes in, struct buffer *out);
