@@ -283,6 +283,9 @@ static uint64_t with_messages(const struct hsm_mechanism_info *info, uint64_t fl
 	uint64_t added = 0;
 	size_t i;
 
+	/* The counter of a one-time password moves on where an operation begins, which a message does not. */
+	if (info->family == MECH_FAMILY_OTP)
+		return flags;
 	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
 		if (flags & uses[i].flag)
 			added |= uses[i].message;

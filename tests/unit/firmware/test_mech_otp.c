@@ -156,6 +156,23 @@ static void never_twice(void **state)
 	peer_free(peer);
 }
 
+/* A process of messages would make passwords that the key's counter knows nothing of. */
+static void not_as_messages(void **state)
+{
+	struct peer *peer = peer_user(COMPATIBLE);
+	uint64_t key = 0;
+
+	(void)state;
+	digits = 0;
+	OK(create(peer, OTP(A_TRUE(CKA_TOKEN)), &key));
+	for (counter = 0; counter < 2; counter++) {
+		with_counter = counter;
+		RV(begin_by(peer, HSM_OP_MESSAGE_SIGN_INIT, hotp, key), CKR_MECHANISM_INVALID);
+		RV(begin_by(peer, HSM_OP_MESSAGE_VERIFY_INIT, hotp, key), CKR_MECHANISM_INVALID);
+	}
+	peer_free(peer);
+}
+
 static void generated(void **state)
 {
 	struct peer *peer = peer_user(COMPATIBLE);
@@ -181,10 +198,8 @@ static void generated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		READY(own_counter),
-		READY(time_as_counter),
-		READY(never_twice),
-		READY(generated),
+		READY(own_counter),	READY(time_as_counter), READY(never_twice),
+		READY(not_as_messages), READY(generated),
 	};
 
 	return cmocka_run_group_tests(tests, board_prepare, board_finish);
