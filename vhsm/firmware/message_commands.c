@@ -480,10 +480,7 @@ static CK_RV sign_begin(struct command *command, struct operation *operation)
 {
 	struct message *message = operation->message;
 	struct hsm_fields fields;
-	CK_RV rv = message_count(command, message);
 
-	if (rv != CKR_OK)
-		return rv;
 	if (has_parameters(&command->fields))
 		return message_begin(command, operation, &command->fields);
 	if (hsm_fields_parse(&fields, message->parameters, message->parameters_length) < 0)
@@ -529,6 +526,18 @@ static bool signature_fits(struct command *command, struct operation *operation,
 	return false;
 }
 
+/* A message that has begun counts now: not one whose signature has no room, nor one without a PIN. */
+static CK_RV sign_count(struct command *command, struct operation *operation, uint64_t flags)
+{
+	CK_RV rv = CKR_OK;
+
+	if (flags & HSM_PART_FIRST)
+		rv = message_count(command, operation->message);
+	if (rv != CKR_OK)
+		message_over(operation);
+	return rv;
+}
+
 CK_RV command_message_sign(struct command *command)
 {
 	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
@@ -546,6 +555,9 @@ CK_RV command_message_sign(struct command *command)
 	if (flags & HSM_PART_LAST &&
 	    !signature_fits(command, operation, length, flags & HSM_PART_FIRST))
 		return CKR_BUFFER_TOO_SMALL;
+	rv = sign_count(command, operation, flags);
+	if (rv != CKR_OK)
+		return rv;
 	if (flags & HSM_PART_LAST)
 		rv = put_signature(command, operation, data, length);
 	else if (length)
@@ -582,6 +594,8 @@ CK_RV command_message_verify(struct command *command)
 		return CKR_ARGUMENTS_BAD;
 	if (flags & HSM_PART_FIRST)
 		rv = sign_begin(command, operation);
+	if (rv == CKR_OK)
+		rv = sign_count(command, operation, flags);
 	if (rv != CKR_OK)
 		return rv;
 	if (flags & HSM_PART_LAST)

@@ -196,6 +196,41 @@ static void each_message_counts(void **state)
 	peer_free(peer);
 }
 
+static CK_RV sign_message(struct peer *peer, uint64_t room)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_u64(&out, HSM_FIELD_FLAGS, HSM_PART_FIRST | HSM_PART_LAST);
+	hsm_put_bytes(&out, HSM_FIELD_DATA, "text", 4);
+	hsm_put_u64(&out, HSM_FIELD_OUT_MAX, room);
+	return peer_call(peer, HSM_OP_MESSAGE_SIGN, &out);
+}
+
+/* Who asks how long a signature will be has not made one. */
+static void asking_for_the_length_is_free(void **state)
+{
+	struct peer *peer = peer_user(0);
+	uint64_t handle;
+
+	(void)state;
+	OK(create(peer,
+		  A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY),
+			 A_NUMBER(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+			 A_BYTES(CKA_VALUE, "a key of twenty bytes", 20), A_TRUE(CKA_SIGN),
+			 A_NUMBER(CKA_HSM_USE_LIMIT, 3)),
+		  &handle));
+	OK(begin_by(peer, HSM_OP_MESSAGE_SIGN_INIT,
+		    (struct test_mechanism){ CKM_SHA256_HMAC, NULL }, handle));
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(sign_message(peer, HSM_OUT_QUERY), CKR_BUFFER_TOO_SMALL);
+		assert_int_equal(sign_message(peer, 31), CKR_BUFFER_TOO_SMALL);
+	}
+	OK(sign_message(peer, 32));
+	OK(sign_message(peer, 32));
+	assert_int_equal(sign_message(peer, 32), CKR_KEY_EXHAUSTED);
+	peer_free(peer);
+}
+
 struct worker {
 	pthread_t thread;
 	struct peer *peer;
@@ -252,6 +287,7 @@ int main(void)
 		READY(nothing_without_the_disk),
 		READY(uses_are_reserved_ahead),
 		READY(each_message_counts),
+		READY(asking_for_the_length_is_free),
 		READY(shared_by_threads),
 	};
 
