@@ -1470,7 +1470,7 @@ typedef struct CK_HSM_FUNCTION_LIST {
 } CK_HSM_FUNCTION_LIST;
 
 #define CK_HSM_INTERFACE "Vendor Integrated HSM"
-/* Ours, read only: the key was put together by CKM_CONCATENATE_*, see Documentation/mechanisms.rst */
+/* Ours, read only: the key was put together by CKM_CONCATENATE_*, or unwrapped, see Documentation/mechanisms.rst */
 #define CKA_HSM_COMPOSED (CKA_VENDOR_DEFINED | 0x00485320UL)
 
 #ifdef __cplusplus

@@ -424,16 +424,11 @@ static CK_RV making_end(struct command *command, struct making *making,
 }
 
 /*
- * Reading what comes out must not tell what went in sealed: a key that a hidden key unwraps or that is
- * derived from one is itself sensitive. Key agreement is the exception that protocols live from
- * (PKCS#11 3.2, ECDH and KEM); the strict profile does not make it.
+ * Reading what comes out must not tell what went in sealed: a key that a hidden key unwraps is itself
+ * sensitive. (Derived ones: derive_commands.c.)
  */
 static CK_RV no_leak(const struct making *making)
 {
-	uint8_t family = making->mechanism.info->family;
-
-	if (family == MECH_FAMILY_ECDH || family == MECH_FAMILY_DH || family == MECH_FAMILY_ML_KEM)
-		return CKR_OK;
 	if (!key_hidden(&making->base->attributes))
 		return CKR_OK;
 	return attributes_bool(&making->object, CKA_SENSITIVE, true) ? CKR_OK
@@ -478,6 +473,9 @@ static CK_RV unwrap(struct command *command, struct making *making)
 		rv = no_leak(making);
 	if (rv == CKR_OK)
 		rv = mech_unwrap(&making->mechanism, making->key, data, length, &making->object);
+	/* What it was before it was wrapped nobody knows here: also one that was put together (mech_pieces.c). */
+	if (rv == CKR_OK && class == CKO_SECRET_KEY)
+		rv = attributes_set_bool(&making->object, CKA_HSM_COMPOSED, true);
 	return rv == CKR_OK ? making_end(command, making, NULL) : rv;
 }
 

@@ -61,43 +61,46 @@ static CK_RV find(struct command *command, uint64_t handle, uint64_t attribute,
 	return CKR_OK;
 }
 
-/* HKDF may take its salt from a key, which then must be one that derives. */
-static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
+/* A further secret key of a derivation, which must be one that derives, and by this mechanism: a copy in *copy */
+static CK_RV take_secret(struct command *command, uint64_t handle,
+			 const struct mechanism *mechanism, const struct attributes **copy)
 {
-	struct attributes *salt;
+	struct attributes *secret;
 	struct object *object;
-	CK_RV rv;
+	CK_RV rv = find(command, handle, CKA_DERIVE, mechanism, &object);
 
-	if (!hsm_fields_find(&command->fields, HSM_FIELD_SALT_KEY))
-		return CKR_OK;
-	rv = key_use_find(command, HSM_FIELD_SALT_KEY, CKA_DERIVE, mechanism, &object);
 	if (rv != CKR_OK)
 		return rv;
-	salt = OPENSSL_zalloc(sizeof(*salt));
-	rv = salt ? attributes_copy(salt, &object->attributes) : CKR_HOST_MEMORY;
-	mechanism->salt_key = salt;
+	/* The value of a private key is a number, and no input of a derivation. */
+	if (attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL) != CKO_SECRET_KEY) {
+		object_put(object);
+		return CKR_KEY_TYPE_INCONSISTENT;
+	}
+	secret = OPENSSL_zalloc(sizeof(*secret));
+	rv = secret ? attributes_copy(secret, &object->attributes) : CKR_HOST_MEMORY;
+	*copy = secret;
 	object_put(object);
 	return rv;
 }
 
-/* Other derivations take further keys, each of which must be one that derives, and by this mechanism. */
+/* HKDF may take its salt from a key. */
+static CK_RV take_salt_key(struct command *command, struct mechanism *mechanism)
+{
+	if (!hsm_fields_find(&command->fields, HSM_FIELD_SALT_KEY))
+		return CKR_OK;
+	return take_secret(command, hsm_fields_u64(&command->fields, HSM_FIELD_SALT_KEY, 0),
+			   mechanism, &mechanism->salt_key);
+}
+
 static CK_RV take_other_keys(struct command *command, struct mechanism *mechanism)
 {
 	uint64_t handles[MECH_OTHER_KEYS];
-	struct attributes *other;
-	struct object *object;
 	unsigned int count, i;
 	CK_RV rv = mech_other_handles(&command->fields, handles, &count);
 
 	for (i = 0; i < count && rv == CKR_OK; i++) {
-		rv = find(command, handles[i], CKA_DERIVE, mechanism, &object);
-		if (rv != CKR_OK)
-			break;
-		other = OPENSSL_zalloc(sizeof(*other));
-		rv = other ? attributes_copy(other, &object->attributes) : CKR_HOST_MEMORY;
-		object_put(object);
-		if (other)
-			mechanism->other[mechanism->others++] = other;
+		rv = take_secret(command, handles[i], mechanism, &mechanism->other[i]);
+		mechanism->others += mechanism->other[i] != NULL;
 	}
 	return rv;
 }

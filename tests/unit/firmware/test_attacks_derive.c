@@ -125,6 +125,34 @@ static void attack_9_one_byte_at_a_time(void **state)
 	peer_free(peer);
 }
 
+/* Wrapped and unwrapped, it would be a key that nobody knows to be put together, and be cut after all. */
+static void attack_9_put_together_and_unwrapped(void **state)
+{
+	static const struct test_mechanism kwp = { CKM_AES_KEY_WRAP_KWP, NULL };
+	struct peer *peer = peer_user(COMPATIBLE);
+	uint64_t base, key, kek, back = 0;
+	uint8_t wrapped[1024];
+	size_t length;
+
+	(void)state;
+	kek = imported(peer, A_LIST(A_NUMBER(CKA_CLASS, CKO_SECRET_KEY),
+				    A_NUMBER(CKA_KEY_TYPE, CKK_AES), A_BYTES(CKA_VALUE, value, 32),
+				    A_TRUE(CKA_WRAP), A_TRUE(CKA_UNWRAP), A_TRUE(CKA_SENSITIVE)));
+	base = imported(peer, BASE(16, A_TRUE(CKA_SENSITIVE), A_TRUE(CKA_EXTRACTABLE)));
+	use_data("thirteen byte");
+	OK(derive_by(peer, data_and_base, base,
+		     AS_GENERIC(A_TRUE(CKA_DERIVE), A_TRUE(CKA_EXTRACTABLE)), &key));
+	OK(wrap_by(peer, kwp, kek, key, wrapped, &length));
+	OK(unwrap_by(peer, kwp, kek, wrapped, length, AS_GENERIC(A_TRUE(CKA_DERIVE)), &back));
+	first_bit = 0;
+	RV(derive_by(peer, extract, back, AS_GENERIC(LENGTH(14)), &key),
+	   CKR_KEY_FUNCTION_NOT_PERMITTED);
+	/* As any other, it goes into one-way functions, and whole into what is put together. */
+	OK(derive_by(peer, sha256, back, AS_GENERIC(LENGTH(16)), &key));
+	OK(derive_by(peer, base_and_data, back, AS_GENERIC(LENGTH(42)), &key));
+	peer_free(peer);
+}
+
 static void attack_9_short_pieces(void **state)
 {
 	static const struct test_mechanism *const pieces[] = { &xor,	       &extract,
@@ -323,6 +351,17 @@ static void attack_6_encrypted_data_that_can_be_read(void **state)
 	peer_free(peer);
 }
 
+static uint64_t generated_ec(struct peer *peer)
+{
+	struct hsm_writer out = peer_fields(peer);
+
+	hsm_put_u64(&out, HSM_FIELD_MECHANISM, CKM_EC_KEY_PAIR_GEN);
+	put_template(&out, HSM_FIELD_TEMPLATE, A_LIST(A_BYTES(CKA_EC_PARAMS, p256, sizeof(p256))));
+	put_template(&out, HSM_FIELD_PRIVATE_TEMPLATE, A_LIST(A_TRUE(CKA_DERIVE)));
+	OK(peer_call(peer, HSM_OP_GENERATE_PAIR, &out));
+	return peer_u64(peer, HSM_FIELD_OTHER_HANDLE);
+}
+
 static void attack_7_mechanisms_that_are_not_allowed(void **state)
 {
 	static const uint64_t only_hkdf[] = { CKM_HKDF_DERIVE };
@@ -345,6 +384,10 @@ static void attack_7_mechanisms_that_are_not_allowed(void **state)
 	second_key = imported(peer, AS_GENERIC(A_BYTES(CKA_VALUE, value, 16)));
 	RV(derive_by(peer, base_and_key, any, AS_GENERIC(A_TRUE(CKA_SENSITIVE)), &key),
 	   CKR_KEY_FUNCTION_NOT_PERMITTED);
+	/* Nor is a private key's value anything to derive from. */
+	second_key = generated_ec(peer);
+	RV(derive_by(peer, base_and_key, any, AS_GENERIC(A_TRUE(CKA_SENSITIVE)), &key),
+	   CKR_KEY_TYPE_INCONSISTENT);
 	second_key = 12345;
 	RV(derive_by(peer, base_and_key, any, AS_GENERIC(A_TRUE(CKA_SENSITIVE)), &key),
 	   CKR_KEY_HANDLE_INVALID);
@@ -500,6 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		READY(attack_9_one_byte_at_a_time),
+		READY(attack_9_put_together_and_unwrapped),
 		READY(attack_9_short_pieces),
 		READY(attack_9_readable_pieces),
 		READY(attack_9_clones_that_leave),
