@@ -131,7 +131,7 @@ static CK_RV read_input(struct input *input, const struct mechanism *mechanism)
 	input->variable = input->counter = input->length = -1;
 	while (cursor && more > 0 && rv == CKR_OK) {
 		more = hsm_records_next(&cursor, end, &record, &data);
-		if (more < 0 || input->parts == PARTS_MAX)
+		if (more < 0 || (more && input->parts == PARTS_MAX))
 			return CKR_MECHANISM_PARAM_INVALID;
 		if (more)
 			rv = take_record(input, mechanism, &record, data);

@@ -296,6 +296,27 @@ static void test_counter_mode(void **state)
 	key_put(base);
 }
 
+/* As many parts as the document says, and one more */
+static void test_parts_of_the_input(void **state)
+{
+	struct key *base = secret_hex(CKK_GENERIC_SECRET, "3edc6b5b8f7aadbd713732b482b8f979");
+	uint8_t data[512];
+	struct call call;
+	size_t n;
+	int i;
+
+	(void)state;
+	n = record_number(data, CK_SP800_108_ITERATION_VARIABLE, 0, 0, 8);
+	for (i = 1; i < 32; i++)
+		n += record_hex(data + n, "01");
+	kdf_start(&call, CKM_SP800_108_COUNTER_KDF, CKM_SHA256_HMAC, data, n);
+	assert_int_equal(attempt(&call, base, CKK_GENERIC_SECRET, 16), CKR_OK);
+	n += record_hex(data + n, "01");
+	kdf_start(&call, CKM_SP800_108_COUNTER_KDF, CKM_SHA256_HMAC, data, n);
+	assert_int_equal(attempt(&call, base, CKK_GENERIC_SECRET, 16), CKR_MECHANISM_PARAM_INVALID);
+	key_put(base);
+}
+
 /* CAVP, counter mode, the counter after the input, a vector of two segments: two keys, and each has a segment of its own. */
 static void test_several_keys(void **state)
 {
@@ -1052,6 +1073,7 @@ int main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_encrypt_data),
 		cmocka_unit_test(test_counter_mode),
+		cmocka_unit_test(test_parts_of_the_input),
 		cmocka_unit_test(test_several_keys),
 		cmocka_unit_test(test_feedback_mode),
 		cmocka_unit_test(test_double_pipeline_mode),
