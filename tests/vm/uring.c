@@ -197,7 +197,7 @@ static void test_polled_by_another(int fd)
 		good_command(0);
 		child = fork();
 		if (child == 0)
-			_exit(!foreign(&ring, ready[0]));
+			_exit(foreign(&ring, ready[0]) ? 0 : 1);
 		put(&ring, fd, &commands[0], 0);
 		io_uring_submit(&ring);
 		kept += write(ready[1], "", 1) == 1 && waitpid(child, &status, 0) == child &&
