@@ -96,7 +96,8 @@ static CK_RV take_more_templates(struct command *command, struct deriving *deriv
 	int more = 1;
 
 	cursor = hsm_fields_bytes(&command->fields, HSM_FIELD_MORE_KEYS, &length);
-	for (end = cursor + length; cursor && more > 0 && rv == CKR_OK;) {
+	end = cursor ? cursor + length : NULL;
+	while (cursor && more > 0 && rv == CKR_OK) {
 		more = hsm_records_next(&cursor, end, &record, &data);
 		if (more < 0)
 			return CKR_MECHANISM_PARAM_INVALID;

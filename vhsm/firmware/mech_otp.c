@@ -73,7 +73,8 @@ static CK_RV read_otp(const struct hsm_fields *fields, struct otp *otp)
 	int more = 1;
 
 	cursor = hsm_fields_bytes(fields, HSM_FIELD_OTP_DATA, &length);
-	for (end = cursor + length; cursor && more > 0 && rv == CKR_OK;) {
+	end = cursor ? cursor + length : NULL;
+	while (cursor && more > 0 && rv == CKR_OK) {
 		more = hsm_records_next(&cursor, end, &record, &data);
 		if (more < 0)
 			return CKR_MECHANISM_PARAM_INVALID;

@@ -136,7 +136,9 @@ CK_RV mech_other_handles(const struct hsm_fields *fields, uint64_t handles[MECH_
 			add_handle(hsm_fields_u64(fields, tags[i], 0), handles, count);
 	}
 	cursor = hsm_fields_bytes(fields, HSM_FIELD_PRF_DATA, &length);
-	for (end = cursor + length; cursor && more > 0 && rv == CKR_OK;) {
+	if (!cursor)
+		return CKR_OK;
+	for (end = cursor + length; more > 0 && rv == CKR_OK;) {
 		more = hsm_records_next(&cursor, end, &record, &data);
 		if (more < 0)
 			return CKR_MECHANISM_PARAM_INVALID;

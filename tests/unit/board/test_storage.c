@@ -24,9 +24,11 @@ static int setup_board(void **test, bool embedded)
 	if (!b || fixture_setup((void **)&b->f))
 		return -1;
 	b->options.functions = 4;
+	b->options.state = b->f->directory;
 	b->options.dma_bits = 40;
 	b->options.queues = 3;
 	b->board.options = &b->options;
+	b->board.stage.fd = -1;
 	b->board.functions = b->functions;
 	b->functions[1].starts = 5;
 	pthread_mutex_init(&b->board.changed_lock, NULL);
@@ -314,8 +316,6 @@ static void test_image(void **test)
 	char path[FIXTURE_PATH], text[32] = "";
 	FILE *file;
 
-	b->options.state = b->f->directory;
-	b->board.stage.fd = -1;
 	assert_int_equal(stage(b, 1, IHSM_STAGE_BEGIN, 10, NULL, 0), -EACCES);
 	assert_int_equal(stage(b, 0, IHSM_STAGE_BEGIN, 10, NULL, 0), 0);
 	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "firmw", 5), 0);
@@ -341,8 +341,6 @@ static void test_image_out_of_order(void **test)
 {
 	struct bench *b = *test;
 
-	b->options.state = b->f->directory;
-	b->board.stage.fd = -1;
 	assert_int_equal(stage(b, 0, IHSM_STAGE_WRITE, 0, "x", 1), -EINVAL);
 	assert_int_equal(stage(b, 0, IHSM_STAGE_END, 0, NULL, 0), -EINVAL);
 	assert_int_equal(stage(b, 0, IHSM_STAGE_ABORT, 0, NULL, 0), 0);
