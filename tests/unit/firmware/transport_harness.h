@@ -402,12 +402,25 @@ static inline void client_send(struct client *c, uint16_t command, uint32_t flag
 		m->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
 		memcpy(CMSG_DATA(m), fds, (size_t)count * sizeof(int));
 	}
-	assert_int_equal(sendmsg(c->socket, &message, MSG_NOSIGNAL), sizeof(header) + length);
+	assert_int_equal(TEMP_FAILURE_RETRY(sendmsg(c->socket, &message, MSG_NOSIGNAL)),
+			 sizeof(header) + length);
 }
 
 static inline bool client_read(struct client *c, void *to, size_t length)
 {
-	return !length || recv(c->socket, to, length, MSG_WAITALL) == (ssize_t)length;
+	size_t got = 0;
+	ssize_t n;
+
+	/* The fuzzer's clock interrupts. */
+	while (got < length) {
+		n = recv(c->socket, (uint8_t *)to + got, length - got, MSG_WAITALL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		got += (size_t)n;
+	}
+	return true;
 }
 
 /* Returns the reply's error, 0, or -EPIPE when there is no reply any more. */
