@@ -367,6 +367,7 @@ static void test_chacha20_poly1305(void **state)
 		"Ladies and Gentlemen of the class of '99: If I could offer you "
 		"only one tip for the future, sunscreen would be it.";
 	CK_BYTE nonce[12] = { 7, 0, 0, 0, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47 };
+	CK_BYTE wide[24] = { 0 };
 	CK_BYTE head[12] = {
 		0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7
 	};
@@ -419,6 +420,7 @@ static void test_chacha20_poly1305(void **state)
 	/* Only the nonce of RFC 8439 */
 	single.ulNonceLen = 64;
 	RV(p->C_EncryptInit(s, &mechanism, key), CKR_MECHANISM_PARAM_INVALID);
+	poly.pNonce = wide;
 	poly.ulNonceLen = 192;
 	RV(p->C_EncryptMessageBegin(s, &poly, sizeof(poly), NULL, 0), CKR_MECHANISM_PARAM_INVALID);
 	poly.ulNonceLen = 95;
