@@ -336,14 +336,17 @@ bool ihsm_identify_flag(struct ihsm_device *ihsm, u32 flag)
 static void event_ended(struct ihsm_cmd *cmd)
 {
 	struct ihsm_device *ihsm = cmd->queue->ihsm;
+	unsigned int event = cmd->result & 0xff;
 
 	if (cmd->error || cmd->status)
 		return;
-	if ((cmd->result & 0xff) == IHSM_EVENT_RESET_NEEDED) {
+	if (event == IHSM_EVENT_RESET_NEEDED) {
 		ihsm_reset_later(ihsm, "the device asks for it");
 		return;
 	}
-	ihsm_notice(ihsm, cmd->result & 0xff);
+	/* That a reset was done, zero, is not the device's to say. */
+	if (event)
+		ihsm_notice(ihsm, event);
 	/* A device that has a lot to tell is not heard more often than this. */
 	schedule_delayed_work(&ihsm->event_work, EVENT_PAUSE);
 }

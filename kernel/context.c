@@ -6,6 +6,7 @@
  * The driver may be unbound while files are open. Whoever uses the device holds the gate
  * for reading and looks whether it is gone; remove closes the gate when all have left.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "ihsm.h"
@@ -61,7 +62,8 @@ static bool reset_since(struct ihsm_device *ihsm, u32 generation)
 
 /*
  * A reset that is under way is waited for: it ends soon, one way or the other. One that came
- * in between took what we asked for with it; then we ask again.
+ * in between took what we asked for with it; then we ask again, unless the process is killed: a
+ * device may have itself reset again and again.
  */
 static int create(struct ihsm_context *context)
 {
@@ -80,7 +82,7 @@ static int create(struct ihsm_context *context)
 			return -ENODEV;
 		context->max_message = READ_ONCE(ihsm->max_message);
 		err = ihsm_create_context(ihsm, &context->id, &context->generation);
-	} while (err && reset_since(ihsm, generation));
+	} while (err && reset_since(ihsm, generation) && !fatal_signal_pending(current));
 	return err;
 }
 

@@ -3,6 +3,7 @@
  * What /sys/class/ihsm/ihsmN tells; Documentation/ABI/testing/sysfs-class-ihsm describes it.
  * Texts of the device are printed only after they were made harmless.
  */
+#include <linux/capability.h>
 #include <linux/kstrtox.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -198,6 +199,9 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr, co
 	bool yes;
 	int err = kstrtobool(buf, &yes);
 
+	/* As by ioctl: in a container the owner of the file may be somebody with less. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (!err && !yes)
 		err = -EINVAL;
 	if (!err)
