@@ -318,7 +318,8 @@ static enum ihsm_status do_random(struct admin *admin)
 		return IHSM_SC_INTERNAL;
 	status = write_out(admin, bytes, length);
 	OPENSSL_cleanse(bytes, length);
-	admin->result = length;
+	if (!status)
+		admin->result = length;
 	return status;
 }
 
