@@ -407,21 +407,12 @@ static CK_RV start(CK_SESSION_HANDLE handle, enum hsm_operation operation, const
 	return run(&m, handle, &none);
 }
 
-/* ---- encryption ---- */
-
-MODULE_API CK_RV C_MessageEncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
-				      CK_OBJECT_HANDLE key)
-{
-	return begin(session, HSM_OP_MESSAGE_ENCRYPT_INIT, CKF_MESSAGE_ENCRYPT, mechanism, key);
-}
-
-MODULE_API CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter,
-				  CK_ULONG parameter_length, CK_BYTE *aad, CK_ULONG aad_length,
-				  CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
-				  CK_ULONG *out_length)
+static CK_RV whole(CK_SESSION_HANDLE session, enum hsm_operation operation, const void *parameter,
+		   CK_ULONG parameter_length, const CK_BYTE *aad, CK_ULONG aad_length,
+		   const CK_BYTE *data, CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct message m = {
-		.operation = HSM_OP_MESSAGE_ENCRYPT,
+		.operation = operation,
 		.flags = HSM_PART_FIRST | HSM_PART_LAST,
 		.parameter = parameter,
 		.parameter_length = parameter_length,
@@ -433,12 +424,6 @@ MODULE_API CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter,
 	};
 
 	return run(&m, session, out_length);
-}
-
-MODULE_API CK_RV C_EncryptMessageBegin(CK_SESSION_HANDLE session, void *parameter,
-				       CK_ULONG parameter_length, CK_BYTE *aad, CK_ULONG aad_length)
-{
-	return start(session, HSM_OP_MESSAGE_ENCRYPT, parameter, parameter_length, aad, aad_length);
 }
 
 static CK_RV next(CK_SESSION_HANDLE session, enum hsm_operation operation, const void *parameter,
@@ -456,6 +441,29 @@ static CK_RV next(CK_SESSION_HANDLE session, enum hsm_operation operation, const
 	};
 
 	return run(&m, session, out_length);
+}
+
+/* ---- encryption ---- */
+
+MODULE_API CK_RV C_MessageEncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+				      CK_OBJECT_HANDLE key)
+{
+	return begin(session, HSM_OP_MESSAGE_ENCRYPT_INIT, CKF_MESSAGE_ENCRYPT, mechanism, key);
+}
+
+MODULE_API CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter,
+				  CK_ULONG parameter_length, CK_BYTE *aad, CK_ULONG aad_length,
+				  CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
+				  CK_ULONG *out_length)
+{
+	return whole(session, HSM_OP_MESSAGE_ENCRYPT, parameter, parameter_length, aad, aad_length,
+		     data, length, out, out_length);
+}
+
+MODULE_API CK_RV C_EncryptMessageBegin(CK_SESSION_HANDLE session, void *parameter,
+				       CK_ULONG parameter_length, CK_BYTE *aad, CK_ULONG aad_length)
+{
+	return start(session, HSM_OP_MESSAGE_ENCRYPT, parameter, parameter_length, aad, aad_length);
 }
 
 MODULE_API CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE session, void *parameter,
@@ -484,19 +492,8 @@ MODULE_API CK_RV C_DecryptMessage(CK_SESSION_HANDLE session, void *parameter,
 				  CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
 				  CK_ULONG *out_length)
 {
-	struct message m = {
-		.operation = HSM_OP_MESSAGE_DECRYPT,
-		.flags = HSM_PART_FIRST | HSM_PART_LAST,
-		.parameter = parameter,
-		.parameter_length = parameter_length,
-		.aad = aad,
-		.aad_length = aad_length,
-		.data = data,
-		.length = length,
-		.out = out,
-	};
-
-	return run(&m, session, out_length);
+	return whole(session, HSM_OP_MESSAGE_DECRYPT, parameter, parameter_length, aad, aad_length,
+		     data, length, out, out_length);
 }
 
 MODULE_API CK_RV C_DecryptMessageBegin(CK_SESSION_HANDLE session, void *parameter,
