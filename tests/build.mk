@@ -36,7 +36,7 @@ needs_of = $($(basename $(notdir $(1)))_needs)
 pkgs_of = $($(basename $(notdir $(1)))_pkgs)
 # Private headers of each linked component can be included, the test's own first.
 dirs_of = $(addprefix -I,$(foreach c,$(1),$($(c)_dir)))
-link_of = $(filter-out common,$(call component_of,$(1)) $(call needs_of,$(1))) common
+link_of = $(filter-out attestation common,$(call component_of,$(1)) $(call needs_of,$(1))) attestation common
 
 $(foreach t,$(unit_src),$(eval $(call test_program,$(t),$(call link_of,$(t)),cmocka $(call pkgs_of,$(t)),\
 	$(call dirs_of,$(call link_of,$(t))) -Itests/unit)))
@@ -46,8 +46,8 @@ unit_programs := $(patsubst %.c,$(O)/%,$(unit_src))
 pkcs11_programs := $(patsubst %.c,$(O)/%,$(pkcs11_test_src))
 
 ifdef FUZZ
-$(foreach t,$(fuzz_src),$(eval $(call test_program,$(t),$(call needs_of,$(t)) common,$(call pkgs_of,$(t)),\
-	$(call dirs_of,$(call needs_of,$(t)) common) -Itests/unit,-fsanitize=fuzzer)))
+$(foreach t,$(fuzz_src),$(eval $(call test_program,$(t),$(call needs_of,$(t)) attestation common,$(call pkgs_of,$(t)),\
+	$(call dirs_of,$(call needs_of,$(t)) attestation common) -Itests/unit,-fsanitize=fuzzer)))
 fuzz_programs := $(patsubst %.c,$(O)/%,$(fuzz_src))
 endif
 

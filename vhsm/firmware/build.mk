@@ -8,7 +8,7 @@ ifneq ($(wildcard vhsm/firmware/*.c),)
 $(eval $(call component,firmware,vhsm/firmware,$(wildcard vhsm/firmware/*.c),libssl libcrypto libseccomp libcap-ng))
 
 ifneq ($(wildcard vhsm/firmware/main.c),)
-$(eval $(call program,hsm-firmware,$(O)/obj/vhsm/firmware/main.o,firmware common))
+$(eval $(call program,hsm-firmware,$(O)/obj/vhsm/firmware/main.o,firmware attestation common))
 
 $(O)/firmware/manifest: $(O)/hsm-firmware scripts/firmware-bundle
 	@echo "  GEN   $@"; scripts/firmware-bundle $(O)/hsm-firmware $(O)/firmware
