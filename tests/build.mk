@@ -13,7 +13,7 @@
 fuzz_vfio_user_needs := firmware
 fuzz_command_needs := firmware
 fuzz_command_pkgs := cmocka
-test_hsmctl_driver_needs := libhsm
+test_hsmctl_driver_needs := tool libhsm
 
 # --- programs ---
 

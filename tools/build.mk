@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# hsmctl and hsm-bench; a tool is its main file and what begins with its name. hsmctl uses the
-# library as any application does: by its public symbols.
+# hsmctl, hsm-verify and hsm-bench; a tool is its main file and what begins with its name. hsmctl uses
+# the library as any application does: by its public symbols. hsm-verify talks to no device and needs
+# no libhsm. What begins with tool- is shared.
+
+$(eval $(call component,tool,tools,$(wildcard tools/tool-*.c),json-c))
 
 ifneq ($(wildcard tools/hsmctl*.c),)
 $(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1 libkmod))
-$(eval $(call program,hsmctl,$(hsmctl_obj),common,json-c libcrypto libkmod,$(O)/libhsm.so.0))
+$(eval $(call program,hsmctl,$(hsmctl_obj),tool common,json-c libcrypto libkmod,$(O)/libhsm.so.0))
+endif
+
+ifneq ($(wildcard tools/hsm-verify*.c),)
+$(eval $(call component,hsm-verify,tools,$(wildcard tools/hsm-verify*.c),json-c libcbor libcrypto))
+$(eval $(call program,hsm-verify,$(hsm-verify_obj),tool attestation common,json-c libcbor libcrypto))
 endif
 
 ifneq ($(and $(wildcard tools/hsm-bench*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)

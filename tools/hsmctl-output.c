@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What hsmctl prints: results, as JSON or as text made from the same object, and errors with
- * the layer they come from and what can be done.
+ * What hsmctl prints: its result, and errors with the layer they come from and what can be done.
+ * How both look is in tool-output.c, which the other tools share.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,246 +12,17 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-/* Length of the UTF-8 character (RFC 3629) at @text, 0 when there is none */
-static size_t utf8_length(const unsigned char *text)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t value;
-	size_t length;
-
-	if (*text < 0x80)
-		return 1;
-	length = *text >= 0xf0 ? 4 : *text >= 0xe0 ? 3 : 2;
-	if (*text < 0xc0 || *text > 0xf4)
-		return 0;
-	value = *text & (0x7fU >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (text[i] & 0x3f);
-	}
-	if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-		return 0;
-	return length;
-}
-
-/*
- * Names and labels are the device's or another user's bytes, and JSON is UTF-8: what is not becomes
- * '?'.
- */
-void put_string(struct json_object *object, const char *key, const char *value)
-{
-	char *text = strdup(value);
-	size_t n;
-
-	for (unsigned char *p = (unsigned char *)text; p && *p; p += n ?: 1) {
-		n = utf8_length(p);
-		if (!n)
-			*p = '?';
-	}
-	json_object_object_add(object, key, json_object_new_string(text ?: ""));
-	free(text);
-}
-
-void put_number(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-void put_bool(struct json_object *object, const char *key, bool value)
-{
-	json_object_object_add(object, key, json_object_new_boolean(value));
-}
-
-void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length)
-{
-	char text[2 * 64 + 1] = "";
-
-	for (size_t i = 0; i < length && i < 64; i++)
-		snprintf(text + 2 * i, 3, "%02x", data[i]);
-	put_string(object, key, text);
-}
-
-void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE])
-{
-	char text[37];
-
-	snprintf(text, sizeof(text),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
-		 id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11],
-		 id[12], id[13], id[14], id[15]);
-	put_string(object, key, text);
-}
-
-/* ---- text ---- */
-
-/*
- * In names and labels, control characters, also those of U+0080 to U+009f, would reach the
- * terminal.
- */
-static const char *printable(struct json_object *value, char *text, size_t size)
-{
-	size_t n = 0;
-
-	if (json_object_is_type(value, json_type_boolean))
-		return json_object_get_boolean(value) ? "yes" : "no";
-	for (const char *p = json_object_get_string(value); p && *p && n + 1 < size; p++) {
-		bool second = (unsigned char)*p == 0xc2 && (unsigned char)p[1] < 0xa0;
-
-		text[n++] = second || (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
-		p += second;
-	}
-	text[n] = '\0';
-	return text;
-}
-
-static bool is_table(struct json_object *value)
-{
-	return json_object_is_type(value, json_type_array);
-}
-
-static bool is_list(struct json_object *array)
-{
-	return json_object_is_type(json_object_array_get_idx(array, 0), json_type_string);
-}
-
-/* Strings, not rows: lines as a configuration file has them. */
-static void print_list(const char *key, struct json_object *list)
-{
-	char text[256];
-
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		printf("%s = %s\n", key,
-		       printable(json_object_array_get_idx(list, i), text, sizeof(text)));
-}
-
-#define COLUMNS_MAX 16
-
-static void widen(size_t *width, const char *text)
-{
-	if (strlen(text) > *width)
-		*width = strlen(text);
-}
-
-static void measure(struct json_object *table, size_t width[COLUMNS_MAX])
-{
-	char text[256];
-	size_t column;
-
-	for (size_t i = 0; i < json_object_array_length(table); i++) {
-		column = 0;
-		json_object_object_foreach(json_object_array_get_idx(table, i), key, value)
-		{
-			if (column == COLUMNS_MAX)
-				break;
-			widen(&width[column], key);
-			widen(&width[column++], printable(value, text, sizeof(text)));
-		}
-	}
-}
-
-static void print_cell(const char *text, size_t width, bool last)
-{
-	if (last)
-		printf("%s\n", text);
-	else
-		printf("%-*s  ", (int)width, text);
-}
-
-/* The keys of the rows are the columns; every row has the same ones. */
-static void print_table(struct json_object *table)
-{
-	size_t width[COLUMNS_MAX] = { 0 };
-	size_t rows = json_object_array_length(table);
-	size_t column, columns;
-	char text[256];
-
-	if (!rows)
-		return;
-	measure(table, width);
-	columns = (size_t)json_object_object_length(json_object_array_get_idx(table, 0));
-	column = 0;
-	json_object_object_foreach(json_object_array_get_idx(table, 0), heading, unused)
-	{
-		(void)unused;
-		print_cell(heading, width[column % COLUMNS_MAX], column + 1 == columns);
-		column++;
-	}
-	for (size_t i = 0; i < rows; i++) {
-		column = 0;
-		json_object_object_foreach(json_object_array_get_idx(table, i), key, value)
-		{
-			(void)key;
-			print_cell(printable(value, text, sizeof(text)),
-				   width[column % COLUMNS_MAX], column + 1 == columns);
-			column++;
-		}
-	}
-}
-
-static void print_text(struct json_object *object)
-{
-	bool lines = false;
-	char text[256];
-
-	json_object_object_foreach(object, key, value)
-	{
-		if (is_table(value))
-			continue;
-		printf("%-22s %s\n", key, printable(value, text, sizeof(text)));
-		lines = true;
-	}
-	json_object_object_foreach(object, name, table)
-	{
-		if (!is_table(table))
-			continue;
-		if (is_list(table)) {
-			print_list(name, table);
-			continue;
-		}
-		if (lines && json_object_array_length(table))
-			printf("\n");
-		print_table(table);
-	}
-}
-
-static void print_json(struct json_object *object)
-{
-	printf("%s\n", json_object_to_json_string_ext(
-			       object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-					       JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
 int output(struct ctl *ctl)
 {
-	if (ctl->json)
-		print_json(ctl->result);
-	else
-		print_text(ctl->result);
-	if (!fflush(stdout) && !ferror(stdout))
-		return CTL_OK;
-	fprintf(stderr, "hsmctl: cannot write the result: %s\n", strerror(errno));
-	return CTL_DEVICE;
+	return output_result("hsmctl", ctl->result, ctl->json) < 0 ? CTL_DEVICE : CTL_OK;
 }
 
 /* ---- errors ---- */
 
-/* For scripts the error is a member of the result as well. */
 static int report(struct ctl *ctl, enum ctl_exit code, const char *layer, const char *name,
 		  const char *text)
 {
-	struct json_object *error;
-
-	fprintf(stderr, "hsmctl: %s%s%s%s%s\n", layer, *layer ? ": " : "", name, *name ? ": " : "",
-		text);
-	if (!ctl->json || !ctl->result)
-		return code;
-	error = json_object_new_object();
-	put_string(error, "layer", *layer ? layer : "hsmctl");
-	if (*name)
-		put_string(error, "code", name);
-	put_string(error, "text", text);
-	json_object_object_add(ctl->result, "error", error);
+	output_error("hsmctl", ctl->json ? ctl->result : NULL, layer, name, text);
 	return code;
 }
 

@@ -2,9 +2,10 @@
 /*
  * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
  * hsmctl-partition.c, hsmctl-policy.c, hsmctl-pin.c, hsmctl-user.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
- * channels and sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors.
+ * channels and sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors, as tool-output.c
+ * does for all tools.
  *
- * A verb builds one JSON object in struct ctl.result. hsmctl-output.c prints it as it is with
+ * A verb builds one JSON object in struct ctl.result. output() prints it as it is with
  * --json, else as a table; there is no second place that knows what a verb tells.
  */
 #ifndef HSMCTL_H
@@ -16,6 +17,7 @@
 #include <json-c/json.h>
 #include <hsm/hsm.h>
 #include <hsm/policy.h>
+#include "tool-output.h"
 
 /* Exit codes, documented in hsmctl(1) */
 enum ctl_exit {
@@ -179,13 +181,6 @@ int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait);
  * output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written
  */
 int output(struct ctl *ctl);
-
-/* Members of a result */
-void put_string(struct json_object *object, const char *key, const char *value);
-void put_number(struct json_object *object, const char *key, uint64_t value);
-void put_bool(struct json_object *object, const char *key, bool value);
-void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length);
-void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE]);
 
 /* ---- hsmctl-policy.c ---- */
 

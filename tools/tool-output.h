@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tools' output has in common (tool-output.c): members of a result, the result itself,
+ * and errors.
+ */
+#ifndef TOOL_OUTPUT_H
+#define TOOL_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <json-c/json.h>
+#include <hsm/wire.h>
+
+/* Members of a result. put_string: what is not UTF-8 in @value becomes '?' */
+void put_string(struct json_object *object, const char *key, const char *value);
+void put_number(struct json_object *object, const char *key, uint64_t value);
+void put_bool(struct json_object *object, const char *key, bool value);
+void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length);
+void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE]);
+
+/**
+ * output_result - print a result on standard output
+ * @result: an object; its arrays become tables, whose rows are objects with the same keys, or lists of strings
+ * @json: as it is, otherwise as text
+ *
+ * Return: 0, or -EIO (reported) when standard output cannot be written.
+ */
+int output_result(const char *program, struct json_object *result, bool json);
+
+/**
+ * output_error - report an error on standard error
+ * @result: gets it as well, as member `error`; NULL: nowhere else
+ * @layer, @name: where it comes from and what it is called, or ""
+ */
+void output_error(const char *program, struct json_object *result, const char *layer, const char *name,
+		  const char *text);
+
+#endif /* TOOL_OUTPUT_H */
