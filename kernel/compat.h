@@ -27,6 +27,8 @@
 /* Nobody is told that a ring ends: its commands run to their end. */
 #define IHSM_URING_CANCEL	0
 #define IHSM_URING_ENTRY(ioucmd)	((ioucmd)->cmd)
+/* Who waits for several answers is woken for each. */
+#define io_uring_cmd_do_in_task_lazy	io_uring_cmd_complete_in_task
 static inline void io_uring_cmd_mark_cancelable(struct io_uring_cmd *ioucmd, unsigned int flags)
 {
 }

@@ -96,7 +96,7 @@ static void landed(struct ihsm_cmd *cmd)
 	struct uring_request *request = cmd->private;
 
 	if (!request->polled) {
-		io_uring_cmd_complete_in_task(request->ioucmd, finish_request);
+		io_uring_cmd_do_in_task_lazy(request->ioucmd, finish_request);
 		return;
 	}
 	/* With the load in ihsm_uring_poll(): who sees it ended sees the answer. */

@@ -11,6 +11,8 @@
 
 #include "transport.h"
 
+#define PUT_OFF_MAX 8 /* completions that one interrupt announces */
+
 _Static_assert(sizeof(struct ihsm_sqe) == IHSM_SQE_SIZE, "ihsm_sqe");
 _Static_assert(sizeof(struct ihsm_cqe) == IHSM_CQE_SIZE, "ihsm_cqe");
 
@@ -235,6 +237,7 @@ bool queue_fetch(struct queue *queue, struct task *task, bool *more)
 	task->time_class = IHSM_TIME_SHORT;
 	atomic_init(&task->cancelled, false);
 	task->overloaded = false;
+	task->more = false;
 	pthread_mutex_lock(&queue->lock);
 	if (!queue_stopped(queue)) {
 		dma_enter(queue_dma(queue));
@@ -244,6 +247,7 @@ bool queue_fetch(struct queue *queue, struct task *task, bool *more)
 	pthread_mutex_unlock(&queue->lock);
 	report_fault(queue, fault);
 	*more = pending > 1;
+	task->more = *more;
 	return !fault && pending;
 }
 
@@ -310,6 +314,36 @@ static void finish(struct queue *queue, const char *fault, bool interrupt)
 	report_fault(queue, fault);
 }
 
+/*
+ * One interrupt for several completions: it waits while the thread that polls goes on with short commands
+ * that it has seen behind this one, and no longer (worker_put_off()). With the lock held. Return: raise it now.
+ */
+static bool interrupt_now(struct queue *queue, struct task *task, bool wanted)
+{
+	if (!wanted && !queue->put_off)
+		return false;
+	if (queue->put_off + 1 < PUT_OFF_MAX && task->more && task->worker &&
+	    task->time_class == IHSM_TIME_SHORT && worker_put_off(task->worker, queue)) {
+		queue->put_off++;
+		return false;
+	}
+	queue->put_off = 0;
+	return true;
+}
+
+/* queue_signal - raise the interrupt that was put off, if it still is */
+void queue_signal(struct queue *queue)
+{
+	bool owed;
+
+	pthread_mutex_lock(&queue->lock);
+	owed = queue->put_off && !atomic_load(&queue->dead);
+	queue->put_off = 0;
+	pthread_mutex_unlock(&queue->lock);
+	if (owed)
+		irq_raise(&queue->connection->irq, queue->vector);
+}
+
 /**
  * queue_complete - end a command that queue_fetch() took; its only completion
  * @queue: it came from
@@ -328,6 +362,7 @@ void queue_complete(struct queue *queue, struct task *task, enum ihsm_status sta
 		task_unlink(queue, task);
 	queue->running--;
 	fault = post_and_signal(queue, le16toh(task->sqe.cid), status, result, &interrupt);
+	interrupt = interrupt_now(queue, task, interrupt);
 	if (queue->id && atomic_load(&queue->dead))
 		atomic_fetch_sub(&queue->connection->controller.orphans, 1);
 	pthread_mutex_unlock(&queue->lock);
@@ -411,6 +446,7 @@ uint32_t queue_kill(struct queue *queue, bool complete)
 	bool interrupt = false;
 
 	pthread_mutex_lock(&queue->lock);
+	interrupt = complete && queue->put_off;
 	for (struct task *task = queue->tasks; task; task = task->next) {
 		atomic_store(&task->cancelled, true);
 		if (complete)

@@ -221,6 +221,7 @@ void context_put(struct context *context);
  * @cancelled: aborted, or its queue is gone
  * @aborted_early: aborted before it was fetched
  * @overloaded: refused for want of a place for long commands
+ * @more: there were more commands behind it when it was fetched
  */
 struct task {
 	struct queue *queue;
@@ -233,6 +234,7 @@ struct task {
 	atomic_bool cancelled;
 	bool aborted_early;
 	bool overloaded;
+	bool more;
 };
 
 void task_run(struct worker *worker, struct task *task);
@@ -257,6 +259,7 @@ void task_run(struct worker *worker, struct task *task);
  * @running: commands fetched and not completed
  * @tasks: those commands
  * @aborted: by slot: aborted before it was fetched
+ * @put_off: completions since an interrupt was put off, 0: none is owed
  * @doorbell_tail: last value written to the submission doorbell
  * @doorbell_head: last value written to the completion doorbell
  * @shadow_host: bus address of the queue's slot in the host's shadow page, 0: none
@@ -284,6 +287,7 @@ struct queue {
 	uint32_t running;
 	struct task *tasks;
 	uint64_t aborted[(1U << IHSM_MAX_ENTRIES_LOG2) / 64];
+	unsigned int put_off;
 	_Atomic uint32_t doorbell_tail;
 	_Atomic uint32_t doorbell_head;
 	uint64_t shadow_host;
@@ -322,6 +326,7 @@ uint32_t queue_kill(struct queue *queue, bool complete);
 bool queue_pending(struct queue *queue);
 bool queue_fetch(struct queue *queue, struct task *task, bool *more);
 void queue_complete(struct queue *queue, struct task *task, enum ihsm_status status, uint32_t result);
+void queue_signal(struct queue *queue);
 void queue_complete_cid(struct queue *queue, uint16_t cid, enum ihsm_status status, uint32_t result);
 bool queue_abort(struct queue *queue, uint16_t cid);
 void queue_disarm(struct queue *queue);
@@ -341,6 +346,7 @@ int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_cl
 void worker_wait_begin(struct worker *worker, struct task *task);
 void worker_wait_end(struct worker *worker, struct task *task);
 void worker_task_ending(struct worker *worker, struct task *task);
+bool worker_put_off(struct worker *worker, struct queue *queue);
 void pool_forget(struct pool *pool, struct queue *queue);
 void pool_wake_waiters(struct pool *pool);
 

@@ -133,6 +133,7 @@ int worker_set_class(struct worker *worker, struct task *task, enum ihsm_time_cl
 	enum ihsm_time_class before = task->time_class;
 	int error = 0;
 
+	worker_pay(worker);
 	/* Counted first: whoever polls next must not spin against us. */
 	pthread_mutex_lock(&pool->lock);
 	if (before == IHSM_TIME_SHORT && time_class == IHSM_TIME_MEDIUM)

@@ -50,6 +50,7 @@ enum job {
  * @polled_room: for @polled
  * @backlog: commands in a row that had others behind them
  * @turns: commands executed since it became the leader
+ * @owes: queue with an interrupt that this thread put off, referenced, or NULL
  * @shared: yields in a row in which others used the processor
  * @aside: when it last looked for another processor
  * @request: private buffer of HSM_MESSAGE_MAX bytes, made when first used
@@ -71,6 +72,7 @@ struct worker {
 	unsigned int polled_room;
 	unsigned int backlog;
 	unsigned int turns;
+	struct queue *owes;
 	unsigned int shared;
 	uint64_t aside;
 	uint8_t *request;
@@ -155,6 +157,8 @@ bool pool_hot_remove(struct pool *pool, struct queue *queue);
 void queue_choose_window(struct pool *pool, struct queue *queue);
 /* worker_lead - poll until there is nothing to poll, or until somebody else does */
 void worker_lead(struct worker *worker);
+/* worker_pay - raise the interrupt that this thread put off */
+void worker_pay(struct worker *worker);
 /* worker_help - fetch from a queue whose commands pile up */
 void worker_help(struct worker *worker);
 /* worker_release_leadership - a longer command is about to run */

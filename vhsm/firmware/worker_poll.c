@@ -323,6 +323,34 @@ static void spin_or_leave(struct worker *worker)
 	}
 }
 
+/**
+ * worker_put_off - may the interrupt for a completion wait for the next one?
+ * @worker: that has executed the command
+ * @queue: of the command, whose lock is held
+ *
+ * Only the leader goes on at once. It raises the interrupt when it finds nothing more to do, when a command
+ * turns out to take longer, and when it stops to be the leader. Return: true, and the thread owes the interrupt.
+ */
+bool worker_put_off(struct worker *worker, struct queue *queue)
+{
+	if (!worker->leading || (worker->owes && worker->owes != queue))
+		return false;
+	if (!worker->owes)
+		worker->owes = queue_get(queue);
+	return true;
+}
+
+void worker_pay(struct worker *worker)
+{
+	struct queue *queue = worker->owes;
+
+	if (!queue)
+		return;
+	worker->owes = NULL;
+	queue_signal(queue);
+	queue_put(queue);
+}
+
 /* Poll until there is nothing to poll, or until somebody else does. */
 void worker_lead(struct worker *worker)
 {
@@ -333,9 +361,13 @@ void worker_lead(struct worker *worker)
 		/* A socket must not wait for as long as commands keep coming. */
 		if (worker->serving && worker->turns >= LEADER_TURNS && pass_leadership(worker))
 			break;
-		if (!poll_round(worker) && worker->leading)
+		if (poll_round(worker))
+			continue;
+		worker_pay(worker);
+		if (worker->leading)
 			spin_or_leave(worker);
 	}
+	worker_pay(worker);
 	polled_drop(worker);
 }
 

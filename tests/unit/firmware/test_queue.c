@@ -401,6 +401,53 @@ static void test_interrupts(void **state)
 	close(fd);
 }
 
+static void await_interrupt(int fd)
+{
+	uint64_t count = 0;
+
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1), 1);
+	assert_int_equal(read(fd, &count, 8), 8);
+	assert_int_equal(count, 1);
+}
+
+/* Commands that came together end together; but nobody waits for a command that takes longer. */
+static void test_one_interrupt_for_several(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct ihsm_sqe *sqe;
+	struct ihsm_cqe cqe;
+	uint64_t count;
+
+	(void)state;
+	assert_int_equal(wire(&c, 3, 1, &fd, 1), 0);
+	assert_int_equal(client_create_queue(&c, 2, 3), 0);
+	for (uint16_t i = 0; i < 6; i++) {
+		sqe = client_sqe(&c, 2);
+		sqe->opcode = IHSM_IO_NOP;
+		sqe->cid = htole16(i);
+		if (i < 5)
+			client_next(&c, 2);
+	}
+	client_submit_many(&c, 2, 6);
+	await_interrupt(fd);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_true(client_poll(&c, 2, &cqe));
+	assert_int_equal(read(fd, &count, 8), -1);
+
+	client_shadow_host(&c, 2)->irq_event = htole32(6);
+	sqe = client_sqe(&c, 2);
+	sqe->opcode = IHSM_IO_NOP;
+	client_next(&c, 2);
+	client_message(&c, 2, 91, 2, "m");
+	client_submit_many(&c, 2, 2);
+	wait_entered();
+	await_interrupt(fd);
+	assert_true(client_poll(&c, 2, &cqe));
+	sem_post(&fake_gate);
+	assert_int_equal(client_wait(&c, 2, &cqe), 0);
+	close(fd);
+}
+
 static void test_abort_running(void **state)
 {
 	struct ihsm_cqe cqe;
@@ -610,6 +657,7 @@ int main(void)
 		TEST(test_no_bus_master_no_dma),
 		TEST(test_full_completion_ring),
 		TEST(test_interrupts),
+		TEST(test_one_interrupt_for_several),
 		TEST(test_abort_running),
 		TEST(test_abort_waiting_for_place),
 		TEST(test_delete_queue),

@@ -552,20 +552,31 @@ static inline struct ihsm_shadow_device *client_shadow_device(struct client *c, 
 	return (struct ihsm_shadow_device *)(c->memory + SHADOW_DEVICE) + qid;
 }
 
-/* Submits the entry last filled in, and rings as the document says. */
-static inline void client_submit(struct client *c, unsigned int qid)
+/* Go on to the next entry; the filled one is submitted with it. */
+static inline void client_next(struct client *c, unsigned int qid)
 {
-	uint32_t old = c->tail[qid]++;
-	uint32_t value = htole32(c->tail[qid]);
+	c->tail[qid]++;
+}
+
+/* Submits the last @count entries filled in, and rings as the document says. */
+static inline void client_submit_many(struct client *c, unsigned int qid, uint32_t count)
+{
+	uint32_t tail = ++c->tail[qid];
+	uint32_t value = htole32(tail), event;
 
 	if (c->shadow && qid) {
 		__atomic_store_n(&client_shadow_host(c, qid)->sq_tail, value, __ATOMIC_RELEASE);
 		atomic_thread_fence(memory_order_seq_cst);
-		if (le32toh(__atomic_load_n(&client_shadow_device(c, qid)->sq_event,
-					    __ATOMIC_ACQUIRE)) - old >= 1)
+		event = le32toh(__atomic_load_n(&client_shadow_device(c, qid)->sq_event, __ATOMIC_ACQUIRE));
+		if (tail - event - 1 >= count)
 			return;
 	}
 	assert_int_equal(client_region_write(c, 0, IHSM_DOORBELL_SQ(qid), &value, 4, true), 0);
+}
+
+static inline void client_submit(struct client *c, unsigned int qid)
+{
+	client_submit_many(c, qid, 1);
 }
 
 static inline bool client_poll(struct client *c, unsigned int qid, struct ihsm_cqe *cqe)
