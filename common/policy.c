@@ -36,7 +36,8 @@ bool hsm_policy_field(unsigned int tag)
 	for (i = 0; i < HSM_POLICY_VALUES; i++)
 		if (table[i].tag == tag)
 			return true;
-	return tag == HSM_FIELD_PROFILE || tag == HSM_FIELD_MECHANISMS;
+	return tag == HSM_FIELD_PROFILE || tag == HSM_FIELD_MECHANISMS ||
+	       tag == HSM_FIELD_MIGRATION_ROOTS || tag == HSM_FIELD_MIGRATION_MEASUREMENTS;
 }
 
 bool hsm_policy_relaxes(size_t index, uint32_t now, uint32_t next)

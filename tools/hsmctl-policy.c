@@ -136,7 +136,8 @@ static int put_mechanisms(struct ctl *ctl, struct hsm_writer *writer)
 
 int policy_options(struct ctl *ctl, struct hsm_writer *writer)
 {
-	return put_values(ctl, writer) ?: put_profile(ctl, writer) ?: put_mechanisms(ctl, writer);
+	return put_values(ctl, writer) ?: put_profile(ctl, writer) ?: put_mechanisms(ctl, writer) ?:
+	       migration_options(ctl, writer);
 }
 
 /* ---- fields to a result ---- */
@@ -174,6 +175,7 @@ void policy_result(struct json_object *object, const struct hsm_fields *fields, 
 		put_number(object, key, hsm_fields_u64(fields, info->tag, 0));
 	}
 	put_names(object, fields);
+	migration_result(object, fields);
 	fingerprint = hsm_fields_bytes(fields, HSM_FIELD_FINGERPRINT, &length);
 	put_hex(object, "fingerprint", fingerprint, length);
 }

@@ -104,6 +104,8 @@ enum {
 	O_PROFILE,
 	O_MECHANISMS,
 	O_MECHANISMS_FILE,
+	O_MIGRATION_ROOTS,
+	O_MIGRATION_MEASUREMENTS,
 	O_NAME,
 	O_RELAX,
 	O_USER,
@@ -154,6 +156,10 @@ static const struct option_row options[] = {
 		"mechanisms", O_MECHANISMS, OPT_POLICY, "LIST",
 		"allowed mechanisms, with commas; all: those of the profile" },
 	{ "mechanisms-file", O_MECHANISMS_FILE, OPT_POLICY, "FILE", "... as lines of a file" },
+	{ "migration-roots", O_MIGRATION_ROOTS, OPT_POLICY, "FILE,...",
+	  "root certificates whose boards it may move to; none: it does not move" },
+	{ "migration-measurements", O_MIGRATION_MEASUREMENTS, OPT_POLICY, "HEX,...",
+	  "firmware that it may move to; any" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
 	{ "pin-file", O_PIN_FILE, OPT_PIN, "FILE", "the PIN is the file's first line" },
@@ -272,6 +278,10 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->mechanisms;
 	case O_MECHANISMS_FILE:
 		return &ctl->mechanisms_file;
+	case O_MIGRATION_ROOTS:
+		return &ctl->migration_roots;
+	case O_MIGRATION_MEASUREMENTS:
+		return &ctl->migration_measurements;
 	case O_NAME:
 		return &ctl->name;
 	case O_USER:

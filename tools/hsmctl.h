@@ -67,6 +67,8 @@ struct ctl {
 	const char *policy[HSM_POLICY_VALUES];
 	const char *mechanisms;
 	const char *mechanisms_file;
+	const char *migration_roots;
+	const char *migration_measurements;
 	const char *name;
 	const char *user;
 	const char *as;
@@ -189,6 +191,11 @@ int policy_options(struct ctl *ctl, struct hsm_writer *writer);
 
 /* policy_result - a policy's fields into a result, from value number @first on */
 void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first);
+
+/* ---- hsmctl-migration-policy.c: where a partition may move, in a policy; likewise ---- */
+
+int migration_options(struct ctl *ctl, struct hsm_writer *writer);
+void migration_result(struct json_object *object, const struct hsm_fields *fields);
 
 /* ---- arguments ---- */
 

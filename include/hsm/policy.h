@@ -52,7 +52,15 @@ enum hsm_policy_order {
 	X(PIN_DAYS,	PIN_DAYS,	LESS_OR_NONE, 0, 36500, 0, 0, 0, "pin-days", "days after which a PIN expires, 0: never") \
 	X(PIN_TRIES,	PIN_TRIES,	LESS, 1, 100, 10, 10, 10, "pin-tries", "wrong PINs in a row that lock it") \
 	X(PIN_DELAY,	PIN_DELAY,	MORE, 0, 3600, 0, 1, 0, "pin-delay", \
-	  "seconds to wait after the second wrong PIN in a row, doubled with each further one")
+	  "seconds to wait after the second wrong PIN in a row, doubled with each further one") \
+	X(MIGRATION_VERSION, MIGRATION_VERSION, MORE, 0, 255, 0, 0, 0, "migration-version", \
+	  "least security version of a board that it may move to") \
+	X(MIGRATION_ROLLBACK, MIGRATION_ROLLBACK, MORE, 0, 1, 0, 1, 0, "migration-rollback", \
+	  "1: moves only between boards with rollback protection") \
+	X(MIGRATION_PRODUCTION, MIGRATION_PRODUCTION, MORE, 0, 1, 0, 1, 0, "migration-production", \
+	  "1: moves only to boards in lifecycle production") \
+	X(BACKUP,	BACKUP,		LESS, 0, 1, 0, 0, 0, "backup", \
+	  "1: backups may be made; each one that is restored is one more copy")
 
 #define HSM_POLICY_ENUM(name, ...) HSM_POLICY_##name,
 enum hsm_policy_value {
@@ -75,6 +83,10 @@ struct hsm_policy_info {
 
 /* hsm_policy_at - row by enum hsm_policy_value; NULL past the end */
 const struct hsm_policy_info *hsm_policy_at(size_t index);
+
+/* Hashes in one list of a policy: MIGRATION_ROOTS, MIGRATION_MEASUREMENTS */
+#define HSM_POLICY_HASH		48	/* SHA-384 */
+#define HSM_POLICY_HASHES	16
 
 /* hsm_policy_field - does a partition's policy consist of this field, among others? */
 bool hsm_policy_field(unsigned int tag);

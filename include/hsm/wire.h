@@ -246,6 +246,21 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0x9d, FINGERPRINT,	BYTES,	48,	"SHA-384 of a policy") \
 	X(0x9e, USER_ROLE,	U32,	4,	"role of a user: 1 user, 2 manager, 3 read-only") \
 	X(0x9f, USERS,		BYTES,	65536,	"list of struct hsm_user_status") \
+	/* migration and backup of partitions */ \
+	X(0xd8, DOCUMENT,	BYTES,	65536,	"signed document of a migration or a backup") \
+	X(0xd9, CHUNK,		U64,	8,	"number of a chunk of a package, from 0") \
+	X(0xda, CUSTODIANS,	BYTES,	16384,	"list of public keys of custodians") \
+	X(0xdb, THRESHOLD,	U32,	4,	"custodians that it takes to restore a backup") \
+	X(0xdc, SHARES,		BYTES,	16384,	"list of struct hsm_backup_share") \
+	X(0xdd, PHASE,		U32,	4,	"phase of a migration, enum hsm_migration_phase") \
+	X(0xde, MIGRATION_ROOTS, BYTES,	768,	"SHA-384 of the public keys of roots whose boards a partition may move to") \
+	X(0xdf, MIGRATION_MEASUREMENTS, BYTES, 768, "SHA-384 measurements of the firmware that it may move to; none: any") \
+	X(0xe0, MIGRATION_VERSION, U32,	4,	"least security version that it may move to") \
+	X(0xe1, MIGRATION_ROLLBACK, U32, 4,	"1: moves only between boards with rollback protection") \
+	X(0xe2, MIGRATION_PRODUCTION, U32, 4,	"1: moves only to boards in production") \
+	X(0xe3, BACKUP,		U32,	4,	"1: backups are allowed") \
+	X(0xe4, MIGRATION_SOURCE, BYTES, 48,	"SHA-384 of the document that a partition is to be filled from") \
+	X(0xe5, REASON,		BYTES,	255,	"why a command was refused, for people") \
 	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
 	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
 	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")
@@ -307,7 +322,7 @@ _Static_assert(sizeof(struct hsm_user_status) == 88, "hsm_user_status");
 
 /* ---- reader ---- */
 
-#define HSM_FIELDS_MAX	32	/* fields in one command */
+#define HSM_FIELDS_MAX	64	/* fields in one command */
 
 struct hsm_field {
 	uint16_t tag;

@@ -16,11 +16,21 @@
 
 struct partition;
 
+/* struct policy_hashes - a list of hashes, ascending */
+struct policy_hashes {
+	size_t count;
+	uint8_t hash[HSM_POLICY_HASHES][HSM_POLICY_HASH];
+};
+
 /**
  * struct policy - a policy; never changed once it is a partition's
  * @older: the partition's former one, which somebody may still be reading; goes with the partition
  * @value: by enum hsm_policy_value
  * @mechanism: allowed ones, ascending; none: all that the profile has
+ * @roots: whose boards the partition may move to; none: it does not move
+ * @measurements: firmware that it may move to; none: any
+ * @has_source: the partition waits to be filled from the document with the hash @source. No part of what is
+ *	shown, compared and fingerprinted: it says where the partition comes from, not what is allowed in it
  */
 struct policy {
 	struct policy *older;
@@ -28,6 +38,10 @@ struct policy {
 	uint32_t value[HSM_POLICY_VALUES];
 	size_t mechanisms;
 	uint64_t mechanism[HSM_MECHANISM_ROWS];
+	struct policy_hashes roots;
+	struct policy_hashes measurements;
+	bool has_source;
+	uint8_t source[HSM_POLICY_HASH];
 };
 
 /* ---- a policy as such (policy_bytes.c) ---- */
@@ -49,6 +63,9 @@ CK_RV policy_change(struct policy *policy, const struct hsm_fields *fields);
 
 /* policy_relaxes - does @next allow anything that @now does not? */
 bool policy_relaxes(const struct policy *now, const struct policy *next);
+
+/* policy_hash_listed - is the hash in the list? */
+bool policy_hash_listed(const struct policy_hashes *hashes, const uint8_t hash[HSM_POLICY_HASH]);
 
 /*
  * policy_put - all of it, as fields in the order of their tags: the one form that is shown, hashed and attested

@@ -66,9 +66,42 @@ static CK_RV take_values(struct policy *policy, const struct hsm_fields *fields,
 	return CKR_OK;
 }
 
-CK_RV policy_change(struct policy *policy, const struct hsm_fields *fields)
+static int by_hash(const void *a, const void *b)
+{
+	return memcmp(a, b, HSM_POLICY_HASH);
+}
+
+/* A list of hashes in the request takes the place of the one that is there. */
+static CK_RV take_hashes(struct policy_hashes *hashes, const struct hsm_fields *fields,
+			 enum hsm_field_tag tag)
+{
+	const struct hsm_field *field = hsm_fields_find(fields, tag);
+
+	if (!field)
+		return CKR_OK;
+	if (field->length % HSM_POLICY_HASH || field->length > sizeof(hashes->hash))
+		return CKR_ARGUMENTS_BAD;
+	hashes->count = field->length / HSM_POLICY_HASH;
+	if (hashes->count)
+		memcpy(hashes->hash, field->data, field->length);
+	qsort(hashes->hash, hashes->count, HSM_POLICY_HASH, by_hash);
+	return CKR_OK;
+}
+
+static CK_RV take_lists(struct policy *policy, const struct hsm_fields *fields)
 {
 	const struct hsm_field *mechanisms = hsm_fields_find(fields, HSM_FIELD_MECHANISMS);
+	CK_RV rv = mechanisms ? take_mechanisms(policy, mechanisms) : CKR_OK;
+
+	if (rv == CKR_OK)
+		rv = take_hashes(&policy->roots, fields, HSM_FIELD_MIGRATION_ROOTS);
+	if (rv == CKR_OK)
+		rv = take_hashes(&policy->measurements, fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
+	return rv;
+}
+
+CK_RV policy_change(struct policy *policy, const struct hsm_fields *fields)
+{
 	uint64_t profile = hsm_fields_u64(fields, HSM_FIELD_PROFILE, policy->profile);
 	CK_RV rv;
 
@@ -76,7 +109,7 @@ CK_RV policy_change(struct policy *policy, const struct hsm_fields *fields)
 		return CKR_ARGUMENTS_BAD;
 	policy->profile = profile;
 	rv = take_values(policy, fields, 0);
-	return rv == CKR_OK && mechanisms ? take_mechanisms(policy, mechanisms) : rv;
+	return rv == CKR_OK ? take_lists(policy, fields) : rv;
 }
 
 /* ---- comparing ---- */
@@ -85,6 +118,32 @@ static bool allows(const struct policy *policy, uint64_t mechanism)
 {
 	return !policy->mechanisms || bsearch(&mechanism, policy->mechanism, policy->mechanisms,
 					      sizeof(mechanism), by_number);
+}
+
+bool policy_hash_listed(const struct policy_hashes *hashes, const uint8_t hash[HSM_POLICY_HASH])
+{
+	return bsearch(hash, hashes->hash, hashes->count, HSM_POLICY_HASH, by_hash);
+}
+
+/* Is everything in @next in @now as well? */
+static bool hashes_within(const struct policy_hashes *now, const struct policy_hashes *next)
+{
+	size_t i;
+
+	for (i = 0; i < next->count; i++)
+		if (!policy_hash_listed(now, next->hash[i]))
+			return false;
+	return true;
+}
+
+/* No roots: nowhere. No measurements: to any firmware. */
+static bool moves_further(const struct policy *now, const struct policy *next)
+{
+	if (!hashes_within(&now->roots, &next->roots))
+		return true;
+	if (!now->measurements.count)
+		return false;
+	return !next->measurements.count || !hashes_within(&now->measurements, &next->measurements);
 }
 
 /* From the strictest */
@@ -108,7 +167,7 @@ bool policy_relaxes(const struct policy *now, const struct policy *next)
 	for (i = 0; i < next->mechanisms; i++)
 		if (!allows(now, next->mechanism[i]))
 			return true;
-	return false;
+	return moves_further(now, next);
 }
 
 /* ---- to and from bytes ---- */
@@ -117,6 +176,13 @@ static void put_mechanisms(struct hsm_writer *out, const struct policy *policy)
 {
 	if (policy->mechanisms)
 		hsm_put_list(out, HSM_FIELD_MECHANISMS, policy->mechanism, policy->mechanisms);
+}
+
+static void put_hashes(struct hsm_writer *out, enum hsm_field_tag tag,
+		       const struct policy_hashes *hashes)
+{
+	if (hashes->count)
+		hsm_put_bytes(out, tag, hashes->hash, hashes->count * HSM_POLICY_HASH);
 }
 
 /* Value of a field; false: the policy has none there */
@@ -143,6 +209,10 @@ void policy_put(struct hsm_writer *out, const struct policy *policy)
 	for (tag = 0; tag <= UINT8_MAX; tag++) {
 		if (tag == HSM_FIELD_MECHANISMS)
 			put_mechanisms(out, policy);
+		else if (tag == HSM_FIELD_MIGRATION_ROOTS)
+			put_hashes(out, tag, &policy->roots);
+		else if (tag == HSM_FIELD_MIGRATION_MEASUREMENTS)
+			put_hashes(out, tag, &policy->measurements);
 		else if (value_of(policy, tag, &value))
 			hsm_put_number(out, tag, value);
 	}
@@ -187,13 +257,18 @@ int policy_to_board(const struct policy *policy, struct board_partition *info,
 	for (i = HSM_POLICY_KEPT; i < HSM_POLICY_VALUES; i++)
 		hsm_put_number(out, hsm_policy_at(i)->tag, policy->value[i]);
 	put_mechanisms(out, policy);
+	put_hashes(out, HSM_FIELD_MIGRATION_ROOTS, &policy->roots);
+	put_hashes(out, HSM_FIELD_MIGRATION_MEASUREMENTS, &policy->measurements);
+	if (policy->has_source)
+		hsm_put_bytes(out, HSM_FIELD_MIGRATION_SOURCE, policy->source,
+			      sizeof(policy->source));
 	return out->error;
 }
 
 int policy_from_board(struct policy *policy, const struct board_partition *info,
 		      const uint8_t *bytes, size_t length)
 {
-	const struct hsm_field *mechanisms;
+	const struct hsm_field *source;
 	struct hsm_fields fields;
 
 	policy_begin(policy, policy_profile(info));
@@ -203,8 +278,13 @@ int policy_from_board(struct policy *policy, const struct board_partition *info,
 	if (hsm_fields_parse(&fields, bytes, length) < 0 ||
 	    take_values(policy, &fields, HSM_POLICY_KEPT) != CKR_OK)
 		return -EBADMSG;
-	mechanisms = hsm_fields_find(&fields, HSM_FIELD_MECHANISMS);
-	if (mechanisms && take_mechanisms(policy, mechanisms) != CKR_OK)
+	if (take_lists(policy, &fields) != CKR_OK)
 		return -EBADMSG;
+	source = hsm_fields_find(&fields, HSM_FIELD_MIGRATION_SOURCE);
+	if (source && source->length != sizeof(policy->source))
+		return -EBADMSG;
+	policy->has_source = source != NULL;
+	if (source)
+		memcpy(policy->source, source->data, sizeof(policy->source));
 	return 0;
 }

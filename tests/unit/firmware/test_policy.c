@@ -568,6 +568,10 @@ static void a_policy_is_loosened_only_on_purpose(void **state)
 		{ HSM_FIELD_PIN_DAYS, 90, 0 },
 		{ HSM_FIELD_PIN_TRIES, 5, 6 },
 		{ HSM_FIELD_PIN_DELAY, 9, 8 },
+		{ HSM_FIELD_MIGRATION_VERSION, 3, 2 },
+		{ HSM_FIELD_MIGRATION_ROLLBACK, 1, 0 },
+		{ HSM_FIELD_MIGRATION_PRODUCTION, 1, 0 },
+		{ HSM_FIELD_BACKUP, 0, 1 },
 		{ HSM_FIELD_MECHANISMS, CKM_SHA256, 0 },
 		{ HSM_FIELD_MECHANISMS, CKM_SHA256, CKM_SHA384 },
 		{ HSM_FIELD_PROFILE, HSM_PROFILE_STRICT, HSM_PROFILE_COMPATIBLE },
@@ -588,6 +592,53 @@ static void a_policy_is_loosened_only_on_purpose(void **state)
 					HSM_UPDATE_RELAX),
 				 CKR_OK);
 	}
+	peer_free(officer);
+}
+
+static CK_RV update_hashes(struct peer *officer, const uint8_t *id, unsigned int tag,
+			   const char *hashes, uint64_t flags)
+{
+	uint8_t bytes[HSM_POLICY_HASHES * HSM_POLICY_HASH];
+	struct hsm_writer out = named(officer, id);
+	size_t i;
+
+	for (i = 0; hashes[i]; i++)
+		memset(bytes + i * HSM_POLICY_HASH, hashes[i], HSM_POLICY_HASH);
+	hsm_put_bytes(&out, tag, bytes, i * HSM_POLICY_HASH);
+	hsm_put_u64(&out, HSM_FIELD_FLAGS, flags);
+	return peer_call(officer, HSM_OP_PARTITION_UPDATE, &out);
+}
+
+/* No root: nowhere, so that each one more is looser. No measurement: to any firmware, so that the first is stricter. */
+static void where_it_may_move_is_loosened_only_on_purpose(void **state)
+{
+	struct peer *officer = officer_new();
+	const unsigned int roots = HSM_FIELD_MIGRATION_ROOTS;
+	const unsigned int measurements = HSM_FIELD_MIGRATION_MEASUREMENTS;
+	uint8_t id[PARTITION_ID_SIZE];
+	const uint8_t *shown;
+	struct hsm_writer out;
+	size_t length;
+
+	(void)state;
+	create_with(officer, HSM_PROFILE_STRICT, id);
+	assert_int_equal(update_hashes(officer, id, roots, "b", 0), CKR_ACTION_PROHIBITED);
+	assert_int_equal(update_hashes(officer, id, roots, "cb", HSM_UPDATE_RELAX), CKR_OK);
+	assert_int_equal(update_hashes(officer, id, roots, "bd", 0), CKR_ACTION_PROHIBITED);
+	assert_int_equal(update_hashes(officer, id, roots, "c", 0), CKR_OK);
+	assert_int_equal(update_hashes(officer, id, measurements, "xy", 0), CKR_OK);
+	assert_int_equal(update_hashes(officer, id, measurements, "xz", 0), CKR_ACTION_PROHIBITED);
+	assert_int_equal(update_hashes(officer, id, measurements, "", 0), CKR_ACTION_PROHIBITED);
+	assert_int_equal(update_hashes(officer, id, measurements, "y", 0), CKR_OK);
+	out = named(officer, id);
+	assert_int_equal(peer_call(officer, HSM_OP_PARTITION_POLICY, &out), CKR_OK);
+	shown = hsm_fields_bytes(&officer->fields, roots, &length);
+	assert_int_equal(length, HSM_POLICY_HASH);
+	assert_int_equal(shown[47], 'c');
+	shown = hsm_fields_bytes(&officer->fields, measurements, &length);
+	assert_int_equal(length, HSM_POLICY_HASH);
+	assert_int_equal(shown[0], 'y');
+	assert_int_equal(update_hashes(officer, id, roots, "", 0), CKR_OK);
 	peer_free(officer);
 }
 
@@ -672,6 +723,7 @@ int main(void)
 		READY(nobody_else_changes_a_policy),
 		OFFICER(the_officer_sees_what_was_set),
 		OFFICER(a_policy_is_loosened_only_on_purpose),
+		OFFICER(where_it_may_move_is_loosened_only_on_purpose),
 		OFFICER(values_out_of_range_are_refused),
 		OFFICER(an_application_that_is_no_officer_does_not_either),
 	};
