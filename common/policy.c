@@ -18,6 +18,12 @@
 
 static const struct hsm_policy_info table[HSM_POLICY_VALUES] = { HSM_POLICY_TABLE(ROW) };
 
+#define BLOB_ROW(name_, field_, option_, meaning_) \
+	{ .tag = HSM_FIELD_##field_, .option = (option_), .meaning = (meaning_) },
+
+static const struct hsm_policy_blob_info blobs[HSM_POLICY_BLOBS] = { HSM_POLICY_BLOB_TABLE(
+	BLOB_ROW) };
+
 static const char *const profiles[HSM_PROFILES] = {
 	[HSM_PROFILE_COMPATIBLE] = "compatible",
 	[HSM_PROFILE_STRICT] = "strict",
@@ -29,10 +35,18 @@ const struct hsm_policy_info *hsm_policy_at(size_t index)
 	return index < HSM_POLICY_VALUES ? &table[index] : NULL;
 }
 
+const struct hsm_policy_blob_info *hsm_policy_blob_at(size_t index)
+{
+	return index < HSM_POLICY_BLOBS ? &blobs[index] : NULL;
+}
+
 bool hsm_policy_field(unsigned int tag)
 {
 	size_t i;
 
+	for (i = 0; i < HSM_POLICY_BLOBS; i++)
+		if (blobs[i].tag == tag)
+			return true;
 	for (i = 0; i < HSM_POLICY_VALUES; i++)
 		if (table[i].tag == tag)
 			return true;
@@ -47,6 +61,8 @@ bool hsm_policy_relaxes(size_t index, uint32_t now, uint32_t next)
 		return next < now;
 	case HSM_POLICY_LESS:
 		return next > now;
+	case HSM_POLICY_BITS:
+		return now & ~next;
 	default:
 		return now && (!next || next > now);
 	}

@@ -176,7 +176,7 @@ struct board_hello {
  * What a partition's policy has beside flags and quotas, as bytes that the firmware writes and reads. The board keeps
  * them with their hash in its root record and understands none.
  */
-#define BOARD_POLICY_MAX	8192
+#define BOARD_POLICY_MAX	32768
 
 struct board_partition {
 	uint8_t id[PARTITION_ID_SIZE];

@@ -220,10 +220,11 @@
 	  HSM_FIELDS(R(PARTITION), R(SLOT)), "create a partition; what is not given begins as its profile has it") \
 	X(0x0092, PARTITION_ASSIGN,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), R(FUNCTION)), HSM_NONE, \
 	  "give a partition to a function, taking it from its former one") \
-	X(0x0093, PARTITION_DESTROY,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION)), HSM_NONE, \
-	  "destroy a partition and all its keys") \
-	X(0x0094, PARTITION_UPDATE,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), O(NAME), O(FLAGS), HSM_POLICY), \
-	  HSM_NONE, "change a partition's name and policy; with flag 1 the policy may become less strict") \
+	X(0x0093, PARTITION_DESTROY,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(PARTITION), O(APPROVALS), O(APPROVAL_NONCE)), \
+	  HSM_NONE, "destroy a partition and all its keys") \
+	X(0x0094, PARTITION_UPDATE,	NONE, OFFICER, MEDIUM, ONCE, \
+	  HSM_FIELDS(R(PARTITION), O(NAME), O(FLAGS), O(APPROVALS), O(APPROVAL_NONCE), HSM_POLICY), HSM_NONE, \
+	  "change a partition's name and policy; with flag 1 the policy may become less strict") \
 	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
 	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy")
 

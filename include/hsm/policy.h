@@ -23,6 +23,7 @@ enum hsm_policy_order {
 	HSM_POLICY_MORE,	/* the larger */
 	HSM_POLICY_LESS,	/* the smaller */
 	HSM_POLICY_LESS_OR_NONE,	/* the smaller, but 0 sets no limit */
+	HSM_POLICY_BITS,	/* the one with more bits set */
 };
 
 /*
@@ -60,7 +61,9 @@ enum hsm_policy_order {
 	X(MIGRATION_PRODUCTION, MIGRATION_PRODUCTION, MORE, 0, 1, 0, 1, 0, "migration-production", \
 	  "1: moves only to boards in lifecycle production") \
 	X(BACKUP,	BACKUP,		LESS, 0, 1, 0, 0, 0, "backup", \
-	  "1: backups may be made; each one that is restored is one more copy")
+	  "1: backups may be made; each one that is restored is one more copy") \
+	X(OWNER_APPROVES, OWNER_APPROVES, BITS, 0, 7, 0, 0, 0, "owner-approves", \
+	  "what the owner must approve: 1 destruction, 2 a less strict policy, 4 backup and migration, added up")
 
 #define HSM_POLICY_ENUM(name, ...) HSM_POLICY_##name,
 enum hsm_policy_value {
@@ -71,6 +74,30 @@ enum hsm_policy_value {
 
 /* Values before this one are the board's */
 #define HSM_POLICY_KEPT	HSM_POLICY_MAX_RATE
+
+/*
+ * What a policy has that is no number: X(name, field, option, meaning). Up to HSM_POLICY_BLOB_MAX bytes each, none in the
+ * beginning. To set one that was not there is no relaxation, every other change is.
+ */
+#define HSM_POLICY_BLOB_MAX	4096
+#define HSM_POLICY_BLOB_TABLE(X) \
+	X(OWNER_KEY,	OWNER_KEY,	"owner-key", "public key of the owner, a PEM file; none: takes it away")
+
+#define HSM_POLICY_BLOB_ENUM(name, ...) HSM_POLICY_BLOB_##name,
+enum hsm_policy_blob {
+	HSM_POLICY_BLOB_TABLE(HSM_POLICY_BLOB_ENUM)
+	HSM_POLICY_BLOBS
+};
+#undef HSM_POLICY_BLOB_ENUM
+
+struct hsm_policy_blob_info {
+	uint16_t tag;	/* enum hsm_field_tag */
+	const char *option;
+	const char *meaning;
+};
+
+/* hsm_policy_blob_at - row by enum hsm_policy_blob; NULL past the end */
+const struct hsm_policy_blob_info *hsm_policy_blob_at(size_t index);
 
 struct hsm_policy_info {
 	uint16_t tag;	/* enum hsm_field_tag */

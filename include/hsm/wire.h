@@ -244,7 +244,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0x9b, PIN_DELAY,	U32,	4,	"seconds of delay after wrong PINs") \
 	X(0x9c, RETRY_AFTER,	U64,	8,	"milliseconds until the command may succeed") \
 	X(0x9d, FINGERPRINT,	BYTES,	48,	"SHA-384 of a policy") \
-	X(0x9e, USER_ROLE,	U32,	4,	"role of a user: 1 user, 2 manager, 3 read-only") \
+	X(0x9e, USER_ROLE,	U32,	4,	"role of a user: 1 user, 2 manager, 3 read-only, 4 auditor; of the device: 4 auditor, 5 officer") \
 	X(0x9f, USERS,		BYTES,	65536,	"list of struct hsm_user_status") \
 	/* migration and backup of partitions */ \
 	X(0xd8, DOCUMENT,	BYTES,	65536,	"signed document of a migration or a backup") \
@@ -261,6 +261,15 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xe3, BACKUP,		U32,	4,	"1: backups are allowed") \
 	X(0xe4, MIGRATION_SOURCE, BYTES, 48,	"SHA-384 of the document that a partition is to be filled from") \
 	X(0xe5, REASON,		BYTES,	255,	"why a command was refused, for people") \
+	/* approvals */ \
+	X(0xd0, APPROVALS,	BYTES,	65536,	"signed approvals: list of struct hsm_record, type 0, each a COSE_Sign message") \
+	X(0xd1, APPROVAL_NONCE,	BYTES,	32,	"the device's nonce that approvals are bound to") \
+	X(0xd2, ACTION,		U32,	4,	"number of a class of actions (hsm/approval.h)") \
+	X(0xd3, QUORUM,		BYTES,	4096,	"list of struct hsm_quorum_status, or one and verdicts on approvals") \
+	X(0xd4, OFFICERS,	BYTES,	65536,	"list of struct hsm_officer_status") \
+	X(0xd5, PUBLIC_KEY,	BYTES,	4096,	"public key, DER SubjectPublicKeyInfo; empty: none") \
+	X(0xd6, OWNER_APPROVES,	U32,	4,	"what needs the owner's approval: 1 destruction, 2 a weaker policy, 4 export") \
+	X(0xd7, OWNER_KEY,	BYTES,	4096,	"public key of the partition's owner, DER SubjectPublicKeyInfo; empty: none") \
 	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
 	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
 	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")

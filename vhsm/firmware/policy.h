@@ -22,6 +22,11 @@ struct policy_hashes {
 	uint8_t hash[HSM_POLICY_HASHES][HSM_POLICY_HASH];
 };
 
+struct policy_blob {
+	uint32_t length;
+	uint8_t data[HSM_POLICY_BLOB_MAX];
+};
+
 /**
  * struct policy - a policy; never changed once it is a partition's
  * @older: the partition's former one, which somebody may still be reading; goes with the partition
@@ -31,6 +36,7 @@ struct policy_hashes {
  * @measurements: firmware that it may move to; none: any
  * @has_source: the partition waits to be filled from the document with the hash @source. No part of what is
  *	shown, compared and fingerprinted: it says where the partition comes from, not what is allowed in it
+ * @blob: by enum hsm_policy_blob
  */
 struct policy {
 	struct policy *older;
@@ -42,6 +48,7 @@ struct policy {
 	struct policy_hashes measurements;
 	bool has_source;
 	uint8_t source[HSM_POLICY_HASH];
+	struct policy_blob blob[HSM_POLICY_BLOBS];
 };
 
 /* ---- a policy as such (policy_bytes.c) ---- */

@@ -88,6 +88,24 @@ static CK_RV take_hashes(struct policy_hashes *hashes, const struct hsm_fields *
 	return CKR_OK;
 }
 
+static CK_RV take_blobs(struct policy *policy, const struct hsm_fields *fields)
+{
+	const struct hsm_field *field;
+	size_t i;
+
+	for (i = 0; i < HSM_POLICY_BLOBS; i++) {
+		field = hsm_fields_find(fields, hsm_policy_blob_at(i)->tag);
+		if (!field)
+			continue;
+		if (field->length > HSM_POLICY_BLOB_MAX)
+			return CKR_ARGUMENTS_BAD;
+		memset(&policy->blob[i], 0, sizeof(policy->blob[i]));
+		policy->blob[i].length = field->length;
+		memcpy(policy->blob[i].data, field->data, field->length);
+	}
+	return CKR_OK;
+}
+
 static CK_RV take_lists(struct policy *policy, const struct hsm_fields *fields)
 {
 	const struct hsm_field *mechanisms = hsm_fields_find(fields, HSM_FIELD_MECHANISMS);
@@ -97,7 +115,7 @@ static CK_RV take_lists(struct policy *policy, const struct hsm_fields *fields)
 		rv = take_hashes(&policy->roots, fields, HSM_FIELD_MIGRATION_ROOTS);
 	if (rv == CKR_OK)
 		rv = take_hashes(&policy->measurements, fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
-	return rv;
+	return rv == CKR_OK ? take_blobs(policy, fields) : rv;
 }
 
 CK_RV policy_change(struct policy *policy, const struct hsm_fields *fields)
@@ -162,6 +180,10 @@ bool policy_relaxes(const struct policy *now, const struct policy *next)
 	for (i = 0; i < HSM_POLICY_VALUES; i++)
 		if (hsm_policy_relaxes(i, now->value[i], next->value[i]))
 			return true;
+	for (i = 0; i < HSM_POLICY_BLOBS; i++)
+		if (now->blob[i].length &&
+		    memcmp(&now->blob[i], &next->blob[i], sizeof(now->blob[i])))
+			return true;
 	if (now->mechanisms && !next->mechanisms)
 		return true;
 	for (i = 0; i < next->mechanisms; i++)
@@ -201,12 +223,26 @@ static bool value_of(const struct policy *policy, unsigned int tag, uint32_t *va
 	return false;
 }
 
+/* The one that has this tag, or all, which is 0. One that is empty is not there. */
+static void put_blobs(struct hsm_writer *out, const struct policy *policy, unsigned int tag)
+{
+	unsigned int own;
+	size_t i;
+
+	for (i = 0; i < HSM_POLICY_BLOBS; i++) {
+		own = hsm_policy_blob_at(i)->tag;
+		if (policy->blob[i].length && (!tag || own == tag))
+			hsm_put_bytes(out, own, policy->blob[i].data, policy->blob[i].length);
+	}
+}
+
 void policy_put(struct hsm_writer *out, const struct policy *policy)
 {
 	unsigned int tag;
 	uint32_t value;
 
-	for (tag = 0; tag <= UINT8_MAX; tag++) {
+	for (tag = 1; tag <= UINT8_MAX; tag++) {
+		put_blobs(out, policy, tag);
 		if (tag == HSM_FIELD_MECHANISMS)
 			put_mechanisms(out, policy);
 		else if (tag == HSM_FIELD_MIGRATION_ROOTS)
@@ -262,6 +298,7 @@ int policy_to_board(const struct policy *policy, struct board_partition *info,
 	if (policy->has_source)
 		hsm_put_bytes(out, HSM_FIELD_MIGRATION_SOURCE, policy->source,
 			      sizeof(policy->source));
+	put_blobs(out, policy, 0);
 	return out->error;
 }
 

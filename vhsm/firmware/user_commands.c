@@ -14,7 +14,7 @@ static CK_RV may_manage(const struct client *client, uint32_t role)
 {
 	if (!user_may(client, MAY_MANAGE))
 		return CKR_USER_NOT_LOGGED_IN;
-	if (role == ROLE_OWNER || role >= ROLES)
+	if (role == ROLE_OWNER || role == ROLE_OFFICER || role >= ROLES)
 		return CKR_ARGUMENTS_BAD;
 	return role == ROLE_MANAGER && client->login != CKU_SO ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
 }

@@ -14,6 +14,8 @@ static const uint8_t rights[ROLES] = {
 	[ROLE_USER] = MAY_USE,
 	[ROLE_MANAGER] = MAY_WRITE | MAY_MANAGE,
 	[ROLE_READ_ONLY] = 0,
+	[ROLE_AUDITOR] = 0,
+	[ROLE_OFFICER] = 0,
 };
 
 bool user_may(const struct client *client, unsigned int right)

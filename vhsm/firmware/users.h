@@ -19,6 +19,8 @@ enum user_role {
 	ROLE_USER = 1,
 	ROLE_MANAGER = 2,
 	ROLE_READ_ONLY = 3,
+	ROLE_AUDITOR = 4, /* reads the log and uses no key */
+	ROLE_OFFICER = 5, /* of the device, on its own partition alone */
 	ROLES
 };
 

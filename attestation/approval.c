@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The bytes that officers and owners sign: who runs which command with which fields, as a CBOR map. Both sides build
+ * them here, so that what was approved and what is executed are compared byte by byte.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <hsm/approval.h>
+#include <hsm/cose.h>
+
+/* Keys of the map */
+enum {
+	KEY_BOARD = 1,
+	KEY_PARTITION = 2,
+	KEY_NONCE = 3,
+	KEY_OPERATION = 4,
+	KEY_FIELDS = 5,
+};
+
+/* ---- tables ---- */
+
+#define GUARDED(operation_, action_) { HSM_OP_##operation_, HSM_ACTION_##action_ },
+
+static const struct {
+	uint16_t operation;
+	uint16_t action;
+} guarded[] = { HSM_GUARDED_TABLE(GUARDED) };
+
+#define ACTION(number_, name_, word_, owner_, meaning_) \
+	[number_] = { .word = (word_), .meaning = (meaning_), .owner = (owner_) },
+
+static const struct {
+	const char *word;
+	const char *meaning;
+	bool owner;
+} actions[HSM_ACTIONS] = { HSM_ACTION_TABLE(ACTION) };
+
+enum hsm_action hsm_guarded(unsigned int operation)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++)
+		if (guarded[i].operation == operation)
+			return guarded[i].action;
+	return HSM_ACTION_NONE;
+}
+
+const char *hsm_action_word(unsigned int action)
+{
+	return action < HSM_ACTIONS ? actions[action].word : NULL;
+}
+
+const char *hsm_action_meaning(unsigned int action)
+{
+	return action < HSM_ACTIONS ? actions[action].meaning : NULL;
+}
+
+uint32_t hsm_action_owner(unsigned int action)
+{
+	return action < HSM_ACTIONS && actions[action].owner ? 1U << (action - 1) : 0;
+}
+
+const char *hsm_verdict_text(unsigned int verdict)
+{
+	static const char *const texts[HSM_VERDICTS] = {
+		[HSM_VERDICT_GOOD] = "good",
+		[HSM_VERDICT_FORM] = "no approval",
+		[HSM_VERDICT_REQUEST] = "approves another request",
+		[HSM_VERDICT_KEY] = "by a key that is not enrolled",
+		[HSM_VERDICT_SIGNATURE] = "its signature is wrong",
+		[HSM_VERDICT_TWICE] = "by somebody who has approved already",
+		[HSM_VERDICT_NONCE] =
+			"the device's nonce was used, has expired, or is not this device's",
+	};
+
+	return verdict < HSM_VERDICTS ? texts[verdict] : "unknown";
+}
+
+/* ---- building ---- */
+
+/* Approvals cannot be about themselves, and nobody shows PINs and codes to those who approve. */
+static bool left_out(unsigned int tag)
+{
+	switch (tag) {
+	case HSM_FIELD_APPROVALS:
+	case HSM_FIELD_APPROVAL_NONCE:
+	case HSM_FIELD_PIN:
+	case HSM_FIELD_NEW_PIN:
+	case HSM_FIELD_CODE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The fields in the order of their tags. Return: a new item, or NULL. */
+static cbor_item_t *put_fields(const struct hsm_fields *fields)
+{
+	const struct hsm_field *field;
+	struct hsm_writer out;
+	cbor_item_t *item;
+	uint8_t *bytes = malloc(HSM_MESSAGE_MAX);
+	unsigned int tag;
+
+	if (!bytes)
+		return NULL;
+	hsm_writer_init(&out, bytes, HSM_MESSAGE_MAX);
+	for (tag = 1; tag <= UINT8_MAX; tag++) {
+		field = hsm_fields_find(fields, tag);
+		if (field && !left_out(tag))
+			hsm_put_bytes(&out, tag, field->data, field->length);
+	}
+	item = out.error ? NULL : cbor_build_bytestring(bytes, out.length);
+	free(bytes);
+	return item;
+}
+
+int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, size_t *length)
+{
+	cbor_item_t *map;
+	bool whole;
+	int ret = -ENOMEM;
+
+	if (hsm_guarded(approval->operation) == HSM_ACTION_NONE)
+		return -EINVAL;
+	map = cbor_new_definite_map(approval->has_nonce ? 5 : 4);
+	if (!map)
+		return -ENOMEM;
+	whole = hsm_cbor_put(map, KEY_BOARD,
+			     cbor_build_bytestring(approval->board, sizeof(approval->board))) &&
+		hsm_cbor_put(map, KEY_PARTITION,
+			     cbor_build_bytestring(approval->partition,
+						   sizeof(approval->partition)));
+	if (whole && approval->has_nonce)
+		whole = hsm_cbor_put(map, KEY_NONCE,
+				     cbor_build_bytestring(approval->nonce,
+							   sizeof(approval->nonce)));
+	whole = whole && hsm_cbor_put(map, KEY_OPERATION, hsm_cbor_uint(approval->operation)) &&
+		hsm_cbor_put(map, KEY_FIELDS, put_fields(&approval->fields));
+	if (whole)
+		ret = hsm_cbor_write(map, bytes, length);
+	cbor_decref(&map);
+	return ret;
+}
+
+/* ---- parsing ---- */
+
+static bool get_exact(const cbor_item_t *map, int64_t key, uint8_t *value, size_t size)
+{
+	const uint8_t *bytes;
+	size_t length;
+
+	if (!hsm_cbor_as_bytes(hsm_cbor_get(map, key), &bytes, &length) || length != size)
+		return false;
+	memcpy(value, bytes, size);
+	return true;
+}
+
+static int take_fields(const cbor_item_t *map, struct hsm_approval *approval, uint8_t **kept)
+{
+	const uint8_t *bytes;
+	size_t length;
+
+	if (!hsm_cbor_as_bytes(hsm_cbor_get(map, KEY_FIELDS), &bytes, &length))
+		return -EBADMSG;
+	*kept = malloc(length + 1);
+	if (!*kept)
+		return -ENOMEM;
+	if (length)
+		memcpy(*kept, bytes, length);
+	return hsm_fields_parse(&approval->fields, *kept, length);
+}
+
+static int take_map(const cbor_item_t *map, struct hsm_approval *approval, uint8_t **kept)
+{
+	uint64_t operation;
+
+	if (!get_exact(map, KEY_BOARD, approval->board, sizeof(approval->board)) ||
+	    !get_exact(map, KEY_PARTITION, approval->partition, sizeof(approval->partition)) ||
+	    !hsm_cbor_as_uint(hsm_cbor_get(map, KEY_OPERATION), &operation) ||
+	    operation > UINT16_MAX)
+		return -EBADMSG;
+	approval->operation = operation;
+	approval->has_nonce = get_exact(map, KEY_NONCE, approval->nonce, sizeof(approval->nonce));
+	return take_fields(map, approval, kept);
+}
+
+/* One meaning has one form: what is shown to who signs is then all that there is. */
+static int check_form(const struct hsm_approval *approval, const uint8_t *bytes, size_t length)
+{
+	uint8_t *again = NULL;
+	size_t size = 0;
+	int ret = hsm_approval_build(approval, &again, &size);
+
+	if (ret == -EINVAL || (!ret && (size != length || memcmp(again, bytes, length))))
+		ret = -EBADMSG;
+	free(again);
+	return ret;
+}
+
+int hsm_approval_parse(const uint8_t *bytes, size_t length, struct hsm_approval *approval,
+		       uint8_t **kept)
+{
+	cbor_item_t *map = hsm_cbor_read(bytes, length);
+	int ret;
+
+	memset(approval, 0, sizeof(*approval));
+	*kept = NULL;
+	if (!map)
+		return -EBADMSG;
+	ret = take_map(map, approval, kept);
+	cbor_decref(&map);
+	if (!ret)
+		ret = check_form(approval, bytes, length);
+	if (ret) {
+		free(*kept);
+		*kept = NULL;
+	}
+	return ret;
+}
