@@ -84,6 +84,12 @@ enum board_control {
 	BOARD_READY		= 19,
 	/* Board to firmware: the descriptor of the oldest unanswered BOARD_KEEP is kept. */
 	BOARD_KEPT		= 20,
+	/*
+	 * Board to firmware: the board is in another state. Tell it and exit: a successor begins under it. After
+	 * tampering at once, without another look at anything, else when what runs has ended. Body: uint32_t,
+	 * enum ihsm_device_state.
+	 */
+	BOARD_STATE		= 24,
 };
 
 /* struct board_connection.flags */
@@ -145,6 +151,22 @@ enum board_request {
 	/* request: struct board_partition: name, flags and quotas by id; then the policy's bytes */
 	BOARD_STAGE		= 22,	/* request: struct board_stage, bytes with IHSM_STAGE_WRITE; reply empty */
 	BOARD_PARTITION_UPDATE	= 21,
+
+	/* state of the board: any function */
+	BOARD_SENSORS		= 44,	/* reply: struct board_sensor[] */
+	BOARD_CONDITION		= 45,	/* reply: struct board_condition */
+	/* function 0 only; after either but the last all firmware starts anew */
+	BOARD_LIFECYCLE		= 46,	/* request: uint32_t, the next enum hsm_lifecycle; -EINVAL: no way leads there */
+	BOARD_RECOVER		= 47,	/* after tampering, or with an old copy; -EALREADY: nothing to recover from */
+	BOARD_ACCEPT		= 48,	/* request: id; its rows are taken as they are, once */
+};
+
+/* A board's life. There is a way to a higher number only; what each allows: Documentation/board.rst */
+enum hsm_lifecycle {
+	HSM_LIFECYCLE_DEVELOPMENT	= 1,
+	HSM_LIFECYCLE_PRODUCTION	= 2,
+	HSM_LIFECYCLE_RETURNED		= 3,
+	HSM_LIFECYCLE_DECOMMISSIONED	= 4,
 };
 
 /* struct board_hello.flags */
@@ -153,6 +175,9 @@ enum board_request {
 #define BOARD_HELLO_ROLLBACK_SAFE	(1U << 2)	/* fuses lie outside the state directory */
 #define BOARD_HELLO_SECRET_SAFE		(1U << 3)	/* the fuse secret is held by a TPM or system credential */
 #define BOARD_HELLO_APPROVED		(1U << 4)	/* approved mode: approved algorithms, in an unvalidated build */
+#define BOARD_HELLO_TAMPERED		(1U << 7)	/* a sensor tripped: the partitions are gone */
+#define BOARD_HELLO_STALE		(1U << 8)	/* an old copy of the state: officers may accept it, nobody is served */
+#define BOARD_HELLO_RECOVERED		(1U << 9)	/* an old copy was accepted at some time */
 
 struct board_hello {
 	uint32_t flags;
@@ -166,6 +191,42 @@ struct board_hello {
 	uint32_t max_queues;		/* I/O queue pairs of a controller */
 	uint32_t incarnation;		/* counts starts of this function's firmware process, from 1 */
 	uint32_t spin_us;		/* bound of spinning, 0: never spin */
+	uint32_t lifecycle;		/* enum hsm_lifecycle */
+	uint32_t sensors;		/* how many BOARD_SENSORS tells of */
+};
+
+/**
+ * struct board_condition - what happened to the board in its life
+ * @lifecycle: enum hsm_lifecycle
+ * @flags: BOARD_HELLO_*
+ * @tamper: sensors that tripped the last time, 1 << place in the list
+ * @tampers: how often
+ * @recoveries: old copies that officers accepted as the present state
+ * @erased_partitions: that the last erase of the whole board destroyed
+ * @erased: fuse counter after that erase, 0: never
+ * @erased_time: of that erase, seconds since 1970
+ * @counter: fuse counter
+ */
+struct board_condition {
+	uint32_t lifecycle;
+	uint32_t flags;
+	uint32_t tamper;
+	uint32_t tampers;
+	uint32_t recoveries;
+	uint32_t erased_partitions;
+	uint64_t erased;
+	uint64_t erased_time;
+	uint64_t counter;
+};
+
+/* One sensor; kind, flags and units as in struct ihsm_sensor */
+struct board_sensor {
+	uint32_t kind;
+	uint32_t flags;
+	int32_t value;
+	int32_t min;
+	int32_t max;
+	char label[16];
 };
 
 /* struct board_partition.flags: the profile, at most one; neither: compatible */
@@ -198,6 +259,8 @@ struct board_partition {
  *	number is current, one with this number + 1 an interrupted commit, every other an old copy.
  * @header_length: bytes of the header blob that follow; 0: the partition is new
  * @rows: rows in storage
+ * @flags: BOARD_OPEN_ACCEPT: an officer has accepted the rows as they are. The next commit with
+ *	BOARD_COMMIT_ADVANCE ends that.
  */
 struct board_open {
 	struct board_partition partition;
@@ -206,7 +269,11 @@ struct board_open {
 	uint64_t counter;
 	uint32_t header_length;
 	uint32_t rows;
+	uint32_t flags;
+	uint32_t reserved;
 };
+
+#define BOARD_OPEN_ACCEPT		(1U << 0)
 
 /* Rows with an id above @after, in ascending order, as many as fit; none: the end. */
 struct board_rows {

@@ -24,6 +24,11 @@ static int claim_path(const struct state *state, char *path, size_t capacity)
 {
 	char fuses[PATH_MAX];
 
+	if (!fuses_in_file(state->config.fuses))
+		return (size_t)snprintf(path, capacity, "%s/" CLAIM_FILE,
+					state->config.directory) >= capacity ?
+			       -ENAMETOOLONG :
+			       0;
 	if ((size_t)snprintf(fuses, sizeof(fuses), "%s", state->config.fuses) >= sizeof(fuses))
 		return -ENAMETOOLONG;
 	if ((size_t)snprintf(path, capacity, "%s/" CLAIM_FILE, dirname(fuses)) >= capacity)
@@ -135,7 +140,7 @@ int claim_prepare(struct state *state, struct error *error)
 	ret = claim_path(state, path, sizeof(path));
 	if (ret)
 		return error_set(error, ret, "claim code: the path of the fuses is too long");
-	if (values->flags & FUSE_CLAIMED) {
+	if (values->flags & FUSE_CLAIMED || values->lifecycle == HSM_LIFECYCLE_DECOMMISSIONED) {
 		unlink(path); /* when the claim was cut short after the fuses */
 		return 0;
 	}
@@ -164,6 +169,8 @@ static int claim_locked(struct state *state, const char given[CODE_CHARACTERS + 
 
 	if (values.flags & FUSE_CLAIMED)
 		return -EALREADY;
+	if (values.lifecycle == HSM_LIFECYCLE_DECOMMISSIONED || state->stale)
+		return -EKEYREVOKED;
 	if (values.claim_failures >= CLAIM_MAX_FAILURES)
 		return -EPERM;
 	values.claim_failures++;

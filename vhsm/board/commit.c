@@ -23,6 +23,8 @@ struct root_entry *state_own_entry(struct state *state, uint32_t function,
 {
 	struct root_entry *entry = root_find(state->record, id);
 
+	if (function && !state_serves(state))
+		return NULL;
 	return entry && is_own(entry, function) ? entry : NULL;
 }
 
@@ -39,7 +41,7 @@ int state_list(struct state *state, uint32_t function, struct board_partition *l
 	*count = 0;
 	for (i = 0; i < state->record->count; i++) {
 		entry = &state->record->entries[i];
-		if (function != 0 && !is_own(entry, function))
+		if (function != 0 && (!state_serves(state) || !is_own(entry, function)))
 			continue;
 		if (*count == capacity) {
 			ret = -EMSGSIZE;
@@ -104,6 +106,7 @@ int state_partition_open(struct state *state, uint32_t function,
 		opened->counter = entry->counter;
 		opened->header_length = (uint32_t)length;
 		opened->rows = entry->rows;
+		opened->flags = entry->accept ? BOARD_OPEN_ACCEPT : 0;
 	}
 	state_leave(state);
 	return ret;
@@ -225,6 +228,19 @@ static int commit_plain(struct state *state, state_write write, void *data)
 	return ret;
 }
 
+static int commit_advance(struct state *state, const struct root_entry *entry, void **both)
+{
+	struct root_entry *next;
+	int ret = state->stale ? state_recovery_try(state) : 0;
+
+	if (ret)
+		return ret;
+	next = root_find(state_draft(state), entry->partition.id);
+	next->counter++;
+	next->accept = false;
+	return state_apply(state, commit_checked, both);
+}
+
 static int commit_entry(struct state *state, struct root_entry *entry, struct commit *commit)
 {
 	void *both[] = { commit, entry };
@@ -236,8 +252,7 @@ static int commit_entry(struct state *state, struct root_entry *entry, struct co
 	commit->rows = entry->rows;
 	commit->bytes = entry->bytes;
 	if (commit->head.flags & BOARD_COMMIT_ADVANCE) {
-		root_find(state_draft(state), entry->partition.id)->counter++;
-		ret = state_apply(state, commit_checked, both);
+		ret = commit_advance(state, entry, both);
 	} else {
 		ret = commit_plain(state, commit_checked, both);
 	}
@@ -292,10 +307,19 @@ void state_identity(struct state *state, struct board_hello *hello)
 		hello->flags |= BOARD_HELLO_EMBEDDED;
 	if (state->apart)
 		hello->flags |= BOARD_HELLO_ROLLBACK_SAFE;
+	if (!fuses_in_file(state->config.fuses))
+		hello->flags |= BOARD_HELLO_SECRET_SAFE;
 	if (values->flags & FUSE_CLAIMED)
 		hello->flags |= BOARD_HELLO_CLAIMED;
 	if (values->flags & FUSE_APPROVED)
 		hello->flags |= BOARD_HELLO_APPROVED;
+	if (values->flags & FUSE_TAMPERED)
+		hello->flags |= BOARD_HELLO_TAMPERED;
+	if (values->flags & FUSE_RECOVERED)
+		hello->flags |= BOARD_HELLO_RECOVERED;
+	if (state->stale)
+		hello->flags |= BOARD_HELLO_STALE;
+	hello->lifecycle = values->lifecycle;
 	memcpy(hello->board_id, values->board_id, sizeof(hello->board_id));
 	memcpy(hello->serial, values->serial, sizeof(hello->serial));
 	hello->security_version = state->security_version;

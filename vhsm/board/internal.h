@@ -59,22 +59,28 @@ enum fuse_flag {
 	FUSE_NEXT_ROOT = 1U << 2, /* a rotation of the storage root is under way */
 	FUSE_EMBEDDED = 1U << 3, /* made as a user's own directory */
 	FUSE_APPROVED = 1U << 4, /* made for approved mode, and never used in another */
-};
-
-enum fuse_lifecycle {
-	LIFECYCLE_PRODUCTION = 1,
+	FUSE_TAMPERED = 1U << 7, /* a sensor tripped; no partition is served before an officer's word */
+	FUSE_RECOVERED = 1U << 8, /* an old copy was accepted once, see @recoveries */
+	FUSE_ERASED = 1U << 9, /* with FUSE_TAMPERED: the erase that it asks for is done */
 };
 
 /**
  * struct fuse_values - what the fuses hold
  * @counter: monotonic; what the root record is compared with
  * @flags: enum fuse_flag
- * @lifecycle: enum fuse_lifecycle; with @debug an input of the platform key
+ * @lifecycle: enum hsm_lifecycle; with @debug an input of the platform key
  * @debug: debug state, 0: closed
  * @minimum_version: older firmware is refused
  * @claim_failures: wrong claim codes since the code was drawn
  * @root: storage root: the root record is sealed under it
  * @next_root: its successor while FUSE_NEXT_ROOT is set
+ * @tamper: sensors that tripped, 1 << place in the list; kept until the next time
+ * @tampers: how often the board was tampered with in its life
+ * @recoveries: old copies that officers accepted as the present state
+ * @recovery_tries: counter steps that the partition of the officers took without the counter
+ * @erased_partitions: partitions of tenants that the last erase of the whole board destroyed
+ * @erased: counter after it, 0: never
+ * @erased_time: of it, seconds since 1970
  */
 struct fuse_values {
 	uint64_t counter;
@@ -89,26 +95,39 @@ struct fuse_values {
 	uint8_t secret[BOARD_SECRET_SIZE];
 	uint8_t root[BOARD_SECRET_SIZE];
 	uint8_t next_root[BOARD_SECRET_SIZE];
+	uint32_t tamper;
+	uint32_t tampers;
+	uint32_t recoveries;
+	uint32_t recovery_tries;
+	uint32_t erased_partitions;
+	uint64_t erased;
+	uint64_t erased_time;
 };
 
 struct fuses;
 
+/* fuses_in_file - is @where a path? Otherwise the fuses are in a TPM: fuses_tpm.c */
+bool fuses_in_file(const char *where);
+
 /**
- * fuses_create - make a new fuses file, complete or not at all
- * @path: must not exist
+ * fuses_create - make new fuses, complete or not at all
+ * @where: path of a file, or tpm:...; there must be none
  *
  * Return: 0, -EEXIST or another negative errno.
  */
-int fuses_create(const char *path, const struct fuse_values *values, struct error *error);
+int fuses_create(const char *where, const struct fuse_values *values, struct error *error);
+
+/* fuses_remove - make them go; 0 also when there were none, or a negative errno */
+int fuses_remove(const char *where, struct error *error);
 
 /**
- * fuses_open - open and check a fuses file
+ * fuses_open - open and check fuses
  * @fuses: set to the open fuses; fuses_close() frees them
  *
  * Return: 0, -ENOENT, -EBADMSG when no slot verifies, -EPROTONOSUPPORT for an unknown version,
  * or another negative errno.
  */
-int fuses_open(const char *path, struct fuses **fuses, struct error *error);
+int fuses_open(const char *where, struct fuses **fuses, struct error *error);
 void fuses_close(struct fuses *fuses);
 
 /* fuses_values - the values in force, valid until the next fuses_store() */
@@ -252,6 +271,7 @@ int nvm_checkpoint(struct nvm *nvm);
  * @security_version: rung of the ladder that its key comes from
  * @policy: SHA-384 of the policy's bytes; zeros: it has none
  * @measured: @rows and @bytes are valid (memory only, not in the record)
+ * @accept: an officer has accepted its rows as they are (memory only)
  */
 struct root_entry {
 	struct board_partition partition;
@@ -261,6 +281,7 @@ struct root_entry {
 	uint32_t security_version;
 	uint8_t policy[BOARD_HASH_SIZE];
 	bool measured;
+	bool accept;
 	uint32_t rows;
 	uint64_t bytes;
 };
@@ -290,13 +311,18 @@ enum state_step {
 	STEP_ROTATE_DONE, /* the fuses hold the new one alone */
 	STEP_CREATE_FUSES, /* fuses written, no database yet */
 	STEP_CREATE_DATABASE, /* both there, FUSE_INITIALIZED not set */
+	STEP_TAMPER_NOTED, /* the fuses say that the board was tampered with, nothing is erased yet */
+	STEP_ERASE_FUSES, /* the fuses have new secrets, the database is still there */
+	STEP_RECOVER_NOTED, /* the fuses count a recovery, the record is still the old one */
 	STEP_COUNT,
 };
 
 /**
  * struct state_config - where the state is and how it is made when there is none
  * @directory: of the database
- * @fuses: path of the fuses
+ * @fuses: where the fuses are, see fuses_create()
+ * @lifecycle: enum hsm_lifecycle that new fuses begin with
+ * @recover: start with an old copy as well, for officers to accept it
  * @embedded: a user's own: claimed, with a first partition on function 1
  * @approved: to be used in approved mode alone; a state that was made without is refused then
  * @step: called at each enum state_step; a negative return stops the operation there as a crash
@@ -305,6 +331,8 @@ enum state_step {
 struct state_config {
 	const char *directory;
 	const char *fuses;
+	uint32_t lifecycle;
+	bool recover;
 	bool embedded;
 	bool approved;
 	int (*step)(void *data, enum state_step step);
@@ -315,6 +343,7 @@ struct state_config {
  * struct state - all that survives the board
  * @lock: held by the functions below, which any thread may call
  * @apart: the fuses lie outside of the state directory
+ * @stale: the state is an old copy, which only an officer can make the present one
  * @failed: the fuses could not follow the database: nothing is served until a restart
  */
 struct state {
@@ -329,6 +358,7 @@ struct state {
 	struct root_record *draft;
 	uint8_t *scratch;
 	bool apart;
+	bool stale;
 	int failed;
 };
 
@@ -430,6 +460,61 @@ int state_step(struct state *state, enum state_step step);
 
 /* state_fuses - put values in force; when that fails nothing is served any more */
 int state_fuses(struct state *state, const struct fuse_values *values, bool both);
+
+/* state_begin_database - an empty database for fuses that have none: the device's own partition alone, or with the first */
+int state_begin_database(struct state *state, struct error *error);
+
+/* state_first_partition - put the first partition of an embedded board into the draft */
+int state_first_partition(struct state *state);
+
+/* ---- condition.c: what the board is good for: lifecycle, tampering, old copies ---- */
+
+/* state_lifecycle_next - may a board go from one state of its life to the other? */
+bool state_lifecycle_next(uint32_t from, uint32_t to);
+
+/* state_serves - are tenants' partitions served at all? Under state_enter(). */
+bool state_serves(const struct state *state);
+
+/**
+ * state_tamper - sensors have tripped: all partitions of tenants are destroyed, and the board says so until an officer
+ * has recovered it
+ * @sensors: 1 << place in the list
+ *
+ * Return: 0: durable; or a negative errno, and then nothing is served any more.
+ */
+int state_tamper(struct state *state, uint32_t sensors);
+
+/* state_tamper_resume - at a start: finish the erase that a crash interrupted */
+int state_tamper_resume(struct state *state);
+
+/**
+ * state_set_lifecycle - the next state of its life: everything is erased, and the board is unclaimed
+ * Return: 0, -EINVAL when there is no such way, or another negative errno.
+ */
+int state_set_lifecycle(struct state *state, uint32_t lifecycle);
+
+/* state_erase - the same without another state of life: by whoever has the board in hand */
+int state_erase(struct state *state);
+
+/**
+ * state_recover - officers have decided that what is here is the present state
+ *
+ * After tampering: service begins anew. With an old copy: the counter moves on from where it is.
+ * Return: 0, -EALREADY when there is nothing to recover from, or another negative errno.
+ */
+int state_recover(struct state *state);
+
+/**
+ * state_accept - likewise for the rows of one partition: the function may take them as they are, once
+ * @function: set to the partition's
+ */
+int state_accept(struct state *state, const uint8_t id[PARTITION_ID_SIZE], uint32_t *function);
+
+/* state_condition - for BOARD_CONDITION and the sideband */
+void state_condition(struct state *state, struct board_condition *condition);
+
+/* state_recovery_try - the officers' partition wants to move its counter on an old copy. 0 or -EKEYREVOKED */
+int state_recovery_try(struct state *state);
 
 /* ---- claim.c: who becomes the first officer ---- */
 

@@ -40,6 +40,8 @@ static int create_locked(struct state *state, struct board_partition *partition,
 	struct root_entry *entry;
 	int ret;
 
+	if (!state_serves(state))
+		return -EKEYREVOKED;
 	if (state->record->count == BOARD_MAX_PARTITIONS)
 		return -ENOSPC;
 	if (is_device(partition->id)) {
@@ -93,7 +95,9 @@ int state_partition_assign(struct state *state, const struct board_partition *pa
 	if (ret)
 		return ret;
 	entry = root_find(state_draft(state), partition->id);
-	if (!entry) {
+	if (!state_serves(state)) {
+		ret = -EKEYREVOKED;
+	} else if (!entry) {
 		ret = -ENOENT;
 	} else {
 		*former = entry->partition.function;
@@ -119,7 +123,9 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 	if (ret)
 		return ret;
 	entry = root_find(state_draft(state), partition->id);
-	if (!entry) {
+	if (!state_serves(state)) {
+		ret = -EKEYREVOKED;
+	} else if (!entry) {
 		ret = -ENOENT;
 	} else {
 		target = &entry->partition;
@@ -177,7 +183,9 @@ int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_S
 		return ret;
 	draft = state_draft(state);
 	entry = root_find(draft, copy);
-	if (!entry) {
+	if (!state_serves(state)) {
+		ret = -EKEYREVOKED;
+	} else if (!entry) {
 		ret = -ENOENT;
 	} else {
 		*former = entry->partition.function;

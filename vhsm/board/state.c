@@ -16,6 +16,7 @@
 
 #define DATABASE     "nvm.db"
 #define START_ANEW   "restore the newest copy of the state, or start anew with --zeroize"
+#define ACCEPT_IT    "; officers can accept it: --recover"
 #define SCRATCH_SIZE (2 * ROOT_BLOB_MAX)
 
 static const uint8_t device_partition[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
@@ -112,7 +113,8 @@ static int store_draft(struct state *state, const uint8_t root[BOARD_SECRET_SIZE
 {
 	int ret;
 
-	state->draft->counter = state->record->counter + 1;
+	/* An old copy that counted on would one day look like the newest. */
+	state->draft->counter = state->record->counter + !state->stale;
 	ret = nvm_begin(state->nvm);
 	if (ret)
 		return ret;
@@ -135,7 +137,7 @@ int state_apply(struct state *state, state_write write, void *data)
 	ret = store_draft(state, values.root, write, data);
 	if (!ret)
 		ret = state_step(state, STEP_COMMIT_STORED);
-	if (!ret) {
+	if (!ret && !state->stale) {
 		values.counter = state->draft->counter;
 		ret = state_fuses(state, &values, false);
 	}
@@ -236,7 +238,7 @@ static int draw_fuses(struct state *state, struct fuse_values *values)
 	int ret;
 
 	memset(values, 0, sizeof(*values));
-	values->lifecycle = LIFECYCLE_PRODUCTION;
+	values->lifecycle = state->config.lifecycle ?: HSM_LIFECYCLE_DEVELOPMENT;
 	values->minimum_version = 1;
 	if (state->config.embedded)
 		values->flags = FUSE_EMBEDDED | FUSE_CLAIMED;
@@ -287,21 +289,29 @@ static int first_entry(struct state *state, const uint8_t *id, const char *name,
 	return keys_random(state->keys, entry->wrapping, sizeof(entry->wrapping));
 }
 
+int state_first_partition(struct state *state)
+{
+	uint8_t id[PARTITION_ID_SIZE];
+	int ret;
+
+	if (!state->config.embedded ||
+	    fuses_values(state->fuses)->lifecycle > HSM_LIFECYCLE_PRODUCTION)
+		return 0;
+	ret = keys_random(state->keys, id, sizeof(id));
+	if (!ret)
+		ret = first_entry(state, id, "default", 1, state->draft->next_slot++);
+	return ret;
+}
+
 /* The first root record: the device's own partition and, embedded, the user's first one. */
 static int draft_first_record(struct state *state)
 {
-	uint8_t id[PARTITION_ID_SIZE];
 	int ret;
 
 	memset(state->draft, 0, sizeof(*state->draft));
 	state->record->counter = fuses_values(state->fuses)->counter;
 	ret = first_entry(state, device_partition, "device", 0, UINT32_MAX);
-	if (ret || !state->config.embedded)
-		return ret;
-	ret = keys_random(state->keys, id, sizeof(id));
-	if (!ret)
-		ret = first_entry(state, id, "default", 1, state->draft->next_slot++);
-	return ret;
+	return ret ? ret : state_first_partition(state);
 }
 
 /* With fuses that no database belongs to yet. Nothing was ever acknowledged: begin from nothing. */
@@ -331,6 +341,17 @@ static int create_database(struct state *state, const char *path, struct error *
 	return ret;
 }
 
+int state_begin_database(struct state *state, struct error *error)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" DATABASE, state->config.directory);
+	nvm_close(state->nvm);
+	state->nvm = NULL;
+	nvm_remove(path);
+	return create_database(state, path, error);
+}
+
 /* ---- opening ---- */
 
 /* Unseal the stored record into the draft. */
@@ -357,22 +378,26 @@ static int load_root(struct state *state, const uint8_t root[BOARD_SECRET_SIZE])
 	return ret;
 }
 
-static int check_counter(const struct state *state, uint64_t fuse, struct error *error)
+static int check_counter(struct state *state, uint64_t fuse, struct error *error)
 {
 	uint64_t stored = state->draft->counter;
 
 	if (stored == fuse || stored == fuse + 1)
 		return 0;
+	if (state->config.recover) {
+		state->stale = true;
+		return 0;
+	}
 	if (stored < fuse)
 		return error_set(error, -ESTALE,
 				 "state %s: an old copy was put back (it is at %llu, "
-				 "the fuses at %llu); " START_ANEW,
+				 "the fuses at %llu); " START_ANEW ACCEPT_IT,
 				 state->config.directory, (unsigned long long)stored,
 				 (unsigned long long)fuse);
 	return error_set(error, -ESTALE,
 			 "fuses %s: an old copy was put back (they are at %llu, the "
 			 "state at %llu); put the newest one in place, or start anew with "
-			 "--zeroize",
+			 "--zeroize" ACCEPT_IT,
 			 state->config.fuses, (unsigned long long)fuse, (unsigned long long)stored);
 }
 
@@ -398,11 +423,11 @@ static int recover(struct state *state, struct error *error)
 	ret = check_counter(state, values.counter, error);
 	if (ret)
 		goto wipe;
-	if (rotated) {
+	if (rotated && !state->stale) {
 		ret = rotate_finish(state, &values, state->draft->counter);
 	} else if (rotating) {
 		ret = rotate_undo(state, &values);
-	} else if (state->draft->counter != values.counter) {
+	} else if (!state->stale && state->draft->counter != values.counter) {
 		values.counter = state->draft->counter;
 		ret = state_fuses(state, &values, false);
 	}
@@ -430,6 +455,11 @@ static int check_fuses(const struct state *state, struct error *error)
 			error, -EINVAL,
 			"state %s: was made without --fips; make another one for approved mode",
 			state->config.directory);
+	if (state->config.lifecycle && state->config.lifecycle != values->lifecycle)
+		return error_set(error, -EINVAL,
+				 "state %s: --lifecycle is for a new board; hsmctl device lifecycle "
+				 "takes one to its next state",
+				 state->config.directory);
 	if (state->security_version < values->minimum_version)
 		return error_set(error, -EKEYREJECTED,
 				 "firmware: security version %u, the fuses "
@@ -452,7 +482,14 @@ static int open_database(struct state *state, struct error *error)
 				 "database %s: is missing, though the fuses %s belong to "
 				 "one; " START_ANEW,
 				 path, state->config.fuses);
-	return ret ? ret : recover(state, error);
+	if (!ret)
+		ret = recover(state, error);
+	if (!ret && state_tamper_resume(state))
+		ret = error_set(error, -EIO,
+				"state %s: the board was tampered with, and its partitions cannot be "
+				"erased; start anew with --zeroize",
+				state->config.directory);
+	return ret;
 }
 
 /* Open the fuses; make them when there is neither fuse nor database. */
@@ -486,6 +523,8 @@ static bool fuses_apart(const struct state_config *config)
 	char fuses[PATH_MAX], directory[PATH_MAX], state[PATH_MAX];
 	size_t length;
 
+	if (!fuses_in_file(config->fuses))
+		return true;
 	if ((size_t)snprintf(fuses, sizeof(fuses), "%s", config->fuses) >= sizeof(fuses) ||
 	    !realpath(dirname(fuses), directory) || !realpath(config->directory, state))
 		return false;
@@ -562,7 +601,7 @@ void state_close(struct state *state)
 
 /* ---- zeroize ---- */
 
-/* New secrets; the board keeps its name, its counter and its minimum version. */
+/* New secrets; the board keeps its name, its counter, its minimum version and the history of its life. */
 static int renew_fuses(struct state *state, struct error *error)
 {
 	const struct fuse_values *former = fuses_values(state->fuses);
@@ -573,6 +612,11 @@ static int renew_fuses(struct state *state, struct error *error)
 	if (!ret) {
 		values.counter = former->counter + 1;
 		values.minimum_version = former->minimum_version;
+		values.lifecycle = former->lifecycle;
+		values.tamper = former->tamper;
+		values.tampers = former->tampers;
+		values.recoveries = former->recoveries;
+		values.flags |= former->flags & FUSE_RECOVERED;
 		values.flags |= former->flags & FUSE_APPROVED;
 		memcpy(values.board_id, former->board_id, sizeof(values.board_id));
 		memcpy(values.serial, former->serial, sizeof(values.serial));
@@ -599,9 +643,10 @@ int state_zeroize(const struct state_config *config, struct error *error)
 	ret = fuses_open(config->fuses, &state->fuses, error);
 	if (!ret) {
 		ret = renew_fuses(state, error);
-	} else if (ret == -EBADMSG || ret == -ENOENT) {
-		unlink(config->fuses);
-		ret = create_fuses(state, error);
+	} else if (ret == -EBADMSG || ret == -ENOENT || ret == -EACCES) {
+		ret = fuses_remove(config->fuses, error);
+		if (!ret)
+			ret = create_fuses(state, error);
 		if (!ret)
 			ret = fuses_open(config->fuses, &state->fuses, error);
 	}

@@ -7,7 +7,7 @@
 
 static const struct fuse_values first = {
 	.counter = 7,
-	.lifecycle = LIFECYCLE_PRODUCTION,
+	.lifecycle = HSM_LIFECYCLE_PRODUCTION,
 	.minimum_version = 1,
 	.serial = "0123456789ABCDEF",
 	.secret = { 1, 2, 3 },
