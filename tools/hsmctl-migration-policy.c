@@ -85,25 +85,3 @@ int migration_options(struct ctl *ctl, struct hsm_writer *writer)
 		       ?: put_list(ctl, writer, HSM_FIELD_MIGRATION_MEASUREMENTS,
 				   ctl->migration_measurements, "any", read_measurement);
 }
-
-static void put_hashes(struct json_object *object, const char *key, const struct hsm_fields *fields,
-		       enum hsm_field_tag tag)
-{
-	struct json_object *list = json_object_new_array();
-	char text[2 * HSM_POLICY_HASH + 1];
-	size_t length;
-	const uint8_t *bytes = hsm_fields_bytes(fields, tag, &length);
-
-	for (size_t i = 0; i + HSM_POLICY_HASH <= length; i += HSM_POLICY_HASH) {
-		for (size_t j = 0; j < HSM_POLICY_HASH; j++)
-			snprintf(text + 2 * j, 3, "%02x", bytes[i + j]);
-		json_object_array_add(list, json_object_new_string(text));
-	}
-	json_object_object_add(object, key, list);
-}
-
-void migration_result(struct json_object *object, const struct hsm_fields *fields)
-{
-	put_hashes(object, "migration_roots", fields, HSM_FIELD_MIGRATION_ROOTS);
-	put_hashes(object, "migration_measurements", fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
-}

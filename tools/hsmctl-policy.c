@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A partition's policy for hsmctl: from options to fields and from fields to a result. Which values there are, their
- * options and their names in JSON is in the table of hsm/policy.h.
+ * A partition's policy for hsmctl: from options to fields, and the tenant's verb. Which values there are and their options
+ * is in the table of hsm/policy.h; the way back from fields to a result is in tool-policy.c.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -11,8 +11,6 @@
 #include <hsm/pkcs11.h>
 #include <hsm/policy.h>
 #include "hsmctl.h"
-
-#define NAME_MAX_LENGTH 80 /* of a mechanism, and of a key in JSON */
 
 /* ---- options to fields ---- */
 
@@ -138,46 +136,6 @@ int policy_options(struct ctl *ctl, struct hsm_writer *writer)
 {
 	return put_values(ctl, writer) ?: put_profile(ctl, writer) ?: put_mechanisms(ctl, writer) ?:
 	       migration_options(ctl, writer);
-}
-
-/* ---- fields to a result ---- */
-
-static void put_names(struct json_object *object, const struct hsm_fields *fields)
-{
-	struct json_object *names = json_object_new_array();
-	const struct hsm_mechanism_info *info;
-	char number[NAME_MAX_LENGTH];
-	const uint8_t *list;
-	size_t length;
-
-	list = hsm_fields_bytes(fields, HSM_FIELD_MECHANISMS, &length);
-	for (size_t i = 0; i < length / 8; i++) {
-		info = hsm_mechanism_find(hsm_get_le64(list + i * 8));
-		snprintf(number, sizeof(number), "0x%08llx",
-			 (unsigned long long)hsm_get_le64(list + i * 8));
-		json_object_array_add(names, json_object_new_string(info ? info->name : number));
-	}
-	json_object_object_add(object, "mechanisms", names);
-}
-
-void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first)
-{
-	const struct hsm_policy_info *info;
-	char key[NAME_MAX_LENGTH];
-	const uint8_t *fingerprint;
-	size_t length;
-
-	for (size_t i = first; (info = hsm_policy_at(i)); i++) {
-		snprintf(key, sizeof(key), "%s", info->option);
-		for (char *p = key; *p; p++)
-			if (*p == '-')
-				*p = '_';
-		put_number(object, key, hsm_fields_u64(fields, info->tag, 0));
-	}
-	put_names(object, fields);
-	migration_result(object, fields);
-	fingerprint = hsm_fields_bytes(fields, HSM_FIELD_FINGERPRINT, &length);
-	put_hex(object, "fingerprint", fingerprint, length);
 }
 
 /* ---- the tenant's verb ---- */

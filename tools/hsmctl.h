@@ -189,13 +189,9 @@ int output(struct ctl *ctl);
 /* policy_options - the options of a policy as fields of a request. Return: enum ctl_exit */
 int policy_options(struct ctl *ctl, struct hsm_writer *writer);
 
-/* policy_result - a policy's fields into a result, from value number @first on */
-void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first);
-
 /* ---- hsmctl-migration-policy.c: where a partition may move, in a policy; likewise ---- */
 
 int migration_options(struct ctl *ctl, struct hsm_writer *writer);
-void migration_result(struct json_object *object, const struct hsm_fields *fields);
 
 /* ---- arguments ---- */
 

@@ -36,4 +36,9 @@ int output_result(const char *program, struct json_object *result, bool json);
 void output_error(const char *program, struct json_object *result, const char *layer, const char *name,
 		  const char *text);
 
+/* ---- tool-policy.c ---- */
+
+/* policy_result - a policy's fields into a result, from value number @first on */
+void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first);
+
 #endif /* TOOL_OUTPUT_H */
