@@ -5,11 +5,11 @@
 ifneq ($(wildcard libhsm/*.c),)
 
 libhsm_more := $(common_obj)
-$(eval $(call component,libhsm,libhsm,$(wildcard libhsm/*.c),libssl libcrypto))
+$(eval $(call component,libhsm,libhsm,$(wildcard libhsm/*.c),libssl libcrypto liburing))
 # The codec and the table of operations are part of the public interface: they are linked as they are, the
 # rest of common/ from the archive, whose symbols stay inside.
 libhsm_public := $(O)/obj/common/codec.o $(O)/obj/common/operations.o
-$(eval $(call shared,libhsm.so.0,libhsm.so.0,$(libhsm_obj) $(libhsm_public),$(O)/common.a,libhsm/libhsm.map,libssl libcrypto))
+$(eval $(call shared,libhsm.so.0,libhsm.so.0,$(libhsm_obj) $(libhsm_public),$(O)/common.a,libhsm/libhsm.map,libssl libcrypto liburing))
 
 $(O)/libhsm.so: $(O)/libhsm.so.0
 	@ln -sf libhsm.so.0 $@

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The transport over /dev/ihsmN. A command is one ioctl of the thread that waits for it; commands
- * that were only submitted are carried by a few helper threads. An open file is a context of the
+ * that were only submitted are carried by others (driver_carry.c). An open file is a context of the
  * device (linux/ihsm.h): what was lost in a reset comes back by opening the file again.
  */
 #include <errno.h>
@@ -14,72 +14,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "driver.h"
+#include "driver_private.h"
 
-#define WORKERS_MAX  16
-#define WORKER_STACK (128 * 1024)
-#define PAUSE_MS     20 /* between two looks whether a reset has ended */
-#define RESET_MS     60000
-
-/* struct transfer.slot: who carries it */
-enum {
-	CARRIED_BY_WAITER = 0,
-	CARRIED_BY_WORKER = 1
-};
-
-/**
- * struct file - an open descriptor, which is a context
- * @instance: of the transport that it belongs to
- * @users: threads in an ioctl, and one for being the present file; under the driver's lock. Closed
- *	with the last: the number must not become another file's under somebody's ioctl.
- */
-struct file {
-	int fd;
-	uint32_t instance;
-	unsigned int users;
-};
-
-/**
- * struct worker - a helper thread
- * @busy: it carries a transfer of queue @queue
- */
-struct worker {
-	struct driver *driver;
-	pthread_t thread;
-	bool busy;
-	unsigned int queue;
-};
-
-/**
- * struct driver - one open device
- * @admin: function 0 was asked for
- * @lock: of all below, but for @event and @armed
- * @work: for idle workers
- * @file: the present context, NULL after recovery has failed
- * @max_message: longest message that the device takes
- * @first, @last: submitted transfers that nobody carries yet, oldest first
- * @event: readable when a submitted transfer has ended
- */
-struct driver {
-	struct transport transport;
-	const struct driver_calls *calls;
-	struct device_name name;
-	bool admin;
-
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	struct file *file;
-	uint32_t max_message;
-	struct transfer *first;
-	struct transfer **last;
-	unsigned int queued;
-	unsigned int workers;
-	unsigned int idle;
-	bool stop;
-	struct worker worker[WORKERS_MAX];
-
-	int event;
-};
+#define PAUSE_MS 20 /* between two looks whether a reset has ended */
+#define RESET_MS 60000
 
 static struct driver *to_driver(struct transport *transport)
 {
@@ -111,6 +49,7 @@ static const struct driver_calls system_calls = {
 	.open = system_open,
 	.ioctl = system_ioctl,
 	.close = system_close,
+	.uring = true,
 	.reset_ms = RESET_MS,
 };
 
@@ -125,22 +64,27 @@ static void file_put(struct driver *driver, struct file *file)
 	free(file);
 }
 
-/* The file that a message was made for, or NULL when that context is lost; file_drop() is due. */
-static struct file *file_get(struct driver *driver, uint32_t instance)
+struct file *driver_file_get_locked(struct driver *driver, uint32_t instance)
+{
+	struct file *file = driver->file;
+
+	if (atomic_load(&driver->transport.lost) || !file || file->instance != instance)
+		return NULL;
+	file->users++;
+	return file;
+}
+
+struct file *driver_file_get(struct driver *driver, uint32_t instance)
 {
 	struct file *file;
 
 	pthread_mutex_lock(&driver->lock);
-	file = driver->file;
-	if (atomic_load(&driver->transport.lost) || !file || file->instance != instance)
-		file = NULL;
-	else
-		file->users++;
+	file = driver_file_get_locked(driver, instance);
 	pthread_mutex_unlock(&driver->lock);
 	return file;
 }
 
-static void file_drop(struct driver *driver, struct file *file)
+void driver_file_drop(struct driver *driver, struct file *file)
 {
 	pthread_mutex_lock(&driver->lock);
 	file_put(driver, file);
@@ -347,8 +291,19 @@ static void driver_abandon(struct transport *transport)
 
 /* ---- one command ---- */
 
-/* What the driver's errno means for the command: linux/ihsm.h, "Conventions". */
-static void settle(struct driver *driver, struct file *file, struct transfer *transfer,
+struct ihsm_command driver_command(const struct transfer *transfer)
+{
+	return (struct ihsm_command){
+		.size = sizeof(struct ihsm_command),
+		.time_class = transfer->time_class,
+		.in = (uintptr_t)transfer->in,
+		.out = (uintptr_t)transfer->out,
+		.in_len = (uint32_t)transfer->in_length,
+		.out_len = (uint32_t)transfer->out_capacity,
+	};
+}
+
+void driver_settle(struct driver *driver, struct file *file, struct transfer *transfer,
 		   const struct ihsm_command *command, int err)
 {
 	transfer->result = err ? -ECONNRESET : 0;
@@ -389,174 +344,6 @@ static void settle(struct driver *driver, struct file *file, struct transfer *tr
 	}
 }
 
-static void carry(struct driver *driver, struct transfer *transfer)
-{
-	struct file *file = file_get(driver, transfer->instance);
-	bool notify = transfer->notify;
-	struct ihsm_command command = {
-		.size = sizeof(command),
-		.time_class = transfer->time_class,
-		.in = (uintptr_t)transfer->in,
-		.out = (uintptr_t)transfer->out,
-		.in_len = (uint32_t)transfer->in_length,
-		.out_len = (uint32_t)transfer->out_capacity,
-	};
-	int err;
-
-	if (file) {
-		err = driver->calls->ioctl(file->fd, IHSM_IOC_COMMAND, &command);
-		settle(driver, file, transfer, &command, err);
-		file_drop(driver, file);
-	} else {
-		transfer->result = -ECONNRESET;
-		transfer->unsent = true;
-	}
-	/* From here on the transfer may be gone. */
-	transfer_end(transfer);
-	if (notify)
-		eventfd_write(driver->event, 1);
-}
-
-/* ---- helper threads ---- */
-
-/* With the lock held: parts of a session's operation must not overtake each other. */
-static bool queue_is_busy(const struct driver *driver, unsigned int queue)
-{
-	for (unsigned int i = 0; i < driver->workers; i++)
-		if (driver->worker[i].busy && driver->worker[i].queue == queue)
-			return true;
-	return false;
-}
-
-static bool queue_is_used(const struct driver *driver, unsigned int queue)
-{
-	for (const struct transfer *t = driver->first; t; t = t->next)
-		if (t->queue == queue)
-			return true;
-	return queue_is_busy(driver, queue);
-}
-
-static void append(struct driver *driver, struct transfer *transfer)
-{
-	transfer->next = NULL;
-	*driver->last = transfer;
-	driver->last = &transfer->next;
-	driver->queued++;
-}
-
-static void unlink_at(struct driver *driver, struct transfer **at)
-{
-	struct transfer *transfer = *at;
-
-	*at = transfer->next;
-	if (!*at)
-		driver->last = at;
-	driver->queued--;
-}
-
-/* The oldest transfer whose queue nobody is busy with */
-static struct transfer *take(struct driver *driver)
-{
-	for (struct transfer **at = &driver->first; *at; at = &(*at)->next) {
-		struct transfer *transfer = *at;
-
-		if (queue_is_busy(driver, transfer->queue))
-			continue;
-		unlink_at(driver, at);
-		return transfer;
-	}
-	return NULL;
-}
-
-static void *work(void *argument)
-{
-	struct worker *worker = argument;
-	struct driver *driver = worker->driver;
-	struct transfer *transfer;
-
-	pthread_mutex_lock(&driver->lock);
-	while (!driver->stop) {
-		transfer = take(driver);
-		if (!transfer) {
-			driver->idle++;
-			pthread_cond_wait(&driver->work, &driver->lock);
-			driver->idle--;
-			continue;
-		}
-		worker->queue = transfer->queue;
-		worker->busy = true;
-		pthread_mutex_unlock(&driver->lock);
-		carry(driver, transfer);
-		pthread_mutex_lock(&driver->lock);
-		worker->busy = false;
-	}
-	pthread_mutex_unlock(&driver->lock);
-	return NULL;
-}
-
-/* The application's signals are for its own threads. */
-static int start_thread(struct worker *worker)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err;
-
-	if (pthread_attr_init(&attr))
-		return -ENOMEM;
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&worker->thread, &attr, work, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
-/* With the lock held: as many workers as there is work, within the limit */
-static void employ(struct driver *driver)
-{
-	struct worker *worker = &driver->worker[driver->workers];
-
-	if (driver->queued <= driver->idle || driver->workers == WORKERS_MAX) {
-		pthread_cond_signal(&driver->work);
-		return;
-	}
-	*worker = (struct worker){ .driver = driver };
-	if (start_thread(worker) == 0)
-		driver->workers++;
-	else
-		pthread_cond_signal(&driver->work);
-}
-
-/* Return: false when there is no thread to carry it */
-static bool hand_over(struct driver *driver, struct transfer *transfer)
-{
-	append(driver, transfer);
-	employ(driver);
-	if (driver->workers > 0)
-		return true;
-	unlink_at(driver, &driver->first);
-	return false;
-}
-
-static void dismiss(struct driver *driver)
-{
-	struct transfer *next;
-
-	pthread_mutex_lock(&driver->lock);
-	driver->stop = true;
-	pthread_cond_broadcast(&driver->work);
-	pthread_mutex_unlock(&driver->lock);
-	for (unsigned int i = 0; i < driver->workers; i++)
-		pthread_join(driver->worker[i].thread, NULL);
-	for (struct transfer *t = driver->first; t; t = next) {
-		next = t->next;
-		t->result = -ECONNRESET;
-		t->unsent = true;
-		transfer_end(t);
-	}
-}
-
 /* ---- the operations ---- */
 
 static int driver_submit(struct transport *transport, struct transfer *transfer,
@@ -584,15 +371,15 @@ static int driver_submit(struct transport *transport, struct transfer *transfer,
 						  : "the connection to the device was lost");
 	}
 	atomic_store(&transfer->state, TRANSFER_PENDING);
-	worker = transfer->notify || queue_is_used(driver, transfer->queue);
+	worker = transfer->notify || driver_queue_used(driver, transfer->queue);
 	if (worker) {
-		transfer->slot = CARRIED_BY_WORKER;
-		worker = hand_over(driver, transfer);
+		transfer->slot = CARRIED_BY_OTHERS;
+		worker = driver_hand_over(driver, transfer);
 	}
 	pthread_mutex_unlock(&driver->lock);
 	/* A process that may have no more threads gets its answer all the same, only not beside others. */
-	if (!worker && transfer->slot == CARRIED_BY_WORKER)
-		carry(driver, transfer);
+	if (!worker && transfer->slot == CARRIED_BY_OTHERS)
+		driver_carry(driver, transfer);
 	return 0;
 }
 
@@ -608,7 +395,7 @@ static void driver_wait(struct transport *transport, struct transfer *transfer)
 	if (transfer_done(transfer))
 		return;
 	if (transfer->slot == CARRIED_BY_WAITER) {
-		carry(to_driver(transport), transfer);
+		driver_carry(to_driver(transport), transfer);
 		return;
 	}
 	while (!transfer_done(transfer)) {
@@ -640,12 +427,12 @@ static int driver_poll_arm(struct transport *transport)
 static unsigned int driver_event_fds(struct transport *transport, int *fds)
 {
 	struct driver *driver = to_driver(transport);
-	struct file *file = file_get(driver, atomic_load(&transport->instance));
+	struct file *file = driver_file_get(driver, atomic_load(&transport->instance));
 
 	if (!file)
 		return 0;
 	fds[0] = file->fd;
-	file_drop(driver, file);
+	driver_file_drop(driver, file);
 	return 1;
 }
 
@@ -654,14 +441,14 @@ static bool driver_event_take(struct transport *transport)
 {
 	struct driver *driver = to_driver(transport);
 	uint32_t instance = atomic_load(&transport->instance);
-	struct file *file = file_get(driver, instance);
+	struct file *file = driver_file_get(driver, instance);
 	struct ihsm_events events = { .size = sizeof(events) };
 	int err;
 
 	if (!file)
 		return true;
 	err = driver->calls->ioctl(file->fd, IHSM_IOC_EVENTS, &events);
-	file_drop(driver, file);
+	driver_file_drop(driver, file);
 	if (err == -ENODEV)
 		lose(driver, instance);
 	if (err)
@@ -672,14 +459,14 @@ static bool driver_event_take(struct transport *transport)
 static int ask(struct driver *driver, struct ihsm_identify *identify)
 {
 	uint32_t instance = atomic_load(&driver->transport.instance);
-	struct file *file = file_get(driver, instance);
+	struct file *file = driver_file_get(driver, instance);
 	struct ihsm_info info;
 	int err;
 
 	if (!file)
 		return -ESTALE;
 	err = query(driver, file->fd, &info, identify);
-	file_drop(driver, file);
+	driver_file_drop(driver, file);
 	if (err)
 		lose(driver, instance);
 	return err;
@@ -710,10 +497,11 @@ static void driver_close(struct transport *transport, bool forked)
 
 	/* A child has none of the threads, and a lock may have been held when it was made. */
 	if (!forked) {
-		dismiss(driver);
+		driver_dismiss(driver);
 		pthread_cond_destroy(&driver->work);
 		pthread_mutex_destroy(&driver->lock);
 	}
+	driver_ring_free(driver->ring);
 	if (driver->file)
 		driver->calls->close(driver->file->fd);
 	free(driver->file);

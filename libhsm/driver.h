@@ -13,12 +13,14 @@
  * @open: as open(2), for reading and writing. Return: descriptor, or a negative errno
  * @ioctl: as ioctl(2). Return: 0, or a negative errno
  * @close: as close(2)
+ * @uring: descriptors are the kernel's, and io_uring may be used on them
  * @reset_ms: how long a reset that is under way is waited for
  */
 struct driver_calls {
 	int (*open)(const char *path);
 	int (*ioctl)(int fd, unsigned long request, void *argument);
 	void (*close)(int fd);
+	bool uring;
 	unsigned int reset_ms;
 };
 

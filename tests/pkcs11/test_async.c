@@ -3,6 +3,7 @@
  * Asynchronous sessions: what comes at once and what comes later, several sessions side by side, and
  * every way to end what is under way.
  */
+#include <sys/wait.h>
 #include "fixture.h"
 
 #define ASYNC (RW | CKF_ASYNC_SESSION)
@@ -228,6 +229,48 @@ static void test_finalize_while_pending(void **state)
 	slot = first_slot();
 }
 
+/* Has this process a ring of the kernel's? */
+static bool has_ring(void)
+{
+	char path[32], target[64];
+	bool found = false;
+	ssize_t length;
+
+	for (int fd = 0; fd < 1024 && !found; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target) - 1);
+		if (length <= 0)
+			continue;
+		target[length] = '\0';
+		found = strcmp(target, "anon_inode:[io_uring]") == 0;
+	}
+	return found;
+}
+
+/* Over the kernel's driver what is under way is in a ring, also after a fork and a new start. */
+static void test_by_io_uring(void **state)
+{
+	int status = -1;
+	pid_t child;
+
+	(void)state;
+	RV(begin_pair(a, 2048), CKR_PENDING);
+	assert_true(has_ring());
+	child = fork();
+	if (child == 0)
+		_exit(p->C_Finalize(NULL) == CKR_CRYPTOKI_NOT_INITIALIZED &&
+				      p->C_Initialize(NULL) == CKR_OK
+			      ? 0
+			      : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	OK(complete(a, "C_GenerateKeyPair", &(CK_ASYNC_DATA){ 0, NULL, 0, 0, 0 }));
+	OK(p->C_Finalize(NULL));
+	assert_false(has_ring());
+	OK(p->C_Initialize(NULL));
+	slot = first_slot();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, close_all)
 
 int main(void)
@@ -242,7 +285,13 @@ int main(void)
 		T(test_login),
 		T(test_logout_while_pending),
 		T(test_finalize_while_pending),
+		T(test_by_io_uring),
 	};
 
-	return cmocka_run_group_tests(tests, setup_token, teardown);
+	const char *device = getenv("HSM_TEST_DEVICE");
+	bool driver = device && strncmp(device, "/dev/", 5) == 0;
+
+	/* The last one is about the kernel's driver. */
+	return _cmocka_run_group_tests("tests", tests, COUNT(tests) - (driver ? 0 : 1), setup_token,
+				       teardown);
 }

@@ -241,7 +241,7 @@ static void test_cbor_values(void **state)
 	assert_true(hsm_cbor_as_text(hsm_cbor_get_text(back, "name"), &text, &length));
 	assert_int_equal(length, 5);
 	assert_memory_equal(text, "value", 5);
-	assert_null(hsm_cbor_get_text(back, "nome"));
+	assert_null(hsm_cbor_get_text(back, "names"));
 	assert_false(hsm_cbor_as_int(NULL, &value));
 	cbor_decref(&back);
 	cbor_decref(&map);
