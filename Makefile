@@ -77,9 +77,11 @@ ifneq ($(where),root)
 help:
 	@sed -n 's/^## \?//p' scripts/help.txt
 
-# Everything that was built, for every system and sanitizer; the root stays.
+# Everything that was built, for every system and sanitizer; the root stays, and so do the keys that
+# builds made for themselves: there are boards that take no firmware but what these have signed.
 clean:
-	rm -rf build compile_commands.json
+	rm -rf compile_commands.json
+	test ! -d build || find build -mindepth 1 ! -path 'build/*/dev-keys*' -delete 2>/dev/null || true
 
 clean-root:
 	scripts/root remove

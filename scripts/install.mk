@@ -10,7 +10,7 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 MODULEDIR ?= $(LIBDIR)/pkcs11
 P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 
-install_bin = $(filter $(O)/hsmctl $(O)/hsm-verify $(O)/hsm-bench $(O)/vhsm,$(programs))
+install_bin = $(filter $(O)/hsmctl $(O)/hsm-verify $(O)/hsm-bench $(O)/hsm-fw-sign $(O)/vhsm,$(programs))
 # libhsm's header and what it includes.
 install_headers = $(wildcard $(addprefix include/hsm/,hsm.h operations.h wire.h mechanisms.h pkcs11.h))
 install_uapi = $(wildcard include/uapi/linux/*.h)

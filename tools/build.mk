@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# hsmctl, hsm-verify and hsm-bench; a tool is its main file and what begins with its name. hsmctl uses
+# hsmctl, hsm-verify, hsm-bench and hsm-fw-sign; a tool is its main file and what begins with its name. hsmctl uses
 # the library as any application does: by its public symbols. hsm-verify talks to no device and needs
 # no libhsm. What begins with tool- is shared.
 
@@ -19,4 +19,10 @@ endif
 ifneq ($(and $(wildcard tools/hsm-bench*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)
 $(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libcrypto json-c p11-kit-1))
 $(eval $(call program,hsm-bench,$(hsm-bench_obj),common,libcrypto json-c,$(O)/libhsm.so.0))
+endif
+
+# The firmware vendor's tool
+ifneq ($(wildcard tools/hsm-fw-sign.c),)
+$(eval $(call component,hsm-fw-sign,tools,$(wildcard tools/hsm-fw-sign*.c),libcrypto libcbor))
+$(eval $(call program,hsm-fw-sign,$(hsm-fw-sign_obj),attestation common,libcrypto libcbor))
 endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The firmware's bytes: a manifest names the firmware, its dynamic loader and every library with
- * their hashes; each file is copied into a memfd, sealed, and only then hashed, so that what was
- * verified is what runs.
+ * The firmware's bytes: a manifest, signed by the vendor, names the firmware, its dynamic loader and
+ * every library with their hashes; each file is copied into a memfd, sealed, and only then hashed, so
+ * that what was verified is what runs. They come from a directory, or from one image file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,125 +17,24 @@
 #include <openssl/crypto.h>
 #include <hsm-paths.h>
 #include "internal.h"
+#include "le.h"
 
-#define MANIFEST_MAX 16384
-#define FILE_MAX     (256L << 20)
+#define FILE_MAX (256L << 20)
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
 
-static int malformed(struct error *error, unsigned int line, const char *what)
-{
-	return error_set(error, -EBADMSG, "firmware manifest, line %u: %s", line, what);
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-static int parse_hash(const char *text, uint8_t hash[BOARD_HASH_SIZE])
-{
-	int i, high, low;
-
-	if (strlen(text) != 2 * BOARD_HASH_SIZE)
-		return -EBADMSG;
-	for (i = 0; i < BOARD_HASH_SIZE; i++) {
-		high = hex_digit(text[2 * i]);
-		low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return -EBADMSG;
-		hash[i] = (uint8_t)(high << 4 | low);
-	}
-	return 0;
-}
-
-static unsigned int count_role(const struct bundle *bundle, const char *role)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < bundle->count; i++)
-		n += strcmp(bundle->files[i].role, role) == 0;
-	return n;
-}
-
-static int parse_version(const char *text, struct bundle *bundle)
-{
-	unsigned long value;
-	char *end;
-
-	value = strtoul(text, &end, 10);
-	if (*text < '1' || *text > '9' || *end || value > LADDER_TOP || bundle->security_version)
-		return -EBADMSG;
-	bundle->security_version = (uint32_t)value;
-	return 0;
-}
-
-static int parse_line(char *text, unsigned int line, struct bundle *bundle, struct error *error)
-{
-	struct bundle_file *file;
-	char *save, *role, *second, *name;
-
-	role = strtok_r(text, " ", &save);
-	second = strtok_r(NULL, " ", &save);
-	name = strtok_r(NULL, " ", &save);
-	if (role && second && !name && strcmp(role, "security-version") == 0)
-		return parse_version(second, bundle)
-			       ? malformed(error, line, "no security version, or a second one")
-			       : 0;
-	if (!role || !second || !name || strtok_r(NULL, " ", &save))
-		return malformed(error, line, "not `role sha384 name`");
-	if (bundle->count == BUNDLE_MAX_FILES)
-		return malformed(error, line, "too many files");
-	file = &bundle->files[bundle->count];
-	if (strcmp(role, "firmware") != 0 && strcmp(role, "loader") != 0 &&
-	    strcmp(role, "library") != 0 && strcmp(role, "fips-module") != 0 &&
-	    strcmp(role, "fips-config") != 0)
-		return malformed(error, line, "unknown role");
-	if (strcmp(role, "library") != 0 && count_role(bundle, role))
-		return malformed(error, line, "a second file of this role");
-	if (name[0] == '.' || strchr(name, '/') || strlen(name) >= sizeof(file->name))
-		return malformed(error, line, "not a plain file name");
-	if (parse_hash(second, file->hash))
-		return malformed(error, line, "not a SHA-384 in lower-case digits");
-	snprintf(file->role, sizeof(file->role), "%s", role);
-	snprintf(file->name, sizeof(file->name), "%s", name);
-	bundle->count++;
-	return 0;
-}
-
-int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct error *error)
-{
-	const char *end = text + length, *stop;
-	char copy[BOARD_ERROR_MAX];
-	unsigned int line = 0, i;
-	int ret = 0;
-
-	memset(bundle, 0, sizeof(*bundle));
-	for (i = 0; i < BUNDLE_MAX_FILES; i++)
-		bundle->files[i].memfd = -1;
-	while (!ret && text < end) {
-		line++;
-		stop = memchr(text, '\n', (size_t)(end - text));
-		if (!stop || (size_t)(stop - text) >= sizeof(copy) ||
-		    memchr(text, '\0', (size_t)(stop - text)))
-			return malformed(error, line, "too long, or not a line of text");
-		memcpy(copy, text, (size_t)(stop - text));
-		copy[stop - text] = '\0';
-		ret = parse_line(copy, line, bundle, error);
-		text = stop + 1;
-	}
-	if (!ret && (count_role(bundle, "firmware") != 1 || count_role(bundle, "loader") != 1))
-		ret = error_set(error, -EBADMSG, "firmware manifest: firmware or loader missing");
-	if (!bundle->security_version)
-		bundle->security_version = 1;
-	return ret;
-}
+/**
+ * struct source - where the bytes come from
+ * @fd: of the directory or the image
+ * @image: it is an image, in which the next file begins at @at
+ */
+struct source {
+	int fd;
+	bool image;
+	off_t at;
+};
 
 /* A memfd that may be executed. Kernels before 6.3 do not know that one has to say so. */
 static int executable_memfd(const char *name, struct error *error)
@@ -154,17 +53,17 @@ static int executable_memfd(const char *name, struct error *error)
 	return error_set(error, -errno, "firmware: memfd: %s", strerror(errno));
 }
 
-static int copy_file(int from, int to, off_t size)
+static int copy_range(int from, off_t *at, int to, uint64_t size)
 {
 	ssize_t n;
 
 	while (size > 0) {
-		n = sendfile(to, from, NULL, (size_t)size);
+		n = sendfile(to, from, at, size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -EIO;
-		size -= n;
+		size -= (uint64_t)n;
 	}
 	return 0;
 }
@@ -191,42 +90,140 @@ static int hash_file(struct keys *keys, int fd, size_t size, uint8_t hash[BOARD_
 	return ret;
 }
 
-static int load_file(struct keys *keys, int directory, struct bundle_file *file,
+static int no_match(const struct bundle_file *file, struct error *error)
+{
+	return error_set(error, -EBADMSG,
+			 "firmware: %s does not match the manifest; "
+			 "install the firmware again",
+			 file->name);
+}
+
+/* The file of a directory; its length must be the manifest's, as no more of it is looked at. */
+static int open_file(int directory, const struct bundle_file *file, struct error *error)
+{
+	struct stat st;
+	int fd;
+
+	fd = openat(directory, file->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return error_set(error, -EBADMSG,
+				 "firmware: file %s of the manifest is missing or "
+				 "no program; install the firmware again",
+				 file->name);
+	}
+	if ((uint64_t)st.st_size == file->size)
+		return fd;
+	close(fd);
+	return no_match(file, error);
+}
+
+static int fetch_file(struct source *source, const struct bundle_file *file, struct error *error)
+{
+	off_t at = 0;
+	int fd, ret;
+
+	if (source->image)
+		return copy_range(source->fd, &source->at, file->memfd, file->size);
+	fd = open_file(source->fd, file, error);
+	if (fd < 0)
+		return fd;
+	ret = copy_range(fd, &at, file->memfd, file->size);
+	close(fd);
+	return ret;
+}
+
+static int load_file(struct keys *keys, struct source *source, struct bundle_file *file,
 		     struct error *error)
 {
 	uint8_t hash[BOARD_HASH_SIZE];
-	struct stat st;
-	int fd, ret;
+	int ret;
 
-	fd = openat(directory, file->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
-	    st.st_size > FILE_MAX) {
-		ret = error_set(error, -EBADMSG,
-				"firmware: file %s of the manifest is missing or "
-				"no program; install the firmware again",
-				file->name);
-		goto close_file;
-	}
+	if (file->size > FILE_MAX)
+		return error_set(error, -EFBIG, "firmware: %s is too large", file->name);
 	file->memfd = executable_memfd(file->name, error);
-	if (file->memfd < 0) {
-		ret = file->memfd;
-		goto close_file;
-	}
-	ret = copy_file(fd, file->memfd, st.st_size);
+	if (file->memfd < 0)
+		return file->memfd;
+	error->text[0] = '\0';
+	ret = fetch_file(source, file, error);
 	if (!ret)
 		ret = seal_file(file->memfd);
 	if (!ret)
-		ret = hash_file(keys, file->memfd, (size_t)st.st_size, hash);
+		ret = hash_file(keys, file->memfd, file->size, hash);
 	if (ret)
-		error_set(error, ret, "firmware: %s: %s", file->name, strerror(-ret));
-	else if (CRYPTO_memcmp(hash, file->hash, sizeof(hash)) != 0)
-		ret = error_set(error, -EBADMSG,
-				"firmware: %s does not match the manifest; "
-				"install the firmware again",
-				file->name);
-close_file:
-	if (fd >= 0)
-		close(fd);
+		return error->text[0] ? ret
+				      : error_set(error, ret, "firmware: %s: %s", file->name,
+						  strerror(-ret));
+	return CRYPTO_memcmp(hash, file->hash, sizeof(hash)) ? no_match(file, error) : 0;
+}
+
+/* ---- the manifest ---- */
+
+static int refuse_development(const struct bundle *bundle, const struct bundle_policy *policy,
+			      struct error *error)
+{
+	if (!policy->production)
+		return 0;
+	if (!bundle->development &&
+	    !(vendor_development && !CRYPTO_memcmp(bundle->vendor, vendor_hash, BOARD_HASH_SIZE)))
+		return 0;
+	return error_set(error, -EKEYREJECTED,
+			 "firmware: signed with development keys, which a board in production "
+			 "does not take; install the vendor's");
+}
+
+static void take_files(struct bundle *bundle, const struct hsm_fw_manifest *manifest)
+{
+	unsigned int i;
+
+	for (i = 0; i < manifest->count; i++) {
+		memcpy(bundle->files[i].role, manifest->files[i].role,
+		       sizeof(bundle->files[i].role));
+		memcpy(bundle->files[i].name, manifest->files[i].name,
+		       sizeof(bundle->files[i].name));
+		memcpy(bundle->files[i].hash, manifest->files[i].hash, BOARD_HASH_SIZE);
+		bundle->files[i].size = manifest->files[i].size;
+		bundle->files[i].memfd = -1;
+	}
+	bundle->count = manifest->count;
+}
+
+static int check_manifest(const struct hsm_fw_manifest *manifest, struct bundle *bundle,
+			  const struct bundle_policy *policy, struct error *error)
+{
+	take_files(bundle, manifest);
+	memcpy(bundle->version, manifest->version, sizeof(bundle->version));
+	memcpy(bundle->measurement, manifest->measurement, sizeof(bundle->measurement));
+	memcpy(bundle->vendor, manifest->vendor, sizeof(bundle->vendor));
+	bundle->security_version = manifest->security_version;
+	bundle->development = manifest->development;
+	bundle->post_quantum = manifest->post_quantum;
+	if (manifest->security_version < policy->minimum)
+		return error_set(error, -EKEYREJECTED,
+				 "firmware: security version %u, the fuses "
+				 "demand %u; install a newer one",
+				 manifest->security_version, policy->minimum);
+	return refuse_development(bundle, policy, error);
+}
+
+int bundle_verify(struct keys *keys, const uint8_t *message, size_t length,
+		  const struct bundle_policy *policy, struct bundle *bundle, struct error *error)
+{
+	struct hsm_fw_manifest *manifest;
+	const char *reason = NULL;
+	int ret = -ENOMEM;
+
+	memset(bundle, 0, sizeof(*bundle));
+	manifest = malloc(sizeof(*manifest));
+	if (manifest)
+		ret = hsm_fw_verify(keys_libctx(keys), message, length, policy->vendor, manifest,
+				    &reason);
+	if (ret)
+		error_set(error, ret, "firmware manifest: %s", reason ? reason : strerror(-ret));
+	else
+		ret = check_manifest(manifest, bundle, policy, error);
+	free(manifest);
 	return ret;
 }
 
@@ -253,7 +250,7 @@ static int default_directory(char *path, size_t capacity)
 	return n < capacity ? 0 : -ENAMETOOLONG;
 }
 
-static ssize_t read_manifest(int directory, char *text)
+static ssize_t read_from_directory(int directory, uint8_t *message)
 {
 	ssize_t n;
 	int fd;
@@ -261,35 +258,88 @@ static ssize_t read_manifest(int directory, char *text)
 	fd = openat(directory, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	n = read(fd, text, MANIFEST_MAX);
+	n = read(fd, message, HSM_FW_MESSAGE_MAX);
 	if (n < 0)
 		n = -errno;
 	close(fd);
-	return n == MANIFEST_MAX ? -EFBIG : n;
+	return n == HSM_FW_MESSAGE_MAX ? -EFBIG : n;
 }
 
-static int load_files(struct keys *keys, int directory, struct bundle *bundle, struct error *error)
+static ssize_t read_from_image(struct source *source, uint8_t *message)
 {
-	char text[MANIFEST_MAX];
+	uint8_t head[HSM_FW_IMAGE_HEAD];
+	const uint8_t *at = head + 8;
+	uint32_t length;
+	ssize_t n;
+
+	n = pread(source->fd, head, sizeof(head), 0);
+	if (n < 0)
+		return -errno;
+	if (n != sizeof(head) || memcmp(head, HSM_FW_IMAGE_MAGIC, 8) != 0)
+		return -EBADMSG;
+	length = get_u32(&at);
+	if (!length || length > HSM_FW_MESSAGE_MAX)
+		return -EBADMSG;
+	n = pread(source->fd, message, length, HSM_FW_IMAGE_HEAD);
+	source->at = HSM_FW_IMAGE_HEAD + (off_t)length;
+	return n < 0 ? -errno : n == (ssize_t)length ? n : -EBADMSG;
+}
+
+/* An image ends where its last file does, and not before. */
+static int check_length(const struct source *source, const struct bundle *bundle,
+			struct error *error)
+{
+	uint64_t length = (uint64_t)source->at;
+	struct stat st;
+	unsigned int i;
+
+	if (!source->image)
+		return 0;
+	if (fstat(source->fd, &st))
+		return error_set(error, -errno, "firmware: %s", strerror(errno));
+	for (i = 0; i < bundle->count && length <= (uint64_t)st.st_size; i++) {
+		if (bundle->files[i].size > FILE_MAX)
+			return error_set(error, -EFBIG, "firmware: a file is too large");
+		length += bundle->files[i].size;
+	}
+	if (length == (uint64_t)st.st_size)
+		return 0;
+	return error_set(error, -EBADMSG,
+			 "firmware: the image is cut off, or longer than its manifest says");
+}
+
+static int load(struct keys *keys, struct source *source, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error)
+{
+	uint8_t *message = malloc(HSM_FW_MESSAGE_MAX);
 	unsigned int i;
 	ssize_t n;
 	int ret;
 
-	n = read_manifest(directory, text);
+	if (!message)
+		return error_set(error, -ENOMEM, "firmware: out of memory");
+	n = source->image ? read_from_image(source, message)
+			  : read_from_directory(source->fd, message);
 	if (n < 0)
-		return error_set(error, (int)n, "manifest: %s", strerror((int)-n));
-	ret = bundle_parse(text, (size_t)n, bundle, error);
+		ret = error_set(error, (int)n, "firmware manifest: %s", strerror((int)-n));
+	else
+		ret = bundle_verify(keys, message, (size_t)n, policy, bundle, error);
 	if (!ret)
-		ret = keys_hash(keys, text, (size_t)n, bundle->measurement);
+		ret = check_length(source, bundle, error);
 	for (i = 0; !ret && i < bundle->count; i++)
-		ret = load_file(keys, directory, &bundle->files[i], error);
+		ret = load_file(keys, source, &bundle->files[i], error);
+	free(message);
+	if (ret)
+		bundle_close(bundle);
 	return ret;
 }
 
-int bundle_load(struct keys *keys, const char *path, struct bundle *bundle, struct error *error)
+int bundle_load(struct keys *keys, const char *path, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error)
 {
 	char found[PATH_MAX], text[BOARD_ERROR_MAX];
-	int directory, ret;
+	struct source source = { .image = false };
+	int ret;
 
 	memset(bundle, 0, sizeof(*bundle));
 	if (!path) {
@@ -298,20 +348,28 @@ int bundle_load(struct keys *keys, const char *path, struct bundle *bundle, stru
 			return error_set(error, ret, "firmware: the path is too long");
 		path = found;
 	}
-	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
+	source.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (source.fd < 0)
 		return error_set(error, -errno,
 				 "firmware %s: %s; install it, or name it with "
 				 "--firmware",
 				 path, strerror(errno));
-	ret = load_files(keys, directory, bundle, error);
-	close(directory);
+	ret = load(keys, &source, policy, bundle, error);
+	close(source.fd);
 	if (ret) {
-		bundle_close(bundle);
 		snprintf(text, sizeof(text), "%s", error->text);
 		error_set(error, ret, "%.200s: %.300s", path, text);
 	}
 	return ret;
+}
+
+int bundle_load_image(struct keys *keys, int fd, const struct bundle_policy *policy,
+		      struct bundle *bundle, struct error *error)
+{
+	struct source source = { .fd = fd, .image = true };
+
+	memset(bundle, 0, sizeof(*bundle));
+	return load(keys, &source, policy, bundle, error);
 }
 
 void bundle_close(struct bundle *bundle)

@@ -322,6 +322,5 @@ void state_identity(struct state *state, struct board_hello *hello)
 	hello->lifecycle = values->lifecycle;
 	memcpy(hello->board_id, values->board_id, sizeof(hello->board_id));
 	memcpy(hello->serial, values->serial, sizeof(hello->serial));
-	hello->security_version = state->security_version;
 	pthread_mutex_unlock(&state->lock);
 }

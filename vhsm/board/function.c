@@ -252,7 +252,8 @@ static void start(struct function *function)
 
 	function->started = now_ms();
 	function->ready = false;
-	ret = launch(&function->board->bundle, &function->process);
+	function->bundle = function->board->bundle;
+	ret = launch(function->bundle, &function->process);
 	if (ret) {
 		board_log("function %u: the firmware cannot be started: %s", function->number,
 			  strerror(-ret));
@@ -338,6 +339,11 @@ void function_notify(struct board *board, uint32_t number, const uint8_t id[PART
 uint32_t board_starts(const struct board *board, uint32_t number)
 {
 	return __atomic_load_n(&board->functions[number].starts, __ATOMIC_ACQUIRE);
+}
+
+const struct bundle *board_bundle(const struct board *board, uint32_t number)
+{
+	return board->functions[number].bundle;
 }
 
 /* ---- all of them ---- */

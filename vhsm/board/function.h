@@ -54,6 +54,7 @@ struct outgoing {
 /**
  * struct function - one function
  * @running: there is a process; @ready: it has said so
+ * @bundle: that the process was started from
  * @starts: processes started, the incarnation of the present one
  * @quick_deaths: in a row, each within seconds of its start
  * @never_ready: of those, in a row, without BOARD_READY
@@ -69,6 +70,7 @@ struct function {
 	struct watch log;
 	struct watch backoff;
 	struct process process;
+	const struct bundle *bundle;
 	pthread_t storage;
 	bool running;
 	bool ready;

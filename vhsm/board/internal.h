@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <hsm/board.h>
+#include <hsm/fw_manifest.h>
 
 #define BOARD_ERROR_MAX	     512
 #define BOARD_MAX_FUNCTIONS  64
@@ -155,6 +156,9 @@ struct keys;
  */
 int keys_new(struct keys **keys);
 void keys_free(struct keys *keys);
+
+/* keys_libctx - the context, for what else the board asks of libcrypto */
+OSSL_LIB_CTX *keys_libctx(struct keys *keys);
 
 int keys_random(struct keys *keys, void *bytes, size_t length);
 
@@ -323,6 +327,7 @@ enum state_step {
  * @fuses: where the fuses are, see fuses_create()
  * @lifecycle: enum hsm_lifecycle that new fuses begin with
  * @recover: start with an old copy as well, for officers to accept it
+ * @vendor: hash of the keys whose firmware new fuses take; NULL: this build's
  * @embedded: a user's own: claimed, with a first partition on function 1
  * @approved: to be used in approved mode alone; a state that was made without is refused then
  * @step: called at each enum state_step; a negative return stops the operation there as a crash
@@ -333,6 +338,7 @@ struct state_config {
 	const char *fuses;
 	uint32_t lifecycle;
 	bool recover;
+	const uint8_t *vendor;
 	bool embedded;
 	bool approved;
 	int (*step)(void *data, enum state_step step);
@@ -363,16 +369,33 @@ struct state {
 };
 
 /**
- * state_open - open the state, or make it when neither fuses nor database are there
+ * state_begin - open the fuses, or make them when there is neither fuse nor database
+ *
+ * The ROM needs what they say to choose the firmware; state_start() follows. Return: as state_open().
+ */
+int state_begin(const struct state_config *config, struct state **state, struct error *error);
+
+/**
+ * state_start - open the database, or make it
  * @security_version: of the firmware that will run
  *
- * Finishes what a crash interrupted. Return: 0; -ESTALE when an old copy was put back, -EBADMSG
- * when something does not verify, -EPROTONOSUPPORT for an unknown version, or another negative
- * errno.
+ * Finishes what a crash interrupted. Return: as state_open(); the state is still to be closed.
+ */
+int state_start(struct state *state, uint32_t security_version, struct error *error);
+
+/**
+ * state_open - both in one
+ *
+ * Return: 0; -ESTALE when an old copy was put back, -EBADMSG when something does not verify,
+ * -EPROTONOSUPPORT for an unknown version, -EKEYREJECTED when the firmware is older than what has
+ * used the state or than the fuses demand, or another negative errno.
  */
 int state_open(const struct state_config *config, uint32_t security_version, struct state **state,
 	       struct error *error);
 void state_close(struct state *state);
+
+/* state_highest_rung - the highest security version that has used a partition; the caller serializes */
+uint32_t state_highest_rung(const struct state *state);
 
 /*
  * state_zeroize - new secrets in the fuses, then the database goes. Works on any state of the two.
@@ -569,45 +592,76 @@ void directory_hide(int run, unsigned int function, bool hidden);
 
 /* ---- bundle.c: the firmware's verified bytes ---- */
 
-#define BUNDLE_MAX_FILES 32
+#define BUNDLE_MAX_FILES HSM_FW_FILES_MAX
 
 struct bundle_file {
 	char role[12];
 	char name[64];
 	uint8_t hash[BOARD_HASH_SIZE];
+	uint64_t size;
 	int memfd;
 };
 
 /**
  * struct bundle - the firmware, its loader and its libraries, each in a sealed memfd
- * @measurement: SHA-384 over the manifest
+ * @version: for people
+ * @measurement: SHA-384 over what the vendor signed, which has the hash of every byte that will run
+ * @vendor: hash of the keys that signed it
+ * @development: with keys that a build made for itself
+ * @post_quantum: the ML-DSA-87 signature was verified as well
  * @approved: processes start in approved mode, with the FIPS provider
  */
 struct bundle {
 	unsigned int count;
 	uint32_t security_version;
+	char version[HSM_FW_VERSION_MAX];
 	uint8_t measurement[BOARD_HASH_SIZE];
+	uint8_t vendor[BOARD_HASH_SIZE];
+	bool development;
+	bool post_quantum;
 	bool approved;
 	struct bundle_file files[BUNDLE_MAX_FILES];
 };
 
 /**
- * bundle_parse - read a manifest's text
- *
- * Lines `role sha384 name`; roles firmware and loader once each, library any number of times,
- * fips-module and fips-config (the FIPS provider and what `openssl fipsinstall` says of it) once or not at all; a
- * line `security-version N` at most once, else it is 1. Return: 0 or -EBADMSG.
+ * struct bundle_policy - what the fuses say about firmware
+ * @vendor: hash of the vendor's keys
+ * @minimum: least security version
+ * @production: no development keys
  */
-int bundle_parse(const char *text, size_t length, struct bundle *bundle, struct error *error);
+struct bundle_policy {
+	const uint8_t *vendor;
+	uint32_t minimum;
+	bool production;
+};
+
+/* vendor.c: hash of the keys that this build signs firmware with, and whether it made them itself */
+extern const uint8_t vendor_hash[BOARD_HASH_SIZE];
+extern const bool vendor_development;
+
+/**
+ * bundle_verify - is this a manifest that the fuses take?
+ * @bundle: filled in, without any memfd
+ *
+ * Return: 0, -EKEYREJECTED for a vendor, keys or a security version that the fuses refuse, -EBADMSG
+ * when it does not verify.
+ */
+int bundle_verify(struct keys *keys, const uint8_t *message, size_t length,
+		  const struct bundle_policy *policy, struct bundle *bundle, struct error *error);
 
 /**
  * bundle_load - find, verify and seal the firmware
  * @directory: of the manifest, or NULL: beside the executable, else the installed one
  *
- * Return: 0 or a negative errno, -EBADMSG when a file does not match the manifest.
+ * Return: 0 or a negative errno, as bundle_verify() or -EBADMSG when a file does not match the
+ * manifest.
  */
-int bundle_load(struct keys *keys, const char *directory, struct bundle *bundle,
-		struct error *error);
+int bundle_load(struct keys *keys, const char *directory, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error);
+
+/* bundle_load_image - the same from one file that has all of it */
+int bundle_load_image(struct keys *keys, int fd, const struct bundle_policy *policy,
+		      struct bundle *bundle, struct error *error);
 void bundle_close(struct bundle *bundle);
 
 /* bundle_find - the first file of a role, or NULL */
@@ -683,6 +737,8 @@ struct board_options {
 	long idle_exit; /* seconds, 0: never */
 	int ready_fd;
 	mode_t mode;
+	uint8_t vendor[BOARD_HASH_SIZE];
+	bool vendor_given;
 	bool embedded;
 	bool fips;
 	bool zeroize;
@@ -728,6 +784,8 @@ struct stage {
 /**
  * struct board - all that runs
  * @owner: uid that the state directory belongs to
+ * @bundles: the firmware, and room for another one that is about to follow it
+ * @bundle: of these, what new processes are started from; the main loop's
  * @run: descriptor of the sockets' directory, -1: not open
  * @spare_fd: given up for a moment to turn a peer away when descriptors have run out
  * @connections: open now, on all functions
@@ -737,7 +795,8 @@ struct board {
 	const struct board_options *options;
 	struct state *state;
 	uid_t owner;
-	struct bundle bundle;
+	struct bundle bundles[2];
+	struct bundle *bundle;
 	struct validation validation;
 	int epoll;
 	struct watch signals;
@@ -776,6 +835,12 @@ void board_drop_changes(struct board *board);
 
 /* board_starts - how often the function's firmware has been started */
 uint32_t board_starts(const struct board *board, uint32_t function);
+
+/*
+ * board_bundle - what the function's present process was started from. For its storage thread: while
+ * that runs the bundle stays.
+ */
+const struct bundle *board_bundle(const struct board *board, uint32_t function);
 
 /* board_watch - add @watch to the loop; board_unwatch - remove it */
 int board_watch(struct board *board, struct watch *watch, uint32_t events);

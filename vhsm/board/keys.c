@@ -66,6 +66,11 @@ void keys_free(struct keys *keys)
 	free(keys);
 }
 
+OSSL_LIB_CTX *keys_libctx(struct keys *keys)
+{
+	return keys->libctx;
+}
+
 int keys_random(struct keys *keys, void *bytes, size_t length)
 {
 	return RAND_bytes_ex(keys->libctx, bytes, length, 256) == 1 ? 0 : -EIO;

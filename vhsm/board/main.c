@@ -148,14 +148,19 @@ static int find_group(const char *name, gid_t *gid, struct error *error)
 
 static int load_firmware(struct board *board, struct error *error)
 {
-	struct keys *keys;
+	const struct fuse_values *fuses = fuses_values(board->state->fuses);
+	const struct bundle_policy policy = {
+		.vendor = fuses->vendor_hash,
+		.minimum = fuses->minimum_version,
+		.production = fuses->lifecycle != HSM_LIFECYCLE_DEVELOPMENT,
+	};
 	int ret;
 
-	ret = keys_new(&keys);
-	if (ret)
-		return error_set(error, ret, "libcrypto: HKDF, AES-256-GCM or SHA-384 is missing");
-	ret = bundle_load(keys, board->options->firmware, &board->bundle, error);
-	keys_free(keys);
+	ret = bundle_load(board->state->keys, board->options->firmware, &policy, board->bundle,
+			  error);
+	if (!ret && !board->bundle->post_quantum)
+		board_log(
+			"libcrypto has no ML-DSA: of the firmware's two signatures only ES384 was verified");
 	return ret;
 }
 
@@ -168,15 +173,17 @@ static int open_state(struct board *board, const struct state_config *config, st
 	if (stat(config->directory, &st))
 		return error_set(error, -errno, "state %s: %s", config->directory, strerror(errno));
 	board->owner = st.st_uid;
-	ret = load_firmware(board, error);
+	ret = state_begin(config, &board->state, error);
+	if (!ret)
+		ret = load_firmware(board, error);
 	if (!ret && board->options->validation)
 		ret = validation_read(board->options->validation, &board->validation, error);
 	if (!ret)
-		ret = state_open(config, board->bundle.security_version, &board->state, error);
+		ret = state_start(board->state, board->bundle->security_version, error);
 	if (!ret) {
 		state_identity(board->state, &hello);
 		if (hello.flags & BOARD_HELLO_APPROVED)
-			ret = bundle_approve(&board->bundle, error);
+			ret = bundle_approve(board->bundle, error);
 	}
 	if (!ret && !config->embedded)
 		ret = claim_prepare(board->state, error);
@@ -225,6 +232,7 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	gid_t gid;
 	int ret;
 
+	board.bundle = &board.bundles[0];
 	ret = find_group(options->group, &gid, error);
 	if (!ret)
 		ret = take_directory(options, paths, error);
@@ -232,6 +240,7 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 		return ret;
 	config.directory = paths->state;
 	config.fuses = options->fuses;
+	config.vendor = options->vendor_given ? options->vendor : NULL;
 	if (options->zeroize)
 		return state_zeroize(&config, error);
 
@@ -241,7 +250,8 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	if (!ret)
 		ret = serve(&board, gid, error);
 	state_close(board.state);
-	bundle_close(&board.bundle);
+	bundle_close(&board.bundles[0]);
+	bundle_close(&board.bundles[1]);
 	return ret;
 }
 

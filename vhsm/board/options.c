@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <openssl/crypto.h>
 #include "internal.h"
 
 #define EMBEDDED_IDLE 60 /* seconds */
@@ -28,6 +29,7 @@ enum option_id {
 	OPTION_MODE,
 	OPTION_GROUP,
 	OPTION_FIRMWARE,
+	OPTION_VENDOR_HASH,
 	OPTION_LOG,
 	OPTION_VALIDATION,
 	OPTION_ZEROIZE,
@@ -50,6 +52,7 @@ static const struct option long_options[] = {
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "group", required_argument, NULL, OPTION_GROUP },
 	{ "firmware", required_argument, NULL, OPTION_FIRMWARE },
+	{ "vendor-hash", required_argument, NULL, OPTION_VENDOR_HASH },
 	{ "log", required_argument, NULL, OPTION_LOG },
 	{ "validation", required_argument, NULL, OPTION_VALIDATION },
 	{ "zeroize", no_argument, NULL, OPTION_ZEROIZE },
@@ -75,6 +78,7 @@ static const char help[] =
 	"  --mode MODE        permissions of the sockets, octal, default 0600\n"
 	"  --group GROUP      group of the sockets\n"
 	"  --firmware DIR     firmware bundle, default the installed one\n"
+	"  --vendor-hash HEX  whose firmware a new board takes, see hsm-fw-sign(1); default this build's\n"
 	"  --log FILE         log, `-`: standard error (default, with --embedded DIR/vhsm.log)\n"
 	"  --dma-bits N       width of bus addresses, 32 to 64, default 64\n"
 	"  --queues N         I/O queue pairs of a controller, 1 to 63, default 8\n"
@@ -137,6 +141,18 @@ static int set_number(int id, const char *name, const char *text, struct board_o
 	}
 }
 
+static int set_vendor(const char *name, const char *text, struct board_options *options)
+{
+	size_t length;
+
+	if (OPENSSL_hexstr2buf_ex(options->vendor, sizeof(options->vendor), &length, text, '\0') !=
+		    1 ||
+	    length != sizeof(options->vendor))
+		return bad_value(name, text, "96 hexadecimal digits");
+	options->vendor_given = true;
+	return 0;
+}
+
 static int set_option(int id, const char *name, struct board_options *options)
 {
 	switch (id) {
@@ -155,6 +171,8 @@ static int set_option(int id, const char *name, struct board_options *options)
 	case OPTION_FIRMWARE:
 		options->firmware = optarg;
 		return 0;
+	case OPTION_VENDOR_HASH:
+		return set_vendor(name, optarg, options);
 	case OPTION_VALIDATION:
 		options->validation = optarg;
 		return 0;

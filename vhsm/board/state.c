@@ -234,7 +234,7 @@ wipe:
 
 static int draw_fuses(struct state *state, struct fuse_values *values)
 {
-	static const char vendor[] = "ihsm virtual board: no vendor key";
+	const uint8_t *vendor = state->config.vendor ? state->config.vendor : vendor_hash;
 	int ret;
 
 	memset(values, 0, sizeof(*values));
@@ -244,9 +244,8 @@ static int draw_fuses(struct state *state, struct fuse_values *values)
 		values->flags = FUSE_EMBEDDED | FUSE_CLAIMED;
 	if (state->config.approved)
 		values->flags |= FUSE_APPROVED;
-	ret = keys_hash(state->keys, vendor, sizeof(vendor) - 1, values->vendor_hash);
-	if (!ret)
-		ret = keys_random(state->keys, values->board_id, sizeof(values->board_id));
+	memcpy(values->vendor_hash, vendor, sizeof(values->vendor_hash));
+	ret = keys_random(state->keys, values->board_id, sizeof(values->board_id));
 	if (!ret)
 		ret = keys_random(state->keys, values->secret, sizeof(values->secret));
 	if (!ret)
@@ -460,12 +459,29 @@ static int check_fuses(const struct state *state, struct error *error)
 				 "state %s: --lifecycle is for a new board; hsmctl device lifecycle "
 				 "takes one to its next state",
 				 state->config.directory);
-	if (state->security_version < values->minimum_version)
+	return 0;
+}
+
+/*
+ * Whoever used the state last left keys on the rung of the ladder that was his: firmware of a lower
+ * version cannot have them.
+ */
+static int check_rungs(const struct state *state, struct error *error)
+{
+	uint32_t version = fuses_values(state->fuses)->minimum_version;
+
+	if (state->security_version < version)
 		return error_set(error, -EKEYREJECTED,
 				 "firmware: security version %u, the fuses "
 				 "demand %u; install a newer one",
-				 state->security_version, values->minimum_version);
-	return 0;
+				 state->security_version, version);
+	version = state_highest_rung(state);
+	if (state->security_version >= version)
+		return 0;
+	return error_set(error, -EKEYREJECTED,
+			 "firmware: security version %u, but the state has been used by version "
+			 "%u; install that one or a newer one",
+			 state->security_version, version);
 }
 
 static int open_database(struct state *state, struct error *error)
@@ -551,8 +567,7 @@ static struct state *state_new(const struct state_config *config)
 	return NULL;
 }
 
-int state_open(const struct state_config *config, uint32_t security_version, struct state **result,
-	       struct error *error)
+int state_begin(const struct state_config *config, struct state **result, struct error *error)
 {
 	struct state *state;
 	int ret;
@@ -561,21 +576,54 @@ int state_open(const struct state_config *config, uint32_t security_version, str
 	if (!state)
 		return error_set(error, -ENOMEM, "state %s: libcrypto or memory failed",
 				 config->directory);
-	state->security_version = security_version;
 	state->apart = fuses_apart(config);
 	ret = open_fuses(state, error);
 	if (!ret)
 		ret = check_fuses(state, error);
-	if (!ret)
-		ret = keys_platform(state->keys, fuses_values(state->fuses), state->platform);
-	if (!ret)
-		ret = open_database(state, error);
 	if (ret) {
 		state_close(state);
 		return ret;
 	}
 	*result = state;
 	return 0;
+}
+
+int state_start(struct state *state, uint32_t security_version, struct error *error)
+{
+	int ret;
+
+	state->security_version = security_version;
+	ret = keys_platform(state->keys, fuses_values(state->fuses), state->platform);
+	if (!ret)
+		ret = open_database(state, error);
+	return ret ? ret : check_rungs(state, error);
+}
+
+int state_open(const struct state_config *config, uint32_t security_version, struct state **result,
+	       struct error *error)
+{
+	struct state *state;
+	int ret;
+
+	ret = state_begin(config, &state, error);
+	if (!ret) {
+		ret = state_start(state, security_version, error);
+		if (ret)
+			state_close(state);
+		else
+			*result = state;
+	}
+	return ret;
+}
+
+uint32_t state_highest_rung(const struct state *state)
+{
+	uint32_t highest = 0, i;
+
+	for (i = 0; i < state->record->count; i++)
+		if (state->record->entries[i].security_version > highest)
+			highest = state->record->entries[i].security_version;
+	return highest;
 }
 
 static void wipe_free(void *bytes, size_t length)
@@ -618,6 +666,9 @@ static int renew_fuses(struct state *state, struct error *error)
 		values.recoveries = former->recoveries;
 		values.flags |= former->flags & FUSE_RECOVERED;
 		values.flags |= former->flags & FUSE_APPROVED;
+		/* Who may sign its firmware is for ever, but on a board that nobody relies on. */
+		if (former->lifecycle != HSM_LIFECYCLE_DEVELOPMENT)
+			memcpy(values.vendor_hash, former->vendor_hash, sizeof(values.vendor_hash));
 		memcpy(values.board_id, former->board_id, sizeof(values.board_id));
 		memcpy(values.serial, former->serial, sizeof(values.serial));
 		ret = fuses_store(state->fuses, &values, true);

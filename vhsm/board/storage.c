@@ -30,6 +30,7 @@ struct storage_call {
 
 static int handle_hello(struct storage_call *call)
 {
+	const struct bundle *bundle = board_bundle(call->board, call->function);
 	const struct board_options *options = call->board->options;
 	struct board_hello hello = {
 		.function = call->function,
@@ -41,7 +42,8 @@ static int handle_hello(struct storage_call *call)
 	};
 
 	state_identity(call->state, &hello);
-	memcpy(hello.measurement, call->board->bundle.measurement, sizeof(hello.measurement));
+	hello.security_version = bundle->security_version;
+	memcpy(hello.measurement, bundle->measurement, sizeof(hello.measurement));
 	memcpy(call->reply, &hello, sizeof(hello));
 	call->reply_length = sizeof(hello);
 	return 0;

@@ -353,7 +353,7 @@ static void run_board(struct bench *b)
 		board_close(&b->board);
 		fixture_close(b->f);
 	}
-	bundle_close(&b->board.bundle);
+	bundle_close(&b->board.bundles[0]);
 	exit(ret ? 1 : 0);
 }
 
@@ -376,7 +376,8 @@ static int start_board(struct bench *b)
 
 static int prepare(struct bench *b)
 {
-	if (fixture_setup((void **)&b->f) || make_bundle(&b->board.bundle))
+	b->board.bundle = &b->board.bundles[0];
+	if (fixture_setup((void **)&b->f) || make_bundle(&b->board.bundles[0]))
 		return -1;
 	fixture_path(b->f, "run", "", b->run);
 	if (mkdir(b->run, 0700))
@@ -403,7 +404,7 @@ static int teardown(void **test)
 		kill(b->pid, SIGTERM);
 		waitpid(b->pid, &status, 0);
 	}
-	bundle_close(&b->board.bundle);
+	bundle_close(&b->board.bundles[0]);
 	/* The sockets are gone, or the directory would not be empty. */
 	ret = rmdir(b->run);
 	fixture_teardown((void **)&b->f);
@@ -518,7 +519,7 @@ static void test_never_ready(void **test)
 	char byte;
 	int fd;
 
-	assert_int_equal(ftruncate(b->board.bundle.files[0].memfd, 100), 0);
+	assert_int_equal(ftruncate(b->board.bundles[0].files[0].memfd, 100), 0);
 	assert_int_equal(start_board(b), 0);
 	fd = connect_to(b, 1);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);

@@ -20,6 +20,7 @@ struct bench {
 static int setup_board(void **test, bool embedded)
 {
 	struct bench *b = calloc(1, sizeof(*b));
+	unsigned int i;
 
 	if (!b || fixture_setup((void **)&b->f))
 		return -1;
@@ -31,6 +32,9 @@ static int setup_board(void **test, bool embedded)
 	b->board.stage.fd = -1;
 	b->board.functions = b->functions;
 	b->functions[1].starts = 5;
+	b->board.bundles[0].security_version = 1;
+	for (i = 0; i < b->options.functions; i++)
+		b->functions[i].bundle = &b->board.bundles[0];
 	pthread_mutex_init(&b->board.changed_lock, NULL);
 	b->board.changes.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->f->config.embedded = embedded;
@@ -98,6 +102,7 @@ static void test_hello(void **test)
 	assert_int_equal(hello.functions, 4);
 	assert_int_equal(hello.incarnation, 5);
 	assert_int_equal(hello.dma_bits, 40);
+	assert_int_equal(hello.security_version, 1);
 	assert_int_equal(hello.flags, BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED);
 	assert_int_equal(strlen(hello.serial), 16);
 }
