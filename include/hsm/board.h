@@ -13,6 +13,7 @@
 #define HSM_BOARD_H
 
 #include <stdint.h>
+#include <hsm/lifecycle.h>
 
 #define BOARD_CONTROL_FD	3
 #define BOARD_STORAGE_FD	4
@@ -138,7 +139,20 @@ enum board_request {
 	 */
 	BOARD_VALIDATION	= 7,
 
+	/*
+	 * own; request: id; reply: struct board_alias, then for each algorithm that the board's libcrypto has
+	 * struct board_chain and certificates
+	 */
+	BOARD_ALIAS		= 32,
+
 	/* function 0 only */
+	/* request: struct board_device; reply: a certificate request (PKCS#10, DER) for the device's key */
+	BOARD_DEVICE_REQUEST	= 33,
+	/*
+	 * request: struct board_device, then certificates (DER, one behind the other), the device's first; none: back
+	 * to the self-signed one. -EKEYREJECTED: not for the device's key, or not one that can certify aliases
+	 */
+	BOARD_DEVICE_INSTALL	= 34,
 	/*
 	 * request: struct board_partition (id zero: the board draws one), then the policy's bytes;
 	 * reply: struct board_partition
@@ -159,14 +173,6 @@ enum board_request {
 	BOARD_LIFECYCLE		= 46,	/* request: uint32_t, the next enum hsm_lifecycle; -EINVAL: no way leads there */
 	BOARD_RECOVER		= 47,	/* after tampering, or with an old copy; -EALREADY: nothing to recover from */
 	BOARD_ACCEPT		= 48,	/* request: id; its rows are taken as they are, once */
-};
-
-/* A board's life. There is a way to a higher number only; what each allows: Documentation/board.rst */
-enum hsm_lifecycle {
-	HSM_LIFECYCLE_DEVELOPMENT	= 1,
-	HSM_LIFECYCLE_PRODUCTION	= 2,
-	HSM_LIFECYCLE_RETURNED		= 3,
-	HSM_LIFECYCLE_DECOMMISSIONED	= 4,
 };
 
 /* struct board_hello.flags */
@@ -286,6 +292,32 @@ struct board_row {
 	uint32_t length;
 	uint32_t reserved;
 };
+
+/**
+ * struct board_alias - what a function's process gets to attest with
+ * @cdi: KDF of the device's secret, what was measured and the function: the aliases' keys come from it (hsm/dice.h)
+ */
+struct board_alias {
+	uint8_t cdi[BOARD_KEY_SIZE];
+};
+
+/**
+ * struct board_chain - certificates of one algorithm
+ * @algorithm: enum hsm_dice_algorithm
+ * @length: bytes of certificates that follow, DER, one behind the other: the alias's for the partition, the device's,
+ *	and what else was installed with that
+ */
+struct board_chain {
+	uint32_t algorithm;
+	uint32_t length;
+};
+
+/* struct board_device - @algorithm: enum hsm_dice_algorithm */
+struct board_device {
+	uint32_t algorithm;
+};
+
+#define BOARD_DEVICE_CHAIN_MAX	(48 * 1024)	/* certificates that can be installed for one algorithm */
 
 /* struct board_commit.flags */
 #define BOARD_COMMIT_ADVANCE		(1U << 0)	/* move the fuse counter and this header's counter on by one */

@@ -150,6 +150,9 @@ int fuses_store(struct fuses *fuses, const struct fuse_values *values, bool both
 
 struct keys;
 
+/* The library context that all of the board's cryptography happens in */
+struct ossl_lib_ctx_st *keys_libctx(struct keys *keys);
+
 /**
  * keys_new - an own libcrypto context without configuration
  * Return: 0 or a negative errno.
@@ -241,6 +244,10 @@ int nvm_policy_get(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], void *b
 		   size_t capacity, size_t *length);
 int nvm_policy_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const void *blob,
 		   size_t length);
+
+/* nvm_item_get, nvm_item_set - the board's own, by name; length 0: there is none */
+int nvm_item_get(struct nvm *nvm, const char *name, void *blob, size_t capacity, size_t *length);
+int nvm_item_set(struct nvm *nvm, const char *name, const void *blob, size_t length);
 
 /* nvm_row_set - @length 0 deletes. *old is set to the bytes that the row had. */
 int nvm_row_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t row,
@@ -348,6 +355,7 @@ struct state_config {
 /**
  * struct state - all that survives the board
  * @lock: held by the functions below, which any thread may call
+ * @dice: the device's keys and certificates
  * @apart: the fuses lie outside of the state directory
  * @stale: the state is an old copy, which only an officer can make the present one
  * @failed: the fuses could not follow the database: nothing is served until a restart
@@ -356,6 +364,7 @@ struct state {
 	pthread_mutex_t lock;
 	struct state_config config;
 	struct keys *keys;
+	struct dice *dice;
 	struct fuses *fuses;
 	struct nvm *nvm;
 	uint8_t platform[BOARD_KEY_SIZE];
@@ -538,6 +547,32 @@ void state_condition(struct state *state, struct board_condition *condition);
 
 /* state_recovery_try - the officers' partition wants to move its counter on an old copy. 0 or -EKEYREVOKED */
 int state_recovery_try(struct state *state);
+
+/* ---- dice.c: what the board attests with ---- */
+
+struct bundle;
+struct dice;
+
+struct dice *dice_new(void);
+void dice_free(struct dice *dice);
+
+/**
+ * dice_alias - answer BOARD_ALIAS
+ * @bundle: what runs
+ * @reply: struct board_alias and what follows
+ *
+ * -ENOENT: the partition is not the function's.
+ */
+int dice_alias(struct state *state, const struct bundle *bundle, uint32_t function,
+	       const uint8_t id[PARTITION_ID_SIZE], uint8_t *reply, size_t capacity,
+	       size_t *length);
+
+/* dice_request - a request for a certificate of the device's key, DER. -EOPNOTSUPP: no such algorithm here. */
+int dice_request(struct state *state, uint32_t algorithm, uint8_t *der, size_t capacity,
+		 size_t *length);
+
+/* dice_install - take the vendor's certificate, durably; see BOARD_DEVICE_INSTALL */
+int dice_install(struct state *state, uint32_t algorithm, const uint8_t *der, size_t length);
 
 /* ---- claim.c: who becomes the first officer ---- */
 

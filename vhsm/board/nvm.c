@@ -17,7 +17,7 @@
 #include "internal.h"
 
 #define APPLICATION_ID 0x4948534d /* "IHSM" */
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 
 static const char schema[] =
 	"CREATE TABLE root(id INTEGER PRIMARY KEY CHECK(id = 1), blob BLOB NOT NULL);"
@@ -25,7 +25,8 @@ static const char schema[] =
 	"header BLOB NOT NULL);"
 	"CREATE TABLE rows(pid INTEGER NOT NULL REFERENCES partitions(pid) ON DELETE CASCADE, "
 	"id INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY(pid, id)) WITHOUT ROWID;"
-	"CREATE TABLE policies(id BLOB PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID;";
+	"CREATE TABLE policies(id BLOB PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE items(name TEXT PRIMARY KEY, blob BLOB NOT NULL) WITHOUT ROWID;";
 
 enum statement {
 	BEGIN,
@@ -40,6 +41,9 @@ enum statement {
 	POLICY_GET,
 	POLICY_SET,
 	POLICY_DELETE,
+	ITEM_GET,
+	ITEM_SET,
+	ITEM_DELETE,
 	ROW_LENGTH,
 	ROW_SET,
 	ROW_DELETE,
@@ -65,6 +69,10 @@ static const char *const statement_text[STATEMENTS] = {
 	[POLICY_SET] = "INSERT INTO policies(id, blob) VALUES(?1, ?2) "
 		       "ON CONFLICT(id) DO UPDATE SET blob = ?2",
 	[POLICY_DELETE] = "DELETE FROM policies WHERE id = ?1",
+	[ITEM_GET] = "SELECT blob FROM items WHERE name = ?1",
+	[ITEM_SET] = "INSERT INTO items(name, blob) VALUES(?1, ?2) "
+		     "ON CONFLICT(name) DO UPDATE SET blob = ?2",
+	[ITEM_DELETE] = "DELETE FROM items WHERE name = ?1",
 	[ROW_LENGTH] = "SELECT length(blob) FROM rows WHERE pid = ?1 AND id = ?2",
 	[ROW_SET] = "INSERT INTO rows(pid, id, blob) VALUES(?1, ?2, ?3) "
 		    "ON CONFLICT(pid, id) DO UPDATE SET blob = ?3",
@@ -285,6 +293,27 @@ int nvm_policy_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], const v
 	enum statement which = length ? POLICY_SET : POLICY_DELETE;
 
 	bind_id(statement(nvm, which), id);
+	if (length)
+		sqlite3_bind_blob(statement(nvm, which), 2, blob, (int)length, SQLITE_STATIC);
+	return execute(nvm, which);
+}
+
+static void bind_name(sqlite3_stmt *statement, const char *name)
+{
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+}
+
+int nvm_item_get(struct nvm *nvm, const char *name, void *blob, size_t capacity, size_t *length)
+{
+	bind_name(statement(nvm, ITEM_GET), name);
+	return single_blob(nvm, ITEM_GET, blob, capacity, length);
+}
+
+int nvm_item_set(struct nvm *nvm, const char *name, const void *blob, size_t length)
+{
+	enum statement which = length ? ITEM_SET : ITEM_DELETE;
+
+	bind_name(statement(nvm, which), name);
 	if (length)
 		sqlite3_bind_blob(statement(nvm, which), 2, blob, (int)length, SQLITE_STATIC);
 	return execute(nvm, which);

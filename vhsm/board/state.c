@@ -561,7 +561,9 @@ static struct state *state_new(const struct state_config *config)
 	state->record = calloc(1, sizeof(*state->record));
 	state->draft = calloc(1, sizeof(*state->draft));
 	state->scratch = malloc(SCRATCH_SIZE);
-	if (state->record && state->draft && state->scratch && !keys_new(&state->keys))
+	state->dice = dice_new();
+	if (state->record && state->draft && state->scratch && state->dice &&
+	    !keys_new(&state->keys))
 		return state;
 	state_close(state);
 	return NULL;
@@ -639,6 +641,7 @@ void state_close(struct state *state)
 		return;
 	nvm_close(state->nvm);
 	fuses_close(state->fuses);
+	dice_free(state->dice);
 	keys_free(state->keys);
 	wipe_free(state->record, sizeof(*state->record));
 	wipe_free(state->draft, sizeof(*state->draft));

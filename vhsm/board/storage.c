@@ -113,6 +113,34 @@ static int handle_validation(struct storage_call *call)
 	return 0;
 }
 
+static int handle_alias(struct storage_call *call)
+{
+	const struct bundle *bundle = board_bundle(call->board, call->function);
+
+	return dice_alias(call->state, bundle, call->function, call->body, call->reply,
+			  call->capacity, &call->reply_length);
+}
+
+static int handle_device_request(struct storage_call *call)
+{
+	struct board_device request;
+
+	memcpy(&request, call->body, sizeof(request));
+	return dice_request(call->state, request.algorithm, call->reply, call->capacity,
+			    &call->reply_length);
+}
+
+static int handle_device_install(struct storage_call *call)
+{
+	struct board_device request;
+
+	if (call->length < sizeof(request))
+		return -EINVAL;
+	memcpy(&request, call->body, sizeof(request));
+	return dice_install(call->state, request.algorithm, call->body + sizeof(request),
+			    call->length - sizeof(request));
+}
+
 static int handle_policy(struct storage_call *call)
 {
 	return state_policy(call->state, call->function, call->body, call->reply, call->capacity,
@@ -245,6 +273,10 @@ static const struct storage_request {
 	{ BOARD_COMMIT, "commit", ANY_LENGTH, false, handle_commit },
 	{ BOARD_VALIDATION, "validation", 0, false, handle_validation },
 	{ BOARD_POLICY, "policy", PARTITION_ID_SIZE, false, handle_policy },
+	{ BOARD_ALIAS, "alias", PARTITION_ID_SIZE, false, handle_alias },
+	{ BOARD_DEVICE_REQUEST, "device request", sizeof(struct board_device), true,
+	  handle_device_request },
+	{ BOARD_DEVICE_INSTALL, "device install", ANY_LENGTH, true, handle_device_install },
 	{ BOARD_PARTITION_CREATE, "create", ANY_LENGTH, true, handle_create },
 	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },
 	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },
@@ -355,7 +387,7 @@ void storage_serve(struct board *board, uint32_t function, int fd)
 			break;
 		}
 		sent = send(fd, reply, (size_t)n, MSG_NOSIGNAL);
-		/* BOARD_OPEN's reply holds a key. */
+		/* The replies of BOARD_OPEN and BOARD_ALIAS hold secrets. */
 		OPENSSL_cleanse(reply, (size_t)n);
 		if (sent != n)
 			break;

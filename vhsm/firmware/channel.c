@@ -167,8 +167,10 @@ static enum ihsm_status discover(size_t length, uint8_t *response, size_t capaci
 static int start_tls(struct channel *channel)
 {
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	SSL_CTX *tls = identity_tls(channel->partition);
 
-	channel->ssl = SSL_new(channel->partition->tls);
+	channel->ssl = tls ? SSL_new(tls) : NULL;
+	SSL_CTX_free(tls);
 	if (!channel->ssl || !in || !out) {
 		BIO_free(in);
 		BIO_free(out);
@@ -252,7 +254,7 @@ static enum ihsm_status channel_new(struct firmware_context *context, const uint
 	channel->partition = partition_find(partition);
 	if (!channel->partition)
 		status = IHSM_SC_NO_PARTITION;
-	else if (!channel->partition->tls || start_tls(channel) < 0)
+	else if (start_tls(channel) < 0)
 		status = IHSM_SC_INTERNAL;
 	else
 		status = channel_place(context, channel);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "attest_keys.h"
 #include "commands.h"
 #include "noise.h"
 #include "selftest.h"
@@ -70,6 +71,7 @@ int commands_random(uint8_t *out, size_t length)
 void commands_stop(void)
 {
 	partitions_stop();
+	attest_stop();
 	validation_stop();
 	aead_stop();
 	mech_stop();

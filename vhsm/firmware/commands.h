@@ -224,7 +224,8 @@ struct partition {
 	_Atomic uint32_t changes; /* how often it was initialized since the firmware started */
 	_Atomic(struct policy *) policy;
 	_Atomic(uint64_t) bucket_full;
-	SSL_CTX *tls;
+	SSL_CTX *tls; /* made with the first handshake; identity_tls() */
+	struct attest_chains *chains; /* of attest_keys.c */
 	uint8_t *identity;
 	uint32_t identity_length;
 	uint8_t storage_key[SECRET_SIZE];
@@ -508,11 +509,17 @@ int header_keys(struct partition *partition);
 
 /* ---- identity.c ---- */
 
-/* identity_create - a new P-384 key and self-signed certificate, as bytes. Return: 0 or -EIO. */
-int identity_create(const uint8_t id[PARTITION_ID_SIZE], uint8_t **identity, uint32_t *length);
+/* identity_create - a new P-384 key, as bytes. Return: 0 or -EIO. */
+int identity_create(uint8_t **identity, uint32_t *length);
 
-/* identity_tls - a TLS server context with that identity, NULL on failure */
-SSL_CTX *identity_tls(const uint8_t *identity, uint32_t length);
+/*
+ * identity_tls - a TLS server context with the partition's identity and chain, one reference for the caller; NULL on
+ * failure. Made when first asked for; that asks the board, so under no lock that must not be held then.
+ */
+SSL_CTX *identity_tls(struct partition *partition);
+
+/* identity_reset - what outlived a handshake is void: sessions cannot be resumed */
+void identity_reset(struct partition *partition);
 
 /* ---- partition.c ---- */
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include "attest_keys.h"
 #include "mask.h"
 #include "use_counter.h"
 #include "users.h"
@@ -45,6 +46,7 @@ void partition_put(struct partition *partition)
 	policy_unload(partition);
 	users_free(partition->state.users);
 	SSL_CTX_free(partition->tls);
+	attest_forget(partition->chains);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);
 	OPENSSL_clear_free(partition->message, partition->message ? BOARD_MESSAGE_MAX : 0);
 	pthread_mutex_destroy(&partition->lock);
@@ -99,9 +101,7 @@ static struct partition *partition_open(const struct board_partition *info)
 	}
 	load_policy(partition);
 	finish_wiping(partition);
-	if (partition->identity)
-		partition->tls = identity_tls(partition->identity, partition->identity_length);
-	if (!partition->tls)
+	if (!partition->identity)
 		fprintf(stderr, "partition \"%s\": no identity, it cannot be reached\n",
 			partition->info.name);
 	return partition;
@@ -191,7 +191,7 @@ size_t partition_records(uint8_t *out, size_t room)
 		memset(&record, 0, sizeof(record));
 		memcpy(record.id, partition->info.id, sizeof(record.id));
 		record.slot = htole32(partition->info.slot);
-		if (partition->failed || !partition->tls)
+		if (partition->failed || !partition->identity)
 			record.flags = htole32(HSM_PARTITION_FAILED);
 		record.changes = htole32(atomic_load(&partition->changes));
 		memcpy(record.name, partition->info.name, sizeof(record.name) - 1);
@@ -309,6 +309,7 @@ static void refresh(struct partition *partition, const struct board_partition *i
 	pthread_mutex_unlock(&partition->lock);
 	pthread_mutex_unlock(&function.lock);
 	load_policy(partition);
+	identity_reset(partition);
 }
 
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])

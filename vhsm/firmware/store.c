@@ -183,8 +183,7 @@ static int create_header(struct partition *partition, const struct board_open *o
 	ret = header_create(partition, open->key);
 	if (ret < 0)
 		return ret;
-	ret = identity_create(partition->info.id, &partition->identity,
-			      &partition->identity_length);
+	ret = identity_create(&partition->identity, &partition->identity_length);
 	if (ret < 0)
 		return ret;
 	next = partition->state;

@@ -17,6 +17,7 @@
 #include <openssl/bio.h>
 #include "clock.h"
 #include "commands.h"
+#include "dice_testing.h"
 
 /* Unused by some of the programs that include this file */
 #define MAYBE __attribute__((unused))
@@ -360,6 +361,8 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return board_update(body, size);
 	case BOARD_POLICY:
 		return board_policy(body, reply, length);
+	case BOARD_ALIAS:
+		return board_find(body) ? board_alias(body, reply, length) : -ENOENT;
 	default:
 		return -EINVAL;
 	}
