@@ -328,6 +328,98 @@ static void test_state_with_keys(void **state)
 	RV(p->C_EncryptFinal(s, out, &size), CKR_OPERATION_NOT_INITIALIZED);
 }
 
+static CK_OBJECT_HANDLE chacha_key(void)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_CHACHA20;
+	CK_BYTE value[32] = { 1, 2, 3 };
+	CK_ATTRIBUTE attributes[] = { A(CKA_CLASS, class), A(CKA_KEY_TYPE, type),
+				      A(CKA_VALUE, value), YES(CKA_ENCRYPT), YES(CKA_DECRYPT) };
+	CK_OBJECT_HANDLE key;
+
+	OK(p->C_CreateObject(s, attributes, COUNT(attributes), &key));
+	return key;
+}
+
+/* Ciphers that tell where they are go on from there, however much went in. */
+static void test_state_of_long_stream(void **state)
+{
+	static CK_BYTE block[16] = { [15] = 0xf0 }, nonce[12], counter[4] = { 0xff };
+	CK_AES_CTR_PARAMS ctr = { 16, { [14] = 0xf0 } };
+	CK_CHACHA20_PARAMS chacha = { counter, 32, nonce, 96 };
+	const struct {
+		CK_MECHANISM mechanism;
+		CK_ULONG part; /* bytes at a time */
+	} streams[] = {
+		{ { CKM_AES_ECB, NULL, 0 }, 4001 },
+		{ { CKM_AES_CBC, block, 16 }, 4001 },
+		{ { CKM_AES_CBC_PAD, block, 16 }, 4001 },
+		{ { CKM_AES_CTR, &ctr, sizeof(ctr) }, 4001 },
+		{ { CKM_AES_OFB, block, 16 }, 4000 },
+		{ { CKM_AES_CFB128, block, 16 }, 4000 },
+		{ { CKM_CHACHA20, &chacha, sizeof(chacha) }, 4001 },
+	};
+	CK_SESSION_HANDLE other = session(RW);
+	CK_BYTE *data = calloc(1, 20000), *one = malloc(24000), *two = malloc(24000);
+
+	(void)state;
+	assert_true(data && one && two);
+	for (CK_ULONG i = 0; i < 20000; i++)
+		data[i] = (CK_BYTE)(i * 7 + i / 256);
+	for (size_t i = 0; i < COUNT(streams); i++) {
+		CK_MECHANISM mechanism = streams[i].mechanism;
+		CK_OBJECT_HANDLE key = mechanism.mechanism == CKM_CHACHA20 ? chacha_key()
+									   : aes_key(s, 32);
+		CK_ULONG part = streams[i].part, sent = 0, got = 0, length, whole = 24000;
+		CK_BYTE saved[16384];
+
+		for (int decrypt = 0; decrypt < 2; decrypt++) {
+			OK((decrypt ? p->C_DecryptInit : p->C_EncryptInit)(s, &mechanism, key));
+			for (sent = 0, got = 0; sent + part < 20000; sent += part) {
+				length = 24000 - got;
+				OK((decrypt ? p->C_DecryptUpdate
+					    : p->C_EncryptUpdate)(s, (decrypt ? one : data) + sent,
+								  part, two + got, &length));
+				got += length;
+				if (sent != 3 * part)
+					continue;
+				/* On another session from here on; this one is given up. */
+				length = sizeof(saved);
+				OK(p->C_GetOperationState(s, saved, &length));
+				OK(p->C_SessionCancel(s, CKF_ENCRYPT | CKF_DECRYPT));
+				OK(p->C_SetOperationState(other, saved, length, key, 0));
+				OK(p->C_GetOperationState(other, saved, &length));
+				OK(p->C_SetOperationState(s, saved, length, key, 0));
+			}
+			length = 24000 - got;
+			if (decrypt) {
+				OK(p->C_DecryptUpdate(s, one + sent, whole - sent, two + got,
+						      &length));
+				got += length;
+				length = 24000 - got;
+				OK(p->C_DecryptFinal(s, two + got, &length));
+				got += length;
+				assert_int_equal(got, 20000);
+				assert_memory_equal(two, data, 20000);
+				continue;
+			}
+			OK(p->C_EncryptUpdate(s, data + sent, 20000 - sent, two + got, &length));
+			got += length;
+			length = 24000 - got;
+			OK(p->C_EncryptFinal(s, two + got, &length));
+			got += length;
+			OK(p->C_EncryptInit(s, &mechanism, key));
+			whole = 24000;
+			OK(p->C_Encrypt(s, data, 20000, one, &whole));
+			assert_int_equal(got, whole);
+			assert_memory_equal(one, two, whole);
+		}
+	}
+	free(data);
+	free(one);
+	free(two);
+}
+
 /* What must not be doubled, and what is more than a state holds */
 static void test_state_unsaveable(void **state)
 {
@@ -514,9 +606,16 @@ static void test_wrap_parameters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_recover),	  T(test_verify_signature),   T(test_digest_encrypt),
-		T(test_sign_encrypt),	  T(test_state_of_digest),    T(test_state_with_keys),
-		T(test_state_unsaveable), T(test_wrap_authenticated), T(test_wrap_parameters),
+		T(test_recover),
+		T(test_verify_signature),
+		T(test_digest_encrypt),
+		T(test_sign_encrypt),
+		T(test_state_of_digest),
+		T(test_state_with_keys),
+		T(test_state_of_long_stream),
+		T(test_state_unsaveable),
+		T(test_wrap_authenticated),
+		T(test_wrap_parameters),
 		T(test_validation_flags),
 	};
 

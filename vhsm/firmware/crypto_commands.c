@@ -252,9 +252,45 @@ CK_RV command_verify(struct command *command)
 
 /* ---- parts ---- */
 
+/* Forget the input: the operation could have begun here, with another IV and the input's last bytes. */
+static bool begin_later(struct operation *operation, const uint8_t *data, size_t length)
+{
+	uint8_t iv[MECH_IV_SIZE], last[MECH_TAIL_MAX];
+	const uint8_t *place;
+	struct hsm_fields fields;
+	size_t tail, old, size;
+
+	if (!mech_position(operation->mech, iv, &tail))
+		return false;
+	old = tail > length ? tail - length : 0;
+	if (tail > sizeof(last) || old > operation->input_length ||
+	    hsm_fields_parse(&fields, operation->parameters, operation->parameters_length) < 0)
+		return false;
+	if (old)
+		memcpy(last, operation->input + operation->input_length - old, old);
+	memcpy(last + old, data + length - (tail - old), tail - old);
+	place = hsm_fields_bytes(&fields, HSM_FIELD_IV, &size);
+	if (place && size <= sizeof(iv))
+		memcpy(operation->parameters + (place - operation->parameters), iv, size);
+	memcpy(operation->input, last, tail);
+	OPENSSL_cleanse(operation->input + tail,
+			operation->input_length > tail ? operation->input_length - tail : 0);
+	operation->input_length = tail;
+	OPENSSL_cleanse(last, sizeof(last));
+	return true;
+}
+
+static void forget_input(struct operation *operation)
+{
+	OPENSSL_clear_free(operation->input, operation->input_length);
+	operation->input = NULL;
+	operation->input_length = 0;
+	operation->unsaveable = true;
+}
+
 /*
- * A saved state is the input over again: libcrypto lets nobody look into a digest. Of a cipher's output
- * nothing is told twice, so what it was is not kept.
+ * A saved state is the input over again: libcrypto lets nobody look into a digest or a MAC, and of a cipher
+ * it tells where it has come to. Of a cipher's output nothing is told twice, so what it was is not kept.
  */
 void operation_multi_part(struct operation *operation, const uint8_t *data, size_t length)
 {
@@ -262,17 +298,19 @@ void operation_multi_part(struct operation *operation, const uint8_t *data, size
 	operation->next_part++;
 	if (operation->unsaveable || !length)
 		return;
-	if (!operation->input && length <= STATE_INPUT_MAX)
+	if (!operation->input)
 		operation->input = OPENSSL_malloc(STATE_INPUT_MAX);
-	if (!operation->input || length > STATE_INPUT_MAX - operation->input_length) {
-		OPENSSL_clear_free(operation->input, operation->input_length);
-		operation->input = NULL;
-		operation->input_length = 0;
-		operation->unsaveable = true;
+	if (!operation->input) {
+		forget_input(operation);
 		return;
 	}
-	memcpy(operation->input + operation->input_length, data, length);
-	operation->input_length += length;
+	if (length <= STATE_INPUT_MAX - operation->input_length) {
+		memcpy(operation->input + operation->input_length, data, length);
+		operation->input_length += length;
+		return;
+	}
+	if (!begin_later(operation, data, length))
+		forget_input(operation);
 }
 
 /* Digest, sign and verify have no output before their end. */

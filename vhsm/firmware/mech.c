@@ -416,6 +416,11 @@ static CK_RV update(struct mech_operation *operation, const uint8_t *in, size_t 
 	return CKR_OK;
 }
 
+bool mech_position(const struct mech_operation *operation, uint8_t iv[MECH_IV_SIZE], size_t *tail)
+{
+	return operation->ops->position && operation->ops->position(operation, iv, tail);
+}
+
 CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in_length,
 		  uint8_t *out, size_t *out_length)
 {

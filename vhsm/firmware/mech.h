@@ -119,6 +119,18 @@ CK_RV mech_fits(enum mech_use use, const struct hsm_mechanism_info *info, const 
  */
 CK_RV mech_update(struct mech_operation *operation, const uint8_t *in, size_t in_length, uint8_t *out, size_t *out_length);
 
+#define MECH_IV_SIZE  16
+#define MECH_TAIL_MAX 64
+
+/**
+ * mech_position - where a cipher without authentication has come to
+ * @iv: with this IV, if the mechanism has one, and the last @tail bytes of the input, at most
+ *	MECH_TAIL_MAX, a new operation goes on as this one does
+ *
+ * Return: false when libcrypto does not tell, or another operation could do what this one must not.
+ */
+bool mech_position(const struct mech_operation *operation, uint8_t iv[MECH_IV_SIZE], size_t *tail);
+
 /* mech_digest_key - a secret key's value as next part of a digest */
 CK_RV mech_digest_key(struct mech_operation *operation, struct key *key);
 

@@ -133,6 +133,9 @@ static CK_RV cipher_begin(struct mech_operation *operation, const struct mechani
 		rv = chacha_limit(operation, bits, iv);
 	if (rv != CKR_OK)
 		return rv;
+	/* libcrypto does not tell that of ChaCha20. */
+	if (length == sizeof(operation->iv))
+		memcpy(operation->iv, iv, length);
 	if (!operation->prepared)
 		return cipher_prepare(operation, iv);
 	if (!EVP_CipherInit_ex2(operation->cipher_ctx, NULL, NULL, iv, -1, NULL))
@@ -338,11 +341,61 @@ static size_t cipher_size(const struct mech_operation *operation, size_t in_leng
 	return whole_blocks(operation, in_length) + (is_padded(operation) ? operation->block : 0);
 }
 
+/* ---- where it has come to ---- */
+
+/* Add @blocks to the counter, whose bytes are @step apart from its last one on */
+static void count_on(uint8_t *last, int step, unsigned int bytes, uint64_t blocks)
+{
+	unsigned int sum = 0;
+
+	for (; bytes; bytes--, last += step, blocks >>= 8) {
+		sum += *last + (unsigned int)(blocks & 0xff);
+		*last = (uint8_t)sum;
+		sum >>= 8;
+	}
+}
+
+/*
+ * A counter that has come to its end would begin anew: that is no place to go on from. (A narrow counter is
+ * stopped by @limit, counted from the operation's beginning, and so does not carry beyond its width.)
+ */
+static bool counter_position(const struct mech_operation *operation, uint8_t *iv, size_t *tail)
+{
+	bool chacha = operation->info->parameter == HSM_PARAM_CHACHA20;
+	unsigned int block = chacha ? CHACHA_BLOCK : MECH_AES_BLOCK;
+	uint64_t blocks = operation->count / block;
+
+	if (operation->count == operation->limit)
+		return false;
+	memcpy(iv, operation->iv, MECH_AES_BLOCK);
+	if (chacha)
+		count_on(iv, 1, 8, blocks);
+	else
+		count_on(iv + MECH_AES_BLOCK - 1, -1, MECH_AES_BLOCK, blocks);
+	*tail = operation->count % block;
+	return true;
+}
+
+/* What was fed back last is libcrypto's updated IV; of a stream only between two blocks. */
+static bool cipher_position(const struct mech_operation *operation, uint8_t *iv, size_t *tail)
+{
+	if (operation->info->parameter == HSM_PARAM_CTR ||
+	    operation->info->parameter == HSM_PARAM_CHACHA20)
+		return counter_position(operation, iv, tail);
+	*tail = takes_padding_off(operation) ? operation->tail_length
+					     : operation->count % operation->block;
+	if (is_stream(operation) && *tail)
+		return false;
+	return !iv_length(operation) ||
+	       EVP_CIPHER_CTX_get_updated_iv(operation->cipher_ctx, iv, iv_length(operation)) == 1;
+}
+
 const struct mech_ops mech_cipher_ops = {
 	.begin = cipher_begin,
 	.update = cipher_update,
 	.finish = cipher_finish,
 	.size = cipher_size,
+	.position = cipher_position,
 };
 
 /* ---- all at once: libcrypto wants these modes in one piece, so parts are gathered (mech.c) ---- */

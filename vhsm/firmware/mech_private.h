@@ -377,6 +377,7 @@ struct mech_operation {
 	struct mech_held extra;		/* AAD, context string or label */
 	uint64_t count;
 	uint64_t limit;
+	uint8_t iv[MECH_AES_BLOCK];	/* that a counter began with */
 	uint8_t tail[MECH_AES_BLOCK];
 	uint8_t tail_length;
 	uint8_t block;
@@ -390,6 +391,7 @@ struct mech_operation {
  * @finish: the rest, or with a single part all of the input (the digest of it where the row names a hash)
  * @verify: the same for signatures
  * @size: bytes that @finish writes for so much input; NULL: none
+ * @position: see mech_position(); NULL: there is none
  * @exact: @size is the very number, so that room is checked before anything happens. Otherwise @finish does that.
  * @digest: the row's hash is applied to the input first
  * @hold_max: bytes of input that are worth gathering, 0: MECH_HELD_MAX. More is CKR_DATA_LEN_RANGE in any case.
@@ -403,6 +405,7 @@ struct mech_ops {
 	CK_RV (*verify)(struct mech_operation *operation, const uint8_t *in, size_t in_length, const uint8_t *signature,
 			size_t length);
 	size_t (*size)(const struct mech_operation *operation, size_t in_length);
+	bool (*position)(const struct mech_operation *operation, uint8_t iv[MECH_AES_BLOCK], size_t *tail);
 	bool exact;
 	bool digest;
 	size_t hold_max;
