@@ -18,8 +18,8 @@
 
 static const struct hsm_policy_info table[HSM_POLICY_VALUES] = { HSM_POLICY_TABLE(ROW) };
 
-#define BLOB_ROW(name_, field_, option_, meaning_) \
-	{ .tag = HSM_FIELD_##field_, .option = (option_), .meaning = (meaning_) },
+#define BLOB_ROW(name_, field_, free_, option_, meaning_) \
+	{ .tag = HSM_FIELD_##field_, .free = (free_), .option = (option_), .meaning = (meaning_) },
 
 static const struct hsm_policy_blob_info blobs[HSM_POLICY_BLOBS] = { HSM_POLICY_BLOB_TABLE(
 	BLOB_ROW) };

@@ -16,7 +16,7 @@
 #define HSM_APPROVAL_NONCE_SIZE 32
 #define HSM_APPROVAL_SECONDS	86400 /* that a nonce is good for */
 #define HSM_APPROVAL_KEY_MAX	4096 /* bytes of a public key, DER */
-#define HSM_APPROVAL_ID_SIZE	32 /* of a key: SHA-256 of its DER form; header kid of a signature */
+#define HSM_APPROVAL_ID_SIZE	48 /* of a key: SHA-384 of its DER form; header kid of a signature */
 #define HSM_APPROVALS_MAX	16 /* signatures in one command */
 
 /*
@@ -47,7 +47,11 @@ enum hsm_action {
  */
 #define HSM_GUARDED_TABLE(X) \
 	X(PARTITION_DESTROY, DESTROY) \
-	X(PARTITION_UPDATE, RELAX)
+	X(PARTITION_UPDATE, RELAX) \
+	X(OFFICER_ADD, ROLES) \
+	X(OFFICER_REMOVE, ROLES) \
+	X(OFFICER_KEY, ROLES) \
+	X(QUORUM_SET, ROLES)
 
 /* hsm_guarded - enum hsm_action of an operation, HSM_ACTION_NONE: it needs no approvals */
 enum hsm_action hsm_guarded(unsigned int operation);
@@ -140,6 +144,6 @@ struct hsm_officer_status {
 	uint32_t reserved;
 	uint8_t key[HSM_APPROVAL_ID_SIZE];
 };
-_Static_assert(sizeof(struct hsm_officer_status) == 112, "hsm_officer_status");
+_Static_assert(sizeof(struct hsm_officer_status) == 128, "hsm_officer_status");
 
 #endif /* HSM_APPROVAL_H */

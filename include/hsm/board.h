@@ -173,6 +173,11 @@ enum board_request {
 	BOARD_LIFECYCLE		= 46,	/* request: uint32_t, the next enum hsm_lifecycle; -EINVAL: no way leads there */
 	BOARD_RECOVER		= 47,	/* after tampering, or with an old copy; -EALREADY: nothing to recover from */
 	BOARD_ACCEPT		= 48,	/* request: id; its rows are taken as they are, once */
+
+	/* request: struct board_grant; function 0 only */
+	BOARD_GRANT		= 50,
+	/* own; request: struct board_grant, its seconds zero; -ENOENT: there is none. It is used up. */
+	BOARD_GRANT_TAKE	= 51,
 };
 
 /* struct board_hello.flags */
@@ -346,6 +351,20 @@ struct board_change {
 
 struct board_committed {
 	uint64_t counter;	/* the header's counter after the commit */
+};
+
+/**
+ * struct board_grant - an officer's consent to one command of a partition, on its way from function 0 to the partition's
+ * @digest: SHA-384 of what was approved (hsm/approval.h)
+ * @seconds: that it is good for
+ *
+ * Kept in memory: after a restart of the board it has to be given again.
+ */
+struct board_grant {
+	uint8_t partition[PARTITION_ID_SIZE];
+	uint8_t digest[48];
+	uint32_t seconds;
+	uint32_t reserved;
 };
 
 /**

@@ -206,8 +206,8 @@
 	  "CKA_VALIDATION_FLAG of the validation that the session's last operation was true to; 0: none") \
 	X(0x0080, CLAIM,		NONE, ANY, LONG, ONCE, HSM_FIELDS(O(CODE), R(NEW_PIN)), HSM_NONE, \
 	  "become the first officer: by claim code, or as the embedded board's owner") \
-	X(0x0081, OFFICER_LOGIN,	NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN)), HSM_NONE, \
-	  "log the channel in as device officer") \
+	X(0x0081, OFFICER_LOGIN,	NONE, ANY, LONG, ONCE, HSM_FIELDS(R(PIN), O(NAME)), HSM_NONE, \
+	  "log the channel in as device officer or auditor; no name: the first officer") \
 	X(0x0082, OFFICER_PIN,		NONE, OFFICER, LONG, ONCE, HSM_FIELDS(R(PIN), R(NEW_PIN)), HSM_NONE, \
 	  "change the officer's PIN") \
 	X(0x0083, DEVICE_STATUS,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
@@ -226,7 +226,23 @@
 	  HSM_FIELDS(R(PARTITION), O(NAME), O(FLAGS), O(APPROVALS), O(APPROVAL_NONCE), HSM_POLICY), HSM_NONE, \
 	  "change a partition's name and policy; with flag 1 the policy may become less strict") \
 	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
-	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy")
+	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy") \
+	X(0x00b0, OFFICER_ADD,		NONE, OFFICER, LONG, ONCE, \
+	  HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "make an officer or an auditor of the device") \
+	X(0x00b1, OFFICER_REMOVE,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(NAME), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "remove one, with the key") \
+	X(0x00b2, OFFICER_LIST,		NONE, OFFICER, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(OFFICERS), R(QUORUM)), \
+	  "officers and auditors, and the quorums of all classes of actions") \
+	X(0x00b3, OFFICER_KEY,		NONE, OFFICER, MEDIUM, ONCE, \
+	  HSM_FIELDS(O(NAME), R(PUBLIC_KEY), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "set or take away the key with which an officer approves; no name: the first officer's") \
+	X(0x00b4, QUORUM_SET,		NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(ACTION), R(COUNT), O(APPROVALS), O(APPROVAL_NONCE)), \
+	  HSM_NONE, "how many officers must approve a class of actions; fewer than now needs approvals itself") \
+	X(0x00b5, APPROVAL_NONCE,	NONE, OFFICER, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(R(APPROVAL_NONCE), R(COUNT)), \
+	  "a nonce to bind approvals to, good once and for so many seconds") \
+	X(0x00b6, APPROVAL_GRANT,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(DATA), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "let a partition run one command that needs approvals; data: its bytes to sign, without a nonce")
 
 #define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
 enum hsm_operation {

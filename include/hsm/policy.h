@@ -76,12 +76,13 @@ enum hsm_policy_value {
 #define HSM_POLICY_KEPT	HSM_POLICY_MAX_RATE
 
 /*
- * What a policy has that is no number: X(name, field, option, meaning). Up to HSM_POLICY_BLOB_MAX bytes each, none in the
- * beginning. To set one that was not there is no relaxation, every other change is.
+ * What a policy has that is no number: X(name, field, free, option, meaning). Up to HSM_POLICY_BLOB_MAX bytes each, none in
+ * the beginning.
+ *   free	setting one that was not there is no relaxation; every other change is
  */
 #define HSM_POLICY_BLOB_MAX	4096
 #define HSM_POLICY_BLOB_TABLE(X) \
-	X(OWNER_KEY,	OWNER_KEY,	"owner-key", "public key of the owner, a PEM file; none: takes it away")
+	X(OWNER_KEY,	OWNER_KEY,	false, "owner-key", "public key of the owner, a PEM file; none: takes it away")
 
 #define HSM_POLICY_BLOB_ENUM(name, ...) HSM_POLICY_BLOB_##name,
 enum hsm_policy_blob {
@@ -92,6 +93,7 @@ enum hsm_policy_blob {
 
 struct hsm_policy_blob_info {
 	uint16_t tag;	/* enum hsm_field_tag */
+	bool free;
 	const char *option;
 	const char *meaning;
 };

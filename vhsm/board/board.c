@@ -186,6 +186,7 @@ int board_open(struct board *board, gid_t gid, struct error *error)
 	int ret;
 
 	pthread_mutex_init(&board->changed_lock, NULL);
+	pthread_mutex_init(&board->grants.lock, NULL);
 	board->epoll = epoll_create1(EPOLL_CLOEXEC);
 	ret = board->epoll < 0 ? -errno : open_watches(board);
 	if (ret)
@@ -205,6 +206,7 @@ void board_close(struct board *board)
 	if (board->run >= 0)
 		close(board->run);
 	close(board->epoll);
+	pthread_mutex_destroy(&board->grants.lock);
 	pthread_mutex_destroy(&board->changed_lock);
 }
 

@@ -826,6 +826,24 @@ struct stage {
  * @connections: open now, on all functions
  * @changed: partitions that functions have to be told about; @changed_lock guards it
  */
+#define BOARD_GRANTS_MAX	64
+#define BOARD_GRANT_SECONDS_MAX 86400
+
+/* struct grants - consent that waits to be used, the oldest first; @ends by CLOCK_BOOTTIME */
+struct grants {
+	pthread_mutex_t lock;
+	uint32_t count;
+	struct board_grant grant[BOARD_GRANTS_MAX];
+	uint64_t ends[BOARD_GRANTS_MAX];
+};
+
+/**
+ * grant_add - the oldest goes when there is no room. Return: 0, -EINVAL.
+ * grant_take - use one up. Return: 0, -ENOENT.
+ */
+int grant_add(struct grants *grants, const struct board_grant *grant);
+int grant_take(struct grants *grants, const struct board_grant *grant);
+
 struct board {
 	const struct board_options *options;
 	struct state *state;
@@ -846,6 +864,7 @@ struct board {
 	pthread_mutex_t changed_lock;
 	struct notice *changed;
 	struct stage stage;
+	struct grants grants;
 };
 
 /**

@@ -254,6 +254,29 @@ static int handle_stage(struct storage_call *call)
 			    call->length - sizeof(request));
 }
 
+static int handle_grant(struct storage_call *call)
+{
+	struct board_grant grant;
+
+	memcpy(&grant, call->body, sizeof(grant));
+	return grant_add(&call->board->grants, &grant);
+}
+
+static int handle_grant_take(struct storage_call *call)
+{
+	struct board_grant grant;
+	bool own;
+	int ret;
+
+	memcpy(&grant, call->body, sizeof(grant));
+	ret = state_enter(call->state);
+	if (ret)
+		return ret;
+	own = state_own_entry(call->state, call->function, grant.partition) != NULL;
+	state_leave(call->state);
+	return own ? grant_take(&call->board->grants, &grant) : -ENOENT;
+}
+
 /**
  * struct storage_request - a row of the table
  * @length: of the body, or ANY_LENGTH
@@ -283,6 +306,8 @@ static const struct storage_request {
 	{ BOARD_CLAIM, "claim", ANY_LENGTH, true, handle_claim },
 	{ BOARD_COUNTER, "counter", 0, true, handle_counter },
 	{ BOARD_STAGE, "stage", ANY_LENGTH, true, handle_stage },
+	{ BOARD_GRANT, "grant", sizeof(struct board_grant), true, handle_grant },
+	{ BOARD_GRANT_TAKE, "take grant", sizeof(struct board_grant), false, handle_grant_take },
 	{ BOARD_PARTITION_UPDATE, "update", ANY_LENGTH, true, handle_update },
 };
 

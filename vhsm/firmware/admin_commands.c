@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <openssl/rand.h>
-#include "commands.h"
+#include "users.h"
 
 CK_RV board_error(int error)
 {
@@ -135,35 +135,76 @@ CK_RV command_claim(struct command *command)
 	return rv;
 }
 
-CK_RV command_officer_login(struct command *command)
+/* By name, or the first officer, who has none */
+static CK_RV find_officer(const struct command *command, uint32_t *account, uint32_t *role)
 {
 	struct partition *partition = command->partition;
-	uint8_t private_key[SECRET_SIZE];
-	const uint8_t *pin;
+	const struct named_user *user;
+	const uint8_t *name;
 	size_t length;
-	bool known;
-	CK_RV rv;
+	CK_RV rv = CKR_OK;
 
-	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
-	if (command->client->officer)
-		return CKR_USER_ALREADY_LOGGED_IN;
+	name = hsm_fields_bytes(&command->fields, HSM_FIELD_NAME, &length);
+	*account = CKU_SO;
+	*role = ROLE_OFFICER;
 	pthread_mutex_lock(&partition->commit_lock);
-	known = has_officer(&partition->state);
+	user = length ? user_by_name(partition->state.users, name, length) : NULL;
+	if (user) {
+		*account = user->account;
+		*role = user->role;
+	} else if (length) {
+		rv = CKR_PIN_INCORRECT;
+	} else if (!has_officer(&partition->state)) {
+		rv = CKR_USER_PIN_NOT_INITIALIZED;
+	}
 	pthread_mutex_unlock(&partition->commit_lock);
-	if (!known)
-		return CKR_USER_PIN_NOT_INITIALIZED;
-	rv = pin_check(command, CKU_SO, pin, length, private_key);
-	OPENSSL_cleanse(private_key, sizeof(private_key));
-	if (rv == CKR_OK)
-		command->client->officer = true;
 	return rv;
 }
 
+CK_RV command_officer_login(struct command *command)
+{
+	struct client *client = command->client;
+	uint8_t private_key[SECRET_SIZE];
+	uint32_t account, role;
+	const uint8_t *pin;
+	size_t length;
+	CK_RV rv;
+
+	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
+	if (client->officer || client->auditor)
+		return CKR_USER_ALREADY_LOGGED_IN;
+	rv = find_officer(command, &account, &role);
+	if (rv == CKR_OK)
+		rv = pin_check(command, account, pin, length, private_key);
+	OPENSSL_cleanse(private_key, sizeof(private_key));
+	if (rv != CKR_OK)
+		return rv;
+	client->account = account;
+	client->officer = role == ROLE_OFFICER;
+	client->auditor = role == ROLE_AUDITOR;
+	return CKR_OK;
+}
+
+static CK_RV copy_credential(struct partition *partition, uint32_t account,
+			     struct credential *credential)
+{
+	const struct credential *found;
+
+	pthread_mutex_lock(&partition->commit_lock);
+	found = credential_of(&partition->state, account);
+	if (found)
+		*credential = *found;
+	pthread_mutex_unlock(&partition->commit_lock);
+	return found ? CKR_OK : CKR_USER_TYPE_INVALID;
+}
+
+/* Of whoever is logged in */
 CK_RV command_officer_pin(struct command *command)
 {
 	struct partition *partition = command->partition;
+	uint32_t account = command->client->account;
 	uint8_t private_key[SECRET_SIZE];
-	struct credential officer;
+	struct credential old = { 0 }, officer = { 0 };
 	const uint8_t *pin, *new_pin;
 	size_t length, new_length;
 	CK_RV rv;
@@ -172,16 +213,15 @@ CK_RV command_officer_pin(struct command *command)
 	new_pin = hsm_fields_bytes(&command->fields, HSM_FIELD_NEW_PIN, &new_length);
 	if (pin_length(partition, new_length) != CKR_OK)
 		return CKR_PIN_LEN_RANGE;
-	rv = pin_check(command, CKU_SO, pin, length, private_key);
+	rv = pin_check(command, account, pin, length, private_key);
 	if (rv == CKR_OK)
-		rv = pin_make(partition, &partition->state.so, &officer, new_pin, new_length,
-			      private_key);
+		rv = copy_credential(partition, account, &old);
+	if (rv == CKR_OK)
+		rv = pin_make(partition, &old, &officer, new_pin, new_length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
-	if (rv != CKR_OK)
-		return rv;
-	pthread_mutex_lock(&partition->commit_lock);
-	rv = commit_officer(partition, &officer, false);
-	pthread_mutex_unlock(&partition->commit_lock);
+	if (rv == CKR_OK)
+		rv = credential_store(partition, account, &officer);
+	OPENSSL_cleanse(&old, sizeof(old));
 	OPENSSL_cleanse(&officer, sizeof(officer));
 	return rv;
 }

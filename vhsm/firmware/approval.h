@@ -24,6 +24,16 @@
  */
 CK_RV approval_check(struct command *command, const struct policy *policy);
 
+/**
+ * approval_decide - the same for a command that is named by its bytes, on the device partition
+ * @what: its nonce is filled in, from @command's field
+ * @command: that carries the approvals
+ */
+CK_RV approval_decide(struct command *command, struct hsm_approval *what, const struct policy *policy);
+
+/* approval_digest - what a grant is known by: SHA-384 of the bytes without a nonce. Return: 0 or a negative errno. */
+int approval_digest(const struct hsm_approval *what, uint8_t digest[HSM_APPROVAL_ID_SIZE]);
+
 /* approval_owner_id - key id of a policy's owner, for evidence. Return: false when there is no owner */
 bool approval_owner_id(const struct policy *policy, uint8_t id[HSM_APPROVAL_ID_SIZE]);
 

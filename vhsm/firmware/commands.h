@@ -50,6 +50,7 @@ struct object;
 struct partition;
 struct session;
 struct user_table;
+struct officer_table;
 
 /* ---- credentials and the state of a partition ---- */
 
@@ -104,6 +105,7 @@ struct credential {
  * @so: the security officer; the device officer on the device partition
  * @user: the user without a name
  * @users: those with names (users.h), NULL: none. Never changed in place, and owned by the partition whose state it is
+ * @officers: of the device partition (officers.h), likewise
  * @next_id: next object's id; never goes back
  * @counter: what the board's root record vouches for
  * @commits: since the counter moved
@@ -118,6 +120,7 @@ struct partition_state {
 	struct credential so;
 	struct credential user;
 	struct user_table *users;
+	struct officer_table *officers;
 	uint64_t next_id;
 	uint64_t counter;
 	uint32_t commits;
@@ -269,6 +272,7 @@ struct client {
 	struct firmware_context *context;
 	bool owner;
 	atomic_bool officer;
+	atomic_bool auditor; /* of the device */
 	atomic_int login; /* CKU_ or NOT_LOGGED_IN; written under partition.lock */
 	uint32_t logouts; /* part of the handles of private token objects; under partition.lock */
 	_Atomic(uint32_t) account; /* whose PIN it was: CKU_ or a named user's number; good while logged in */
@@ -759,6 +763,9 @@ int ask_board(enum board_request type, const void *body, size_t size, void *repl
 	      size_t *length);
 CK_RV board_error(int error);
 
+/* partition_policy_read - any partition and its policy, as the board has them; for function 0 (partition_commands.c) */
+int partition_policy_read(const uint8_t id[PARTITION_ID_SIZE], struct board_partition *info, struct policy *policy);
+
 /* name_valid - UTF-8 of 1 to 63 bytes without control characters: it is shown on terminals and in lists */
 bool name_valid(const uint8_t *name, size_t length);
 
@@ -830,6 +837,13 @@ CK_RV command_claim(struct command *command);
 CK_RV command_officer_login(struct command *command);
 CK_RV command_officer_pin(struct command *command);
 CK_RV command_device_status(struct command *command);
+CK_RV command_officer_add(struct command *command);
+CK_RV command_officer_remove(struct command *command);
+CK_RV command_officer_list(struct command *command);
+CK_RV command_officer_key(struct command *command);
+CK_RV command_quorum_set(struct command *command);
+CK_RV command_approval_nonce(struct command *command);
+CK_RV command_approval_grant(struct command *command);
 CK_RV command_partition_list(struct command *command);
 CK_RV command_partition_create(struct command *command);
 CK_RV command_partition_assign(struct command *command);

@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include "commands.h"
 #include "mask.h"
+#include "officers.h"
 #include "users.h"
 
 #define HEADER_MAGIC	"IHSMPART"
@@ -178,6 +179,7 @@ static const struct header_section sections[] = {
 	{ HEADER_SECTION_USERS, false, users_write, users_read },
 	{ HEADER_SECTION_TICKS, false, put_ticks, get_ticks },
 	{ HEADER_SECTION_MASKS, false, mask_put_state, mask_get_state },
+	{ HEADER_SECTION_OFFICERS, false, officers_write, officers_read },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -10,6 +10,7 @@
 #include "attest_keys.h"
 #include "mask.h"
 #include "use_counter.h"
+#include "officers.h"
 #include "users.h"
 
 static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
@@ -45,6 +46,7 @@ void partition_put(struct partition *partition)
 	index_clear(&partition->index);
 	policy_unload(partition);
 	users_free(partition->state.users);
+	officers_free(partition->state.officers);
 	SSL_CTX_free(partition->tls);
 	attest_forget(partition->chains);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);

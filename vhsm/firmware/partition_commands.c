@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/asn1.h>
-#include "commands.h"
+#include "approval.h"
+#include "officers.h"
 
 static void put_record(struct hsm_writer *out, const struct board_partition *info)
 {
@@ -134,6 +135,20 @@ static CK_RV put_partition(enum board_request type, struct board_partition *info
 	return board_error(ret);
 }
 
+/* An owner whose key says nothing could never consent. */
+static CK_RV take_policy(struct policy *policy, const struct hsm_fields *fields)
+{
+	const struct policy_blob *owner = &policy->blob[HSM_POLICY_BLOB_OWNER_KEY];
+	CK_RV rv = policy_change(policy, fields);
+	EVP_PKEY *key;
+
+	if (rv != CKR_OK || !owner->length)
+		return rv;
+	key = officer_public_key(owner->data, owner->length);
+	EVP_PKEY_free(key);
+	return key ? CKR_OK : CKR_ARGUMENTS_BAD;
+}
+
 CK_RV command_partition_create(struct command *command)
 {
 	struct board_partition info = { .function = number(command, HSM_FIELD_FUNCTION, 0) };
@@ -146,7 +161,7 @@ CK_RV command_partition_create(struct command *command)
 		return CKR_ARGUMENTS_BAD;
 	policy_begin(&policy, profile);
 	if (rv == CKR_OK)
-		rv = policy_change(&policy, &command->fields);
+		rv = take_policy(&policy, &command->fields);
 	if (rv == CKR_OK)
 		rv = put_partition(BOARD_PARTITION_CREATE, &info, &policy);
 	if (rv != CKR_OK)
@@ -182,18 +197,6 @@ CK_RV command_partition_assign(struct command *command)
 				     sizeof(info), &length));
 }
 
-CK_RV command_partition_destroy(struct command *command)
-{
-	uint8_t id[PARTITION_ID_SIZE];
-	size_t length;
-	CK_RV rv = named_partition(command, id);
-
-	if (rv != CKR_OK)
-		return rv;
-	return board_error(
-		ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id), &length));
-}
-
 /* ---- policies ---- */
 
 static int find_info(const uint8_t id[PARTITION_ID_SIZE], struct board_partition *info)
@@ -214,27 +217,64 @@ static int find_info(const uint8_t id[PARTITION_ID_SIZE], struct board_partition
 	return ret;
 }
 
+int partition_policy_read(const uint8_t id[PARTITION_ID_SIZE], struct board_partition *info,
+			  struct policy *policy)
+{
+	uint8_t *bytes = OPENSSL_malloc(BOARD_POLICY_MAX);
+	size_t length = 0;
+	int ret;
+
+	if (!bytes)
+		return -ENOMEM;
+	ret = find_info(id, info);
+	if (!ret)
+		ret = ask_board(BOARD_POLICY, id, PARTITION_ID_SIZE, bytes, BOARD_POLICY_MAX,
+				&length);
+	if (!ret)
+		ret = policy_from_board(policy, info, bytes, length);
+	OPENSSL_free(bytes);
+	return ret;
+}
+
 /* The partition that the command names and its policy, as the board has them */
 static CK_RV read_partition(const struct command *command, struct board_partition *info,
 			    struct policy *policy)
 {
-	uint8_t *bytes, id[PARTITION_ID_SIZE];
-	size_t length = 0;
+	uint8_t id[PARTITION_ID_SIZE];
 	CK_RV rv = named_partition(command, id);
+
+	return rv == CKR_OK ? board_error(partition_policy_read(id, info, policy)) : rv;
+}
+
+/* A policy that does not verify names no owner: what is damaged can still be destroyed, by as many officers as that takes. */
+static CK_RV may_destroy(struct command *command, const uint8_t id[PARTITION_ID_SIZE])
+{
+	struct policy *policy = OPENSSL_malloc(sizeof(*policy));
+	struct board_partition info;
+	CK_RV rv;
 	int ret;
 
+	if (!policy)
+		return CKR_HOST_MEMORY;
+	ret = partition_policy_read(id, &info, policy);
+	rv = ret && ret != -EBADMSG ? board_error(ret)
+				    : approval_check(command, ret ? NULL : policy);
+	OPENSSL_free(policy);
+	return rv;
+}
+
+CK_RV command_partition_destroy(struct command *command)
+{
+	uint8_t id[PARTITION_ID_SIZE];
+	size_t length;
+	CK_RV rv = named_partition(command, id);
+
+	if (rv == CKR_OK)
+		rv = may_destroy(command, id);
 	if (rv != CKR_OK)
 		return rv;
-	bytes = OPENSSL_malloc(BOARD_POLICY_MAX);
-	if (!bytes)
-		return CKR_HOST_MEMORY;
-	ret = find_info(id, info);
-	if (!ret)
-		ret = ask_board(BOARD_POLICY, id, sizeof(id), bytes, BOARD_POLICY_MAX, &length);
-	if (!ret)
-		ret = policy_from_board(policy, info, bytes, length);
-	OPENSSL_free(bytes);
-	return board_error(ret);
+	return board_error(
+		ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id), &length));
 }
 
 /*
@@ -246,6 +286,7 @@ CK_RV command_partition_update(struct command *command)
 	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
 	struct board_partition info;
 	struct policy now, next;
+	bool relaxes;
 	CK_RV rv;
 
 	if (flags & ~(uint64_t)HSM_UPDATE_RELAX)
@@ -254,11 +295,15 @@ CK_RV command_partition_update(struct command *command)
 	if (rv != CKR_OK)
 		return rv;
 	next = now;
-	rv = policy_change(&next, &command->fields);
+	rv = take_policy(&next, &command->fields);
 	if (rv == CKR_OK)
 		rv = take_name(command, &info);
-	if (rv == CKR_OK && !(flags & HSM_UPDATE_RELAX) && policy_relaxes(&now, &next))
+	relaxes = policy_relaxes(&now, &next);
+	if (rv == CKR_OK && relaxes && !(flags & HSM_UPDATE_RELAX))
 		rv = CKR_ACTION_PROHIBITED;
+	/* Now's owner is asked, who may be another one next. */
+	if (rv == CKR_OK && relaxes)
+		rv = approval_check(command, &now);
 	return rv == CKR_OK ? put_partition(BOARD_PARTITION_UPDATE, &info, &next) : rv;
 }
 

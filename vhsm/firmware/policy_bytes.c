@@ -181,8 +181,8 @@ bool policy_relaxes(const struct policy *now, const struct policy *next)
 		if (hsm_policy_relaxes(i, now->value[i], next->value[i]))
 			return true;
 	for (i = 0; i < HSM_POLICY_BLOBS; i++)
-		if (now->blob[i].length &&
-		    memcmp(&now->blob[i], &next->blob[i], sizeof(now->blob[i])))
+		if (memcmp(&now->blob[i], &next->blob[i], sizeof(now->blob[i])) &&
+		    (now->blob[i].length || !hsm_policy_blob_at(i)->free))
 			return true;
 	if (now->mechanisms && !next->mechanisms)
 		return true;

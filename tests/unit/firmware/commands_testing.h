@@ -122,6 +122,8 @@ static struct test_board {
 	uint8_t code[8];
 	uint8_t validation[256];
 	size_t validation_length;
+	struct board_grant grant; /* the last one, seconds 0: none */
+	unsigned int destroyed; /* partitions, whose rows stay here */
 } board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct test_partition *board_find(const uint8_t *id)
@@ -321,6 +323,34 @@ static int board_update(const uint8_t *body, size_t size)
 	return 0;
 }
 
+/* With one place for a grant */
+static int board_grant(enum board_request type, const uint8_t *body)
+{
+	struct board_grant grant;
+
+	memcpy(&grant, body, sizeof(grant));
+	if (type == BOARD_GRANT) {
+		board.grant = grant;
+		return 0;
+	}
+	if (!board.grant.seconds || memcmp(grant.partition, board.grant.partition, 16) ||
+	    memcmp(grant.digest, board.grant.digest, sizeof(grant.digest)))
+		return -ENOENT;
+	board.grant.seconds = 0;
+	return 0;
+}
+
+static int board_destroy(const uint8_t *id)
+{
+	struct test_partition *p = board_find(id);
+
+	if (!p)
+		return -ENOENT;
+	p->exists = false;
+	board.destroyed++;
+	return 0;
+}
+
 static int board_answer(enum board_request type, const uint8_t *body, size_t size, uint8_t *reply,
 			size_t *length)
 {
@@ -363,6 +393,11 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return board_policy(body, reply, length);
 	case BOARD_ALIAS:
 		return board_find(body) ? board_alias(body, reply, length) : -ENOENT;
+	case BOARD_PARTITION_DESTROY:
+		return board_destroy(body);
+	case BOARD_GRANT:
+	case BOARD_GRANT_TAKE:
+		return board_grant(type, body);
 	default:
 		return -EINVAL;
 	}
@@ -469,6 +504,8 @@ static void board_clear(void)
 	board.during_commit = NULL;
 	board.validation_length = 0;
 	board.commits = board.advances = 0;
+	board.grant.seconds = 0;
+	board.destroyed = 0;
 }
 
 /* ---- client ---- */
