@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include "fixture.h"
 
 static CK_BYTE digest[32] = "what is signed, 32 bytes long..";
@@ -252,6 +253,125 @@ static void killed_with_a_limited_key(void **state)
 	OK(p->C_DestroyObject(s, key));
 }
 
+/* Kill the firmware from aside, at some instant of what comes next. Return: to be waited for */
+static pid_t kill_soon(unsigned int round)
+{
+	pid_t victim, parent = board(), killer;
+	DIR *proc = processes();
+	pid_t victims[8];
+	unsigned int count = 0;
+
+	while (count < COUNT(victims) && (victim = next_process(proc, parent, NULL)))
+		victims[count++] = victim;
+	closedir(proc);
+	assert_true(count >= 1);
+	killer = fork();
+	assert_true(killer >= 0);
+	if (killer)
+		return killer;
+	usleep(round * 7919 % 40000);
+	while (count)
+		kill(victims[--count], SIGKILL);
+	_exit(0);
+}
+
+/* A one-time password, as a number; 0: there was none */
+static unsigned long one_time_password(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key)
+{
+	CK_MECHANISM mechanism = { CKM_HOTP, NULL, 0 };
+	union {
+		CK_OTP_SIGNATURE_INFO info;
+		CK_BYTE bytes[512];
+	} out;
+	CK_ULONG length = sizeof(out);
+	char digits[9] = { 0 };
+
+	if (p->C_SignInit(s, &mechanism, key) != CKR_OK ||
+	    p->C_Sign(s, NULL, 0, out.bytes, &length) != CKR_OK)
+		return 0;
+	assert_int_equal(out.info.pParams[0].ulValueLen, 8);
+	memcpy(digits, out.info.pParams[0].pValue, 8);
+	return strtoul(digits, NULL, 10) + 1;
+}
+
+/* However often its device is killed, no password comes twice. */
+static void killed_with_one_time_passwords(void **state)
+{
+	CK_OBJECT_CLASS class = CKO_OTP_KEY;
+	CK_KEY_TYPE type = CKK_HOTP;
+	CK_ULONG digits = 8;
+	CK_ATTRIBUTE template[] = { A(CKA_CLASS, class),
+				    A(CKA_KEY_TYPE, type),
+				    YES(CKA_TOKEN),
+				    YES(CKA_SIGN),
+				    STRING(CKA_VALUE, "12345678901234567890"),
+				    A(CKA_OTP_LENGTH, digits),
+				    STRING(CKA_LABEL, "passwords") };
+	static unsigned long seen[4000];
+	unsigned long one;
+	unsigned int count = 0, round, i;
+	CK_OBJECT_HANDLE key;
+	CK_SESSION_HANDLE s;
+	pid_t killer;
+
+	(void)state;
+	if (skip_with_given_device())
+		skip();
+	s = user_session();
+	OK(p->C_CreateObject(s, template, COUNT(template), &key));
+	for (round = 0; round < 6; round++) {
+		killer = kill_soon(round);
+		while (count < COUNT(seen) && (one = one_time_password(s, key)))
+			seen[count++] = one;
+		assert_int_equal(waitpid(killer, NULL, 0), killer);
+		s = session_after_death();
+		assert_int_equal(find(s, &template[6], 1, &key, 1), 1);
+	}
+	assert_true(count > 10 && count < COUNT(seen));
+	for (i = 0; i < count; i++)
+		for (round = i + 1; round < count; round++)
+			assert_true(seen[i] != seen[round]);
+	OK(p->C_DestroyObject(s, key));
+}
+
+/* A masked key that was destroyed stays so, at whatever instant its device is killed. */
+static void killed_while_revoking(void **state)
+{
+	CK_MECHANISM mechanism = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_ULONG size = 32, length, round;
+	CK_ATTRIBUTE template[] = { A(CKA_VALUE_LEN, size), YES(CKA_ENCRYPT), YES(CKA_PRIVATE) };
+	CK_HSM_FUNCTION_LIST *v;
+	CK_INTERFACE *interface;
+	CK_OBJECT_HANDLE key;
+	CK_SESSION_HANDLE s;
+	CK_BYTE masked[2048];
+	pid_t killer;
+	CK_RV rv;
+
+	(void)state;
+	if (skip_with_given_device())
+		skip();
+	OK(p->C_GetInterface(TEXT(CK_HSM_INTERFACE), NULL, &interface, 0));
+	v = interface->pFunctionList;
+	s = user_session();
+	for (round = 0; round < 6; round++) {
+		OK(p->C_GenerateKey(s, &mechanism, template, COUNT(template), &key));
+		length = sizeof(masked);
+		OK(v->C_HsmMaskKey(s, key, masked, &length));
+		killer = kill_soon((unsigned int)round);
+		usleep(round * 7919 % 40000);
+		rv = v->C_HsmRevokeKey(s, masked, length);
+		assert_int_equal(waitpid(killer, NULL, 0), killer);
+		/* Answered with an error it may have happened or not. */
+		p->C_OpenSession(slot, RW, NULL, NULL, &s);
+		s = session_after_death();
+		if (rv != CKR_OK)
+			rv = v->C_HsmRevokeKey(s, masked, length);
+		assert_true(rv == CKR_OK || rv == CKR_WRAPPED_KEY_INVALID);
+		RV(v->C_HsmUnmaskKey(s, masked, length, &key), CKR_WRAPPED_KEY_INVALID);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, close_all)
 
 int main(void)
@@ -261,6 +381,8 @@ int main(void)
 		TEST(everything_dies),
 		TEST(dies_between_calls),
 		TEST(killed_with_a_limited_key),
+		TEST(killed_with_one_time_passwords),
+		TEST(killed_while_revoking),
 	};
 
 	return cmocka_run_group_tests(tests, setup_token, teardown);
