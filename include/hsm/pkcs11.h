@@ -1457,6 +1457,9 @@ typedef struct CK_HSM_MASK_INFO {
  * @C_HsmRevokeKey: destroy a masked key for good, with all that was masked of it
  * @C_HsmMaskInfo: state of masked keys; with @bEndGrace the grace of the last epoch ends first
  * @C_HsmSelfTest: run the known-answer tests of a slot's device; *@pulTests is the number that passed
+ * @C_HsmAttestKey: evidence of a key, over a verifier's nonce of 8 to 64 bytes and 1 to 64 bytes to be bound to it, each
+ *	left out with length 0; buffer conventions of PKCS#11, 5.2. Each call makes new evidence: give a buffer of
+ *	CK_HSM_EVIDENCE_MAX bytes to need only one
  */
 typedef struct CK_HSM_FUNCTION_LIST {
 	CK_VERSION version;
@@ -1467,11 +1470,35 @@ typedef struct CK_HSM_FUNCTION_LIST {
 	CK_RV (*C_HsmRevokeKey)(CK_SESSION_HANDLE hSession, CK_BYTE *pMasked, CK_ULONG ulMaskedLen);
 	CK_RV (*C_HsmMaskInfo)(CK_SESSION_HANDLE hSession, CK_BBOOL bEndGrace, CK_HSM_MASK_INFO *pInfo);
 	CK_RV (*C_HsmSelfTest)(CK_SLOT_ID slotID, CK_ULONG *pulTests);
+	/* since 1.1 */
+	CK_RV (*C_HsmAttestKey)(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hKey, CK_BYTE *pNonce, CK_ULONG ulNonceLen,
+				CK_BYTE *pBinding, CK_ULONG ulBindingLen, CK_BYTE *pEvidence, CK_ULONG *pulEvidenceLen);
 } CK_HSM_FUNCTION_LIST;
 
 #define CK_HSM_INTERFACE "Vendor Integrated HSM"
 /* Ours, read only: the key was put together by CKM_CONCATENATE_*, or unwrapped, see Documentation/mechanisms.rst */
 #define CKA_HSM_COMPOSED (CKA_VENDOR_DEFINED | 0x00485320UL)
+
+/*
+ * Ours, read only: how a key came into its partition, and whether it has been outside since then, masked. See
+ * Documentation/attestation.rst.
+ */
+#define CKA_HSM_ORIGIN (CKA_VENDOR_DEFINED | 0x00485330UL)
+
+/*
+ * Ours, read only: evidence of a key, made when it is read. It has no nonce, so it does not show when it was made:
+ * C_HsmAttestKey() takes the verifier's. Read into a buffer of CK_HSM_EVIDENCE_MAX bytes to have it made only once.
+ */
+#define CKA_HSM_EVIDENCE    (CKA_VENDOR_DEFINED | 0x00485331UL)
+#define CK_HSM_EVIDENCE_MAX 65536UL
+
+#define CK_HSM_ORIGIN_GENERATED	   1UL	/* made here, from random numbers */
+#define CK_HSM_ORIGIN_IMPORTED	   2UL	/* by C_CreateObject, its value seen by who called it */
+#define CK_HSM_ORIGIN_UNWRAPPED	   3UL
+#define CK_HSM_ORIGIN_DERIVED	   4UL	/* from another key, or from a password */
+#define CK_HSM_ORIGIN_ENCAPSULATED 5UL	/* agreed with somebody by a key encapsulation */
+#define CK_HSM_ORIGIN_KIND	   0xffUL	/* mask of the numbers above */
+#define CK_HSM_ORIGIN_UNMASKED	   0x100UL	/* flag */
 
 #ifdef __cplusplus
 }

@@ -270,6 +270,11 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xd5, PUBLIC_KEY,	BYTES,	4096,	"public key, DER SubjectPublicKeyInfo; empty: none") \
 	X(0xd6, OWNER_APPROVES,	U32,	4,	"what needs the owner's approval: 1 destruction, 2 a weaker policy, 4 export") \
 	X(0xd7, OWNER_KEY,	BYTES,	4096,	"public key of the partition's owner, DER SubjectPublicKeyInfo; empty: none") \
+	/* evidence */ \
+	X(0xb4, NONCE,		BYTES,	64,	"a verifier's nonce, 8 bytes or more") \
+	X(0xb5, BINDING,	BYTES,	64,	"bytes to be bound to evidence") \
+	X(0xb6, EVIDENCE,	BYTES,	65536,	"evidence: a COSE_Sign message, see attestation.rst") \
+	X(0xb7, KIND,		U32,	4,	"what evidence is about: 1 device, 2 partition, 3 key") \
 	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
 	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
 	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")
@@ -284,6 +289,13 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 /* FLAGS of a part of a message; both: all of it */
 #define HSM_PART_FIRST	(1U << 0)
 #define HSM_PART_LAST	(1U << 1)
+
+/* KIND: what evidence is about; each kind says all that the one before says */
+enum hsm_evidence_kind {
+	HSM_EVIDENCE_DEVICE	= 1,
+	HSM_EVIDENCE_PARTITION	= 2,
+	HSM_EVIDENCE_KEY	= 3,
+};
 
 #define HSM_FIELD_ENUM(tag, name, type, max, doc) HSM_FIELD_##name = (tag),
 enum hsm_field_tag {

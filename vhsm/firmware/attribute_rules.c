@@ -234,6 +234,23 @@ static CK_RV set_history(enum template_use use, const struct attributes *base,
 	return rv == CKR_OK ? attributes_set_bool(object, CKA_NEVER_EXTRACTABLE, captive) : rv;
 }
 
+/* How a key came here. Whoever knows better than the template's use has said so before. */
+static CK_RV set_origin(enum template_use use, uint64_t mechanism, struct attributes *object)
+{
+	uint64_t origin = CK_HSM_ORIGIN_IMPORTED;
+
+	if (attributes_find(object, CKA_HSM_ORIGIN))
+		return CKR_OK;
+	if (use == TEMPLATE_GENERATE)
+		origin = mechanism == CKM_PKCS5_PBKD2 ? CK_HSM_ORIGIN_DERIVED
+						      : CK_HSM_ORIGIN_GENERATED;
+	else if (use == TEMPLATE_UNWRAP)
+		origin = CK_HSM_ORIGIN_UNWRAPPED;
+	else if (use == TEMPLATE_DERIVE)
+		origin = CK_HSM_ORIGIN_DERIVED;
+	return attributes_set_ulong(object, CKA_HSM_ORIGIN, origin);
+}
+
 CK_RV template_finish(enum template_use use, uint64_t mechanism, const struct attributes *base,
 		      struct attributes *object)
 {
@@ -244,6 +261,8 @@ CK_RV template_finish(enum template_use use, uint64_t mechanism, const struct at
 		rv = attributes_set_bool(object, CKA_LOCAL, use == TEMPLATE_GENERATE);
 	if (rv == CKR_OK && (class & C_KEYS))
 		rv = attributes_set_ulong(object, CKA_KEY_GEN_MECHANISM, mechanism);
+	if (rv == CKR_OK && (class & C_KEYS))
+		rv = set_origin(use, mechanism, object);
 	if (rv == CKR_OK && (class & C_OWN))
 		rv = set_history(use, base, object);
 	return rv;

@@ -518,6 +518,17 @@ static CK_RV put_ciphertext(struct command *command, struct making *making)
 	return rv;
 }
 
+/* The key that an encapsulation agrees on: its value is as much the other side's as this one's. */
+static CK_RV settle_shared(struct command *command, struct making *making)
+{
+	CK_RV rv = making_settle(command, making, CKO_SECRET_KEY, secret_type(making));
+
+	if (rv == CKR_OK)
+		rv = attributes_set_ulong(&making->object, CKA_HSM_ORIGIN,
+					  CK_HSM_ORIGIN_ENCAPSULATED);
+	return rv;
+}
+
 CK_RV command_encapsulate(struct command *command)
 {
 	struct making making = { .use = TEMPLATE_UNWRAP };
@@ -526,7 +537,7 @@ CK_RV command_encapsulate(struct command *command)
 	rv = making_begin(command, &making, HSM_FIELD_KEY, CKF_ENCAPSULATE, CKA_ENCAPSULATE,
 			  CKA_ENCAPSULATE_TEMPLATE);
 	if (rv == CKR_OK)
-		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
+		rv = settle_shared(command, &making);
 	if (rv == CKR_OK)
 		rv = put_ciphertext(command, &making);
 	making_free(&making);
@@ -544,7 +555,7 @@ CK_RV command_decapsulate(struct command *command)
 					  CKA_DECAPSULATE, CKA_DECAPSULATE_TEMPLATE));
 	data = hsm_fields_bytes(&command->fields, HSM_FIELD_CIPHERTEXT, &length);
 	if (rv == CKR_OK)
-		rv = making_settle(command, &making, CKO_SECRET_KEY, secret_type(&making));
+		rv = settle_shared(command, &making);
 	if (rv == CKR_OK)
 		rv = mech_decapsulate(&making.mechanism, making.key, data, length, &making.object);
 	if (rv == CKR_OK)

@@ -148,6 +148,14 @@ static bool is_old(struct partition *partition, const struct masked *masked)
 	return old;
 }
 
+/* Where it came from it says itself; that it has been outside since then is added. */
+static CK_RV mark_unmasked(struct attributes *set)
+{
+	uint64_t origin = attributes_ulong(set, CKA_HSM_ORIGIN, CK_HSM_ORIGIN_IMPORTED);
+
+	return attributes_set_ulong(set, CKA_HSM_ORIGIN, origin | CK_HSM_ORIGIN_UNMASKED);
+}
+
 CK_RV command_object_unmask(struct command *command)
 {
 	struct masked masked;
@@ -165,6 +173,8 @@ CK_RV command_object_unmask(struct command *command)
 		rv = attributes_set_bool(&masked.attributes, CKA_TOKEN, false);
 	if (rv == CKR_OK)
 		rv = template_unique(&masked.attributes);
+	if (rv == CKR_OK)
+		rv = mark_unmasked(&masked.attributes);
 	if (rv == CKR_OK)
 		rv = objects_add(command, &masked.attributes, 1, &handle);
 	/* Who destroyed it meanwhile has not seen it among the loaded ones. */

@@ -93,6 +93,10 @@ static CK_RV make(struct command *command, struct object *private_key, struct at
 		rv = attributes_set_ulong(object, CKA_KEY_GEN_MECHANISM,
 					  attributes_ulong(from, CKA_KEY_GEN_MECHANISM,
 							   CK_UNAVAILABLE_INFORMATION));
+	if (rv == CKR_OK)
+		rv = attributes_set_ulong(object, CKA_HSM_ORIGIN,
+					  attributes_ulong(from, CKA_HSM_ORIGIN,
+							   CK_HSM_ORIGIN_IMPORTED));
 	attributes_free(&template);
 	return rv;
 }
