@@ -57,6 +57,7 @@ static const CK_ATTRIBUTE_TYPE ulongs[] = {
 	CKA_OTP_PIN_REQUIREMENT,
 	CKA_HSM_USE_LIMIT,
 	CKA_HSM_USE_COUNT,
+	CKA_HSM_ORIGIN,
 };
 
 static const CK_ATTRIBUTE_TYPE bools[] = {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The interface beside the standard's: masked keys and self-tests (hsm/pkcs11.h, Documentation/pkcs11.rst).
+ * The interface beside the standard's: masked keys, self-tests and evidence (hsm/pkcs11.h, Documentation/pkcs11.rst).
  */
 #include <string.h>
 #include "internal.h"
 
-/* Send, and give the masked key to the caller by the conventions of 5.2. The device is not told what room there is. */
-static CK_RV run_masked(struct call *call, CK_BYTE *out, CK_ULONG *length)
+/* Send, and give a field to the caller by the conventions of 5.2. The device is not told what room there is. */
+static CK_RV run_bytes(struct call *call, enum hsm_field_tag tag, CK_BYTE *out, CK_ULONG *length)
 {
 	CK_RV rv = length ? call_run(call) : CKR_ARGUMENTS_BAD;
 	const uint8_t *data;
@@ -15,7 +15,7 @@ static CK_RV run_masked(struct call *call, CK_BYTE *out, CK_ULONG *length)
 
 	if (rv != CKR_OK)
 		return rv;
-	data = hsm_fields_bytes(hsm_request_fields(call->request), HSM_FIELD_MASKED, &size);
+	data = hsm_fields_bytes(hsm_request_fields(call->request), tag, &size);
 	room = *length;
 	*length = size;
 	if (!out)
@@ -36,7 +36,7 @@ static CK_RV mask_key(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE key, CK_BYTE *m
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-	rv = run_masked(&call, masked, length);
+	rv = run_bytes(&call, HSM_FIELD_MASKED, masked, length);
 	call_end(&call);
 	return rv;
 }
@@ -81,7 +81,7 @@ static CK_RV remask_key(CK_SESSION_HANDLE handle, CK_BYTE *masked, CK_ULONG leng
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = run_masked(&call, fresh, fresh_length);
+	rv = run_bytes(&call, HSM_FIELD_MASKED, fresh, fresh_length);
 	call_end(&call);
 	return rv;
 }
@@ -135,6 +135,36 @@ static CK_RV self_test(CK_SLOT_ID id, CK_ULONG *tests)
 	return rv;
 }
 
+static bool put_given(struct hsm_writer *writer, enum hsm_field_tag tag, const CK_BYTE *bytes,
+		      CK_ULONG length)
+{
+	if (bytes && length)
+		hsm_put_bytes(writer, tag, bytes, length);
+	return bytes || !length;
+}
+
+static CK_RV attest_key(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE key, CK_BYTE *nonce,
+			CK_ULONG nonce_length, CK_BYTE *binding, CK_ULONG binding_length,
+			CK_BYTE *evidence, CK_ULONG *length)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (nonce_length > HSM_DATA_MAX || binding_length > HSM_DATA_MAX)
+		return CKR_ARGUMENTS_BAD;
+	rv = call_begin(&call, handle, HSM_OP_KEY_EVIDENCE);
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
+	if (put_given(call.writer, HSM_FIELD_NONCE, nonce, nonce_length) &&
+	    put_given(call.writer, HSM_FIELD_BINDING, binding, binding_length))
+		rv = run_bytes(&call, HSM_FIELD_EVIDENCE, evidence, length);
+	else
+		rv = CKR_ARGUMENTS_BAD;
+	call_end(&call);
+	return rv;
+}
+
 const CK_HSM_FUNCTION_LIST vendor_functions = {
-	{ 1, 0 }, mask_key, unmask_key, remask_key, revoke_key, mask_info, self_test,
+	{ 1, 1 }, mask_key, unmask_key, remask_key, revoke_key, mask_info, self_test, attest_key,
 };

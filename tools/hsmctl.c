@@ -25,6 +25,8 @@ enum {
 	OPT_CHANGE = 1 << 10,
 	OPT_USER = 1 << 11,
 	OPT_AS = 1 << 12,
+	OPT_ATTEST = 1 << 20,
+	OPT_KEY = 1 << 21,
 };
 
 /**
@@ -85,6 +87,12 @@ static const struct verb verbs[] = {
 	  verb_pin_set, "change the PIN of a user, the SO or the officer" },
 	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
 	  "the SO gives the user a new PIN; unlocks a locked one" },
+	{ "attest device", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST, verb_attest_device,
+	  "evidence of the device, signed" },
+	{ "attest partition", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST, verb_attest_partition,
+	  "evidence of a partition and its policy" },
+	{ "attest key", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST | OPT_KEY | OPT_USER | OPT_PIN,
+	  verb_attest_key, "evidence of a key: what it is, and where it comes from" },
 	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
 	  "the kernel module, and the functions that it drives" },
 	{ "driver load", "[FILE]", 0, 1, 0, verb_driver_load, "load the kernel module" },
@@ -110,6 +118,11 @@ enum {
 	O_RELAX,
 	O_USER,
 	O_AS,
+	O_NONCE,
+	O_BINDING,
+	O_KEY_LABEL,
+	O_KEY_ID,
+	O_KEY_CLASS,
 	O_POLICY, /* and as many as a policy has values */
 	O_POLICY_LAST = O_POLICY + HSM_POLICY_VALUES - 1,
 	O_PIN_FILE,
@@ -162,6 +175,11 @@ static const struct option_row options[] = {
 	  "firmware that it may move to; any" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
+	{ "nonce", O_NONCE, OPT_ATTEST, "HEX", "nonce of whoever will verify it, 8 to 64 bytes" },
+	{ "binding", O_BINDING, OPT_ATTEST, "HEX", "1 to 64 bytes to be bound to the evidence" },
+	{ "key-label", O_KEY_LABEL, OPT_KEY, "TEXT", "label of the key" },
+	{ "key-id", O_KEY_ID, OPT_KEY, "HEX", "CKA_ID of the key" },
+	{ "key-class", O_KEY_CLASS, OPT_KEY, "CLASS", "private, secret, public or otp" },
 	{ "pin-file", O_PIN_FILE, OPT_PIN, "FILE", "the PIN is the file's first line" },
 	{ "pin-fd", O_PIN_FD, OPT_PIN, "N", "... the next line from an open descriptor" },
 	{ "pin-credential", O_PIN_CREDENTIAL, OPT_PIN, "NAME", "... in a systemd credential" },
@@ -288,6 +306,16 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->user;
 	case O_AS:
 		return &ctl->as;
+	case O_NONCE:
+		return &ctl->nonce;
+	case O_BINDING:
+		return &ctl->binding;
+	case O_KEY_LABEL:
+		return &ctl->key_label;
+	case O_KEY_ID:
+		return &ctl->key_id;
+	case O_KEY_CLASS:
+		return &ctl->key_class;
 	case O_PIN_FILE:
 		return &ctl->pin.file;
 	case O_PIN_FD:

@@ -251,6 +251,37 @@ HSM_API uint32_t hsm_request_session(const struct hsm_request *request);
 /* hsm_request_fields - the response's fields; they live until the request is freed or sent again */
 HSM_API const struct hsm_fields *hsm_request_fields(const struct hsm_request *request);
 
+#define HSM_EVIDENCE_ROOM	65536	/* bytes that any evidence fits */
+
+/**
+ * struct hsm_attest_request - what evidence is asked for
+ * @kind: enum hsm_evidence_kind
+ * @session, @key: with HSM_EVIDENCE_KEY: a session of the channel and a key's handle
+ * @nonce: of whoever will verify it, 8 to 64 bytes; NULL: none, then nothing shows when the evidence was made
+ * @binding: 1 to 64 bytes to be bound to it; NULL: none
+ */
+struct hsm_attest_request {
+	unsigned int kind;
+	uint32_t session;
+	uint64_t key;
+	const void *nonce;
+	size_t nonce_length;
+	const void *binding;
+	size_t binding_length;
+};
+
+/**
+ * hsm_attest - have the device say, signed, what it is, what the channel's partition is, or what a key is
+ * @evidence: room for *@length bytes; gets a COSE_Sign message (Documentation/attestation.rst)
+ * @length: in: room; out: bytes
+ *
+ * The library does not verify it: that is for whoever the evidence is meant for, see hsm-verify(1).
+ * Return: 0; -EACCES when the device refused (the layer is HSM_LAYER_COMMAND, and rv says why); -ENOSPC when the room
+ * was too small (*@length then says how much); or as hsm_call().
+ */
+HSM_API int hsm_attest(struct hsm_channel *channel, const struct hsm_attest_request *request, void *evidence,
+		       size_t *length, struct hsm_error *error);
+
 /* hsm_layer_name - "transport", "device", ... for messages */
 HSM_API const char *hsm_layer_name(unsigned int layer);
 

@@ -227,6 +227,10 @@
 	  "change a partition's name and policy; with flag 1 the policy may become less strict") \
 	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
 	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy") \
+	X(0x009a, EVIDENCE,		NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KIND), O(NONCE), O(BINDING)), \
+	  HSM_FIELDS(R(EVIDENCE)), "what the device says of itself or of the partition, signed") \
+	X(0x009b, KEY_EVIDENCE,		SESSION, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY), O(NONCE), O(BINDING)), \
+	  HSM_FIELDS(R(EVIDENCE)), "what the device says of a key, signed") \
 	X(0x00b0, OFFICER_ADD,		NONE, OFFICER, LONG, ONCE, \
 	  HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
 	  "make an officer or an auditor of the device") \

@@ -857,5 +857,7 @@ CK_RV command_user_list(struct command *command);
 CK_RV command_user_pin(struct command *command);
 CK_RV command_user_unlock(struct command *command);
 CK_RV command_user_role(struct command *command);
+CK_RV command_evidence(struct command *command);
+CK_RV command_key_evidence(struct command *command);
 
 #endif /* FIRMWARE_COMMANDS_H */

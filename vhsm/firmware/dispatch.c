@@ -132,6 +132,8 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(USER_PIN, user_pin, PIN),
 	ROW_FLAGS(USER_UNLOCK, user_unlock, COMMAND_PIN),
 	ROW(USER_ROLE, user_role),
+	ROW_FLAGS(EVIDENCE, evidence, COMMAND_ALWAYS),
+	ROW(KEY_EVIDENCE, key_evidence),
 };
 
 const struct command_row *command_row_find(unsigned int code)

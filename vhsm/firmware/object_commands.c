@@ -2,10 +2,12 @@
 /*
  * Commands about objects: create, copy, destroy, read and change attributes, search. PKCS#11 3.2, 5.7.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "builtin_objects.h"
 #include "certificate.h"
 #include "commands.h"
+#include "evidence.h"
 #include "use_counter.h"
 #include "validation.h"
 
@@ -177,34 +179,72 @@ CK_RV command_object_size(struct command *command)
 
 /* ---- attributes ---- */
 
-/* One attribute into the answer. Return: CKR_OK, or why it is marked. */
-static CK_RV put_one(struct hsm_writer *out, struct object *object, uint64_t type)
+const uint8_t *attribute_value(struct object *object, uint64_t type, uint64_t *number,
+			       size_t *length)
 {
 	const struct attributes *set = &object->attributes;
 	const struct attribute *item = attributes_find(set, type);
-	const uint8_t *value = item ? item->value : attribute_virtual(set, type);
-	size_t length = item ? item->length : 8;
-	CK_RV rv = CKR_OK;
-	uint64_t uses;
 
+	*length = item ? item->length : sizeof(*number);
 	/* Stored with a key that was made under a validation: true as long as the board has one */
 	if (item && type == CKA_OBJECT_VALIDATION_FLAGS && !validation_attributes())
-		value = attribute_virtual(set, type);
-	if (type == CKA_HSM_USE_COUNT && uses_count(object, &uses)) {
-		uses = htole64(uses);
-		value = (const uint8_t *)&uses;
+		return attribute_virtual(set, type);
+	if (type == CKA_HSM_USE_COUNT && uses_count(object, number)) {
+		*number = htole64(*number);
+		return (const uint8_t *)number;
 	}
+	return item ? item->value : attribute_virtual(set, type);
+}
 
-	if (attribute_is_secret(set, type))
-		rv = CKR_ATTRIBUTE_SENSITIVE;
-	else if (!value)
-		rv = CKR_ATTRIBUTE_TYPE_INVALID;
-	else if (length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
+/* Evidence in place of a value: nobody's nonce is in it. Return: CKR_OK, or why it is marked. */
+static CK_RV put_evidence(struct command *command, struct object *object)
+{
+	const struct evidence_request request = { 0 };
+	struct hsm_writer *out = &command->out;
+	uint8_t *message;
+	size_t length;
+	CK_RV rv;
+
+	if (!class_is_key(attributes_ulong(&object->attributes, CKA_CLASS, ~0ULL)))
+		return CKR_ATTRIBUTE_TYPE_INVALID;
+	if (task_set_class(command->task, IHSM_TIME_MEDIUM) < 0)
+		return CKR_FUNCTION_CANCELED;
+	rv = evidence_make(command->partition, HSM_EVIDENCE_KEY, object, &request, &message,
+			   &length);
+	if (rv != CKR_OK)
+		return rv;
+	if (length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
 		rv = CKR_DEVICE_MEMORY;
-	if (rv == CKR_OK)
-		hsm_put_attribute(out, type, 0, value, length);
 	else
-		hsm_put_attribute(out, type, rv, NULL, 0);
+		hsm_put_attribute(out, CKA_HSM_EVIDENCE, 0, message, length);
+	free(message);
+	return rv;
+}
+
+static CK_RV put_value(struct hsm_writer *out, struct object *object, uint64_t type)
+{
+	uint64_t number;
+	size_t length;
+	const uint8_t *value = attribute_value(object, type, &number, &length);
+
+	if (attribute_is_secret(&object->attributes, type))
+		return CKR_ATTRIBUTE_SENSITIVE;
+	if (!value)
+		return CKR_ATTRIBUTE_TYPE_INVALID;
+	if (length + sizeof(struct hsm_attribute_header) > out->capacity - out->length)
+		return CKR_DEVICE_MEMORY;
+	hsm_put_attribute(out, type, 0, value, length);
+	return CKR_OK;
+}
+
+/* One attribute into the answer. Return: CKR_OK, or why it is marked. */
+static CK_RV put_one(struct command *command, struct object *object, uint64_t type)
+{
+	CK_RV rv = type == CKA_HSM_EVIDENCE ? put_evidence(command, object)
+					    : put_value(&command->out, object, type);
+
+	if (rv != CKR_OK)
+		hsm_put_attribute(&command->out, type, rv, NULL, 0);
 	return rv;
 }
 
@@ -219,7 +259,7 @@ CK_RV command_attributes_get(struct command *command)
 		return CKR_OBJECT_HANDLE_INVALID;
 	mark = hsm_put_begin(&command->out, HSM_FIELD_ATTRIBUTES);
 	for (i = 0; i < types->length / 8; i++) {
-		one = put_one(&command->out, object, hsm_get_le64(types->data + i * 8));
+		one = put_one(command, object, hsm_get_le64(types->data + i * 8));
 		if (one != CKR_OK)
 			rv = one;
 	}
