@@ -14,6 +14,8 @@ fuzz_vfio_user_needs := firmware
 fuzz_command_needs := firmware
 fuzz_command_pkgs := cmocka
 test_hsmctl_driver_needs := tool libhsm
+test_forged_needs := tool
+test_rules_needs := tool
 
 # --- programs ---
 

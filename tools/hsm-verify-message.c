@@ -1,108 +1,173 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What all of hsm-verify's subcommands do with a signed message: take it apart, verify each
- * signature, and each signer's certificates up to a root that was named.
+ * What all of hsm-verify's subcommands do with a signed message: every signature, every signer's
+ * certificates up to a root that is believed, and whether the two signers tell of one firmware.
  */
 #include <errno.h>
 #include <string.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509_vfy.h>
 #include "hsm-verify.h"
 
-/* Certificates of one PEM file into the store. Return: how many, -1: one cannot be read */
-static int add_roots(struct verify *verify, BIO *file, X509_STORE *store)
-{
-	X509 *cert;
-	int count = 0, ok;
+static const int algorithms[HSM_DICE_ALGORITHMS] = {
+	[HSM_DICE_P384] = HSM_COSE_ES384,
+	[HSM_DICE_ML_DSA_87] = HSM_COSE_ML_DSA_87,
+};
 
-	for (;;) {
-		cert = X509_new_ex(verify->libctx, NULL);
-		if (!cert || !PEM_read_bio_X509(file, &cert, NULL, NULL)) {
-			ok = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-			X509_free(cert);
-			ERR_clear_error();
-			return ok ? count : -1;
-		}
-		ok = X509_STORE_add_cert(store, cert);
-		X509_free(cert);
-		if (!ok)
-			return -1;
-		count++;
-	}
+static bool have_ml_dsa(struct verify *verify)
+{
+	EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(verify->libctx, "ML-DSA-87", NULL);
+
+	EVP_SIGNATURE_free(signature);
+	return signature;
 }
 
-static int read_roots(struct verify *verify, X509_STORE *store)
+/* The one signature of an algorithm; none: the number of signatures. -1: several */
+static int find_signature(const struct hsm_cose *message, int algorithm)
 {
-	BIO *file;
-	int count;
+	int count = (int)hsm_cose_signatures(message), found = count;
 
-	if (!verify->roots)
-		return fail(verify, VERIFY_USAGE, "which root certificate? --root FILE");
-	for (size_t i = 0; i < verify->roots; i++) {
-		file = BIO_new_file(verify->root[i], "r");
-		if (!file)
-			return fail(verify, VERIFY_SYSTEM, "%s: %s", verify->root[i],
-				    strerror(errno));
-		count = add_roots(verify, file, store);
-		BIO_free(file);
-		if (count <= 0)
-			return fail(verify, VERIFY_USAGE, "%s: no certificates", verify->root[i]);
+	for (int i = 0; i < count; i++) {
+		if (hsm_cose_signer_algorithm(message, (size_t)i) != algorithm)
+			continue;
+		if (found != count)
+			return -1;
+		found = i;
 	}
+	return found;
+}
+
+/*
+ * First whether the chain is genuine, then whether it is what the policy asks for: so the two can be told
+ * apart.
+ */
+static int verify_chain(struct verify *verify, const char *name, X509 *leaf, STACK_OF(X509) * chain,
+			const uint8_t *partition, struct hsm_dice_facts *facts)
+{
+	const struct hsm_trust_policy genuine = { .roots = verify->trust.all.roots };
+	char reason[HSM_DICE_REASON_MAX];
+
+	if (hsm_dice_verify(verify->libctx, &genuine, HSM_DICE_LEAF_ALIAS, leaf, chain, partition,
+			    facts, reason) < 0)
+		return fail(verify, VERIFY_FORGED, "%s: certificates: %s", name, reason);
+	if (hsm_dice_verify(verify->libctx, &verify->trust.all, HSM_DICE_LEAF_ALIAS, leaf, chain,
+			    partition, facts, reason) < 0)
+		return fail(verify, VERIFY_POLICY, "%s: %s", name, reason);
 	return VERIFY_OK;
 }
 
-/* Does the chain of a signature end in a root? @reason: set when not */
-static bool chain_holds(struct verify *verify, X509_STORE *store, STACK_OF(X509) * chain,
-			const char **reason)
+static void put_signature(struct json_object *rows, const char *name, const char *verdict,
+			  const struct hsm_dice_facts *facts)
 {
-	X509_STORE_CTX *context = X509_STORE_CTX_new_ex(verify->libctx, NULL);
-	bool good = false;
+	struct json_object *row = json_object_new_object();
 
-	*reason = "out of memory";
-	if (context && X509_STORE_CTX_init(context, store, sk_X509_value(chain, 0), chain)) {
-		good = X509_verify_cert(context) == 1;
-		*reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
-	}
-	X509_STORE_CTX_free(context);
-	return good;
+	put_string(row, "algorithm", name);
+	put_string(row, "signature", verdict);
+	put_hex(row, "alias", facts->alias, facts ? sizeof(facts->alias) : 0);
+	put_hex(row, "device", facts->device, facts ? sizeof(facts->device) : 0);
+	json_object_array_add(rows, row);
 }
 
-static int verify_signature(struct verify *verify, X509_STORE *store,
-			    const struct hsm_cose *message, size_t index)
+static int verify_signature(struct verify *verify, const struct hsm_cose *message, size_t index,
+			    const uint8_t *partition, struct hsm_dice_facts *facts,
+			    struct json_object *rows)
 {
-	STACK_OF(X509) *chain = hsm_cose_signer_chain(message, index, verify->libctx);
 	const char *name = hsm_cose_algorithm_name(hsm_cose_signer_algorithm(message, index));
-	const char *reason;
-	int code = VERIFY_OK;
+	STACK_OF(X509) *chain = hsm_cose_signer_chain(message, index, verify->libctx);
+	X509 *leaf = chain ? sk_X509_value(chain, 0) : NULL;
+	int code;
 
-	if (!chain || !sk_X509_num(chain))
-		code = fail(verify, VERIFY_FORGED, "signature by %s: no certificates", name);
-	else if (!chain_holds(verify, store, chain, &reason))
-		code = fail(verify, VERIFY_FORGED, "signature by %s: certificates: %s", name,
-			    reason);
-	else if (hsm_cose_verify(message, index, verify->libctx,
-				 X509_get0_pubkey(sk_X509_value(chain, 0)), NULL, 0) < 0)
-		code = fail(verify, VERIFY_FORGED, "signature by %s: wrong", name);
+	if (!leaf)
+		code = fail(verify, VERIFY_FORGED, "%s: no certificates", name);
+	else if (hsm_cose_verify(message, index, verify->libctx, X509_get0_pubkey(leaf), NULL, 0) <
+		 0)
+		code = fail(verify, VERIFY_FORGED, "%s: the signature is wrong", name);
+	else
+		code = verify_chain(verify, name, leaf, chain, partition, facts);
+	if (!code)
+		put_signature(rows, name, "good", facts);
 	sk_X509_pop_free(chain, X509_free);
 	return code;
 }
 
-int message_verify(struct verify *verify, const uint8_t *bytes, size_t length, const char *type,
-		   struct hsm_cose **message)
+/* Which signatures there are, and whether these are enough */
+static int choose(struct verify *verify, const struct hsm_cose *message,
+		  int place[HSM_DICE_ALGORITHMS])
 {
-	X509_STORE *store = X509_STORE_new();
-	int code = store ? read_roots(verify, store) : VERIFY_SYSTEM;
+	int count = (int)hsm_cose_signatures(message), known = 0;
 
-	*message = NULL;
-	if (!code && hsm_cose_read(bytes, length, type, message) < 0)
-		code = fail(verify, VERIFY_FORGED, "no signed message of type %s", type);
-	for (size_t i = 0; !code && i < hsm_cose_signatures(*message); i++)
-		code = verify_signature(verify, store, *message, i);
-	X509_STORE_free(store);
-	if (code) {
-		hsm_cose_free(*message);
-		*message = NULL;
+	for (size_t i = 0; i < HSM_DICE_ALGORITHMS; i++) {
+		place[i] = find_signature(message, algorithms[i]);
+		if (place[i] < 0)
+			return fail(verify, VERIFY_FORGED, "more than one signature by %s",
+				    hsm_cose_algorithm_name(algorithms[i]));
+		known += place[i] < count;
 	}
+	if (known != count)
+		return fail(verify, VERIFY_FORGED,
+			    "a signature by an algorithm that no device uses");
+	if (place[HSM_DICE_P384] == count)
+		return fail(verify, VERIFY_FORGED, "the signature by ES384 is missing");
+	if (place[HSM_DICE_ML_DSA_87] == count && !verify->trust.one_signature &&
+	    have_ml_dsa(verify))
+		return fail(verify, VERIFY_FORGED,
+			    "the signature by ML-DSA-87 is missing; a policy file can do without");
+	return VERIFY_OK;
+}
+
+static bool tcb_same(const struct hsm_tcb_info *a, const struct hsm_tcb_info *b)
+{
+	return !strcmp(a->vendor, b->vendor) && !strcmp(a->model, b->model) &&
+	       !strcmp(a->version, b->version) && a->security_version == b->security_version &&
+	       a->function == b->function && a->lifecycle == b->lifecycle && a->debug == b->debug &&
+	       a->approved == b->approved && a->rollback_protected == b->rollback_protected &&
+	       !memcmp(a->measurement, b->measurement, sizeof(a->measurement));
+}
+
+static int verify_second(struct verify *verify, const struct hsm_cose *message, int place,
+			 const uint8_t *partition, const struct hsm_dice_facts *first,
+			 struct json_object *rows)
+{
+	struct hsm_dice_facts facts;
+	int code;
+
+	if (place == (int)hsm_cose_signatures(message))
+		return VERIFY_OK;
+	if (!have_ml_dsa(verify)) {
+		put_signature(rows, hsm_cose_algorithm_name(HSM_COSE_ML_DSA_87),
+			      "not checked: libcrypto here cannot", NULL);
+		return VERIFY_OK;
+	}
+	code = verify_signature(verify, message, (size_t)place, partition, &facts, rows);
+	if (!code && !tcb_same(&facts.tcb, &first->tcb))
+		code = fail(verify, VERIFY_FORGED,
+			    "the two signers' certificates tell of different firmware");
+	return code;
+}
+
+int message_read(struct verify *verify, const uint8_t *bytes, size_t length, const char *type,
+		 struct hsm_cose **message)
+{
+	if (hsm_cose_read(bytes, length, type, message) == 0)
+		return VERIFY_OK;
+	*message = NULL;
+	return fail(verify, VERIFY_FORGED, "no signed message of type %s", type);
+}
+
+int message_verify(struct verify *verify, const struct hsm_cose *message,
+		   const uint8_t partition[HSM_DICE_ID_SIZE], struct hsm_dice_facts *facts)
+{
+	struct json_object *rows = json_object_new_array();
+	int place[HSM_DICE_ALGORITHMS] = { 0 };
+	int code = choose(verify, message, place);
+
+	if (!code)
+		code = verify_signature(verify, message, (size_t)place[HSM_DICE_P384], partition,
+					facts, rows);
+	if (!code)
+		code = verify_second(verify, message, place[HSM_DICE_ML_DSA_87], partition, facts,
+				     rows);
+	if (code)
+		json_object_put(rows);
+	else
+		json_object_object_add(verify->result, "signatures", rows);
 	return code;
 }

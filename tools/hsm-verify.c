@@ -3,11 +3,8 @@
  * hsm-verify checks what an integrated HSM has signed, without the HSM: the table of subcommands,
  * the options, and help, which is made from both. Manual: hsm-verify(1).
  */
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <openssl/crypto.h>
 #include "hsm-verify.h"
@@ -17,6 +14,7 @@ enum {
 	OPT_TRUST = 1 << 0,
 	OPT_NONCE = 1 << 1,
 	OPT_BINDING = 1 << 2,
+	OPT_PUBLIC = 1 << 3,
 };
 
 /**
@@ -36,8 +34,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "evidence", "FILE", 1, 1, OPT_TRUST | OPT_NONCE | OPT_BINDING, verify_evidence,
-	  "evidence of a device, a partition or a key" },
+	{ "evidence", "FILE", 1, 1, OPT_TRUST | OPT_NONCE | OPT_BINDING | OPT_PUBLIC,
+	  verify_evidence, "evidence of a device, a partition or a key" },
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -48,6 +46,7 @@ enum {
 	O_POLICY,
 	O_NONCE,
 	O_BINDING,
+	O_PUBLIC,
 	O_JSON,
 };
 
@@ -64,76 +63,13 @@ static const struct option_row options[] = {
 	{ "policy", O_POLICY, OPT_TRUST, "FILE", "what must be so, JSON" },
 	{ "nonce", O_NONCE, OPT_NONCE, "HEX", "the nonce that was asked with" },
 	{ "binding", O_BINDING, OPT_BINDING, "HEX", "the bytes that must be bound to it" },
+	{ "public-key", O_PUBLIC, OPT_PUBLIC, "FILE", "write the key's public part there, PEM" },
 	{ "json", O_JSON, 0, NULL, "print JSON" },
 	{ "help", 'h', 0, NULL, "print help, for a subcommand when one is given" },
 	{ "version", 'V', 0, NULL, "print the version" },
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-
-/* ---- for the subcommands ---- */
-
-int fail(struct verify *verify, enum verify_exit code, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	output_error("hsm-verify", verify->json ? verify->result : NULL, "", "", text);
-	return code;
-}
-
-/* Read to the end, which a pipe does not tell beforehand. */
-static int read_stream(struct verify *verify, const char *path, FILE *file, uint8_t **bytes,
-		       size_t *length)
-{
-	size_t room = 0, used = 0;
-	uint8_t *data = NULL, *more;
-
-	do {
-		if (used == room) {
-			room = room ? 2 * room : 65536;
-			more = room <= VERIFY_FILE_MAX ? realloc(data, room) : NULL;
-			if (!more) {
-				free(data);
-				return fail(verify, VERIFY_SYSTEM, "%s: too long", path);
-			}
-			data = more;
-		}
-		used += fread(data + used, 1, room - used, file);
-	} while (!feof(file) && !ferror(file));
-	if (ferror(file)) {
-		free(data);
-		return fail(verify, VERIFY_SYSTEM, "%s: %s", path, strerror(errno));
-	}
-	*bytes = data;
-	*length = used;
-	return VERIFY_OK;
-}
-
-int read_file(struct verify *verify, const char *path, uint8_t **bytes, size_t *length)
-{
-	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
-	int code;
-
-	if (!file)
-		return fail(verify, VERIFY_SYSTEM, "%s: %s", path, strerror(errno));
-	code = read_stream(verify, path, file, bytes, length);
-	if (file != stdin)
-		fclose(file);
-	return code;
-}
-
-int read_hex(struct verify *verify, const char *what, const char *text, uint8_t *bytes, size_t room,
-	     size_t *length)
-{
-	if (!*text || OPENSSL_hexstr2buf_ex(bytes, room, length, text, '\0') != 1)
-		return fail(verify, VERIFY_USAGE, "%s: not 1 to %zu bytes in hexadecimal: %s", what,
-			    room, text);
-	return VERIFY_OK;
-}
 
 /* ---- help ---- */
 
@@ -214,6 +150,9 @@ static int take_option(struct verify *verify, struct parsed *parsed, int value)
 	case O_BINDING:
 		verify->binding = optarg;
 		break;
+	case O_PUBLIC:
+		verify->public_key = optarg;
+		break;
 	}
 	verify->json |= value == O_JSON;
 	parsed->help |= value == 'h';
@@ -260,7 +199,10 @@ static int run_verb(struct verify *verify, const struct verb *verb, char **args)
 	if (!verify->result || !verify->libctx)
 		code = fail(verify, VERIFY_SYSTEM, "out of memory");
 	else
+		code = verb->options & OPT_TRUST ? trust_load(verify) : VERIFY_OK;
+	if (!code)
 		code = verb->run(verify, args);
+	trust_free(verify);
 	if (verify->result && (code == VERIFY_OK || json_object_object_length(verify->result)) &&
 	    output_result("hsm-verify", verify->result, verify->json) < 0)
 		code = VERIFY_SYSTEM;

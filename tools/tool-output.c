@@ -9,6 +9,8 @@
 #include <string.h>
 #include "tool-output.h"
 
+#define LINE_MAX_LENGTH 8192 /* of one value as text: a public key in hexadecimal fits */
+
 /* Length of the UTF-8 character (RFC 3629) at @text, 0 when there is none */
 static size_t utf8_length(const unsigned char *text)
 {
@@ -187,18 +189,45 @@ static void print_table(struct json_object *table)
 	}
 }
 
-static void print_text(struct json_object *object)
+static bool is_object(struct json_object *value)
 {
-	bool lines = false;
+	return json_object_is_type(value, json_type_object);
+}
+
+/* Of numbers or strings, in one line */
+static void print_words(struct json_object *list)
+{
 	char text[256];
 
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		printf("%s%s", i ? ", " : "",
+		       printable(json_object_array_get_idx(list, i), text, sizeof(text)));
+	printf("\n");
+}
+
+/* An object in an object: its name, and its members further to the right */
+static void print_section(const char *name, struct json_object *object, int indent)
+{
+	char text[LINE_MAX_LENGTH];
+
+	printf("%*s%s\n", indent, "", name);
+	indent += 2;
 	json_object_object_foreach(object, key, value)
 	{
-		if (is_table(value))
+		if (is_object(value)) {
+			print_section(key, value, indent);
 			continue;
-		printf("%-22s %s\n", key, printable(value, text, sizeof(text)));
-		lines = true;
+		}
+		printf("%*s%-22s ", indent, "", key);
+		if (is_table(value))
+			print_words(value);
+		else
+			printf("%s\n", printable(value, text, sizeof(text)));
 	}
+}
+
+static void print_tables(struct json_object *object, bool lines)
+{
 	json_object_object_foreach(object, name, table)
 	{
 		if (!is_table(table))
@@ -210,6 +239,28 @@ static void print_text(struct json_object *object)
 		if (lines && json_object_array_length(table))
 			printf("\n");
 		print_table(table);
+	}
+}
+
+static void print_text(struct json_object *object)
+{
+	bool lines = false;
+	char text[LINE_MAX_LENGTH];
+
+	json_object_object_foreach(object, key, value)
+	{
+		if (is_table(value) || is_object(value))
+			continue;
+		printf("%-22s %s\n", key, printable(value, text, sizeof(text)));
+		lines = true;
+	}
+	print_tables(object, lines);
+	json_object_object_foreach(object, name, section)
+	{
+		if (!is_object(section))
+			continue;
+		printf("\n");
+		print_section(name, section, 0);
 	}
 }
 
