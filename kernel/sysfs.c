@@ -102,6 +102,7 @@ static ssize_t device_state_show(struct device *dev, struct device_attribute *at
 		[IHSM_STATE_TAMPERED] = "tampered",
 		[IHSM_STATE_RECOVERY] = "recovery",
 		[IHSM_STATE_ERROR] = "error",
+		[IHSM_STATE_RETIRED] = "retired",
 	};
 	struct ihsm_device *ihsm = to_ihsm(dev);
 	u32 state;

@@ -13,7 +13,7 @@
 static const char *const state_names[] = {
 	[IHSM_STATE_UNCLAIMED] = "unclaimed", [IHSM_STATE_OPERATIONAL] = "operational",
 	[IHSM_STATE_TAMPERED] = "tampered",   [IHSM_STATE_RECOVERY] = "recovery",
-	[IHSM_STATE_ERROR] = "error",
+	[IHSM_STATE_ERROR] = "error",	      [IHSM_STATE_RETIRED] = "retired",
 };
 
 /* No text of ours says less or more of approved mode. */

@@ -80,9 +80,8 @@ point "the sound state works again" works
 
 # Each half of the fuses is written in turn: a damaged half is noticed by its checksum.
 hsm_stop
-size=$(stat -c %s "$dir/fuses")
 both_halves() {
-	for at in $((size / 8)) $((size * 5 / 8)); do
+	for at in 100 4196; do
 		flip "$dir/fuses" "$at" || return 1
 	done
 }

@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include "internal.h"
+#include "tamper.h"
 
 #define EVENTS_AT_ONCE 32
 
@@ -150,6 +150,8 @@ static void changes_ready(struct watch *watch, uint32_t events)
 	(void)events;
 	if (read(watch->fd, &count, sizeof(count)) != sizeof(count))
 		return;
+	if (__atomic_exchange_n(&board->state_changed, false, __ATOMIC_ACQ_REL))
+		restart_all(board);
 	pthread_mutex_lock(&board->changed_lock);
 	notice = board->changed;
 	board->changed = NULL;
@@ -178,6 +180,10 @@ static int open_watches(struct board *board)
 		ret = board_watch(board, &board->idle, EPOLLIN);
 	if (!ret)
 		ret = board_watch(board, &board->changes, EPOLLIN);
+	if (!ret)
+		ret = restart_open(board);
+	if (!ret)
+		ret = tamper_open(board);
 	return ret;
 }
 
@@ -199,6 +205,8 @@ void board_close(struct board *board)
 {
 	functions_close(board);
 	board_drop_changes(board);
+	tamper_close(board);
+	restart_close(board);
 	close(board->changes.fd);
 	close(board->idle.fd);
 	close(board->signals.fd);

@@ -123,6 +123,16 @@ void control_notify(struct function *function, const uint8_t id[PARTITION_ID_SIZ
 	enqueue(function, &out);
 }
 
+void control_state(struct function *function, uint32_t state)
+{
+	struct outgoing out = {
+		.head = { .type = BOARD_STATE, .length = sizeof(out.body.state) },
+		.body.state = state,
+	};
+
+	enqueue(function, &out);
+}
+
 void control_stop(struct function *function)
 {
 	struct outgoing out = { .head = { .type = BOARD_STOP } };

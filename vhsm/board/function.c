@@ -39,6 +39,11 @@ static void kill_process(const struct process *process)
 	syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
 }
 
+void function_kill(struct function *function)
+{
+	kill_process(&function->process);
+}
+
 static void *storage_thread(void *data)
 {
 	struct function *function = data;
@@ -136,7 +141,8 @@ static void backoff_ready(struct watch *watch, uint32_t events)
 /* After the death of a process, or a failed attempt to start one. */
 static void after_death(struct function *function)
 {
-	bool quick = now_ms() - function->started < QUICK_MS;
+	bool told = function->leaving == function->starts && function->starts;
+	bool quick = !told && now_ms() - function->started < QUICK_MS;
 
 	function->quick_deaths = quick ? function->quick_deaths + 1 : 0;
 	function->never_ready = quick && !function->ready ? function->never_ready + 1 : 0;

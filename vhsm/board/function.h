@@ -46,6 +46,7 @@ struct outgoing {
 		struct board_connection peer;
 		struct board_keep keep;
 		uint8_t id[PARTITION_ID_SIZE];
+		uint32_t state;
 	} body;
 	int fds[2];
 	int fd_count;
@@ -56,6 +57,7 @@ struct outgoing {
  * @running: there is a process; @ready: it has said so
  * @bundle: that the process was started from
  * @starts: processes started, the incarnation of the present one
+ * @leaving: the start whose process was told to end, for another state of the board
  * @quick_deaths: in a row, each within seconds of its start
  * @never_ready: of those, in a row, without BOARD_READY
  * @started: monotonic milliseconds
@@ -75,6 +77,7 @@ struct function {
 	bool running;
 	bool ready;
 	uint32_t starts;
+	uint32_t leaving;
 	unsigned int quick_deaths;
 	unsigned int never_ready;
 	int64_t started;
@@ -113,6 +116,9 @@ void control_hand_over(struct function *function, struct connection *connection)
 void control_notify(struct function *function, const uint8_t id[PARTITION_ID_SIZE]);
 void control_stop(struct function *function);
 
+/* control_state - BOARD_STATE */
+void control_state(struct function *function, uint32_t state);
+
 /* control_flush - send what waits, as far as there is room */
 void control_flush(struct function *function);
 void control_drop(struct function *function, uint32_t connection);
@@ -125,5 +131,8 @@ int control_receive(struct function *function);
 
 /* function_ready - BOARD_READY has come */
 void function_ready(struct function *function);
+
+/* function_kill - end its process, which runs, by force */
+void function_kill(struct function *function);
 
 #endif /* BOARD_FUNCTION_H */

@@ -754,8 +754,42 @@ int validation_read(const char *path, struct validation *validation, struct erro
 
 struct function;
 
+#define TAMPER_SENSORS 4
+
+/**
+ * struct tamper_sensor - a sensor
+ * @source: file with its value, NULL: it has its usual one
+ * @injected: its value is a test's
+ */
+struct tamper_sensor {
+	struct board_sensor now;
+	const char *source;
+	bool injected;
+};
+
+/**
+ * struct watch - what an epoll event is about
+ * @ready: called with the events
+ */
+struct watch {
+	void (*ready)(struct watch *watch, uint32_t events);
+	struct board *board;
+	int fd;
+};
+
+/* struct tamper - the sensors; @lock guards them. See tamper.h. */
+struct tamper {
+	pthread_mutex_t lock;
+	struct tamper_sensor sensors[TAMPER_SENSORS];
+	struct watch look;
+};
+
 /**
  * struct board_options - the command line
+ * @sideband: path of the socket for a management controller, NULL: none
+ * @presence: file that stands for the jumper of somebody at the machine, NULL: none
+ * @inject: sensors take values of tests, in development
+ * @lifecycle: enum hsm_lifecycle of a new board, 0: not said
  */
 struct board_options {
 	const char *state;
@@ -777,6 +811,12 @@ struct board_options {
 	bool embedded;
 	bool fips;
 	bool zeroize;
+	bool recover;
+	bool inject;
+	uint32_t lifecycle;
+	const char *sideband;
+	const char *presence;
+	struct tamper *tamper;
 };
 
 /* Exit statuses, documented in vhsm(1) */
@@ -793,16 +833,6 @@ enum board_exit {
  * printed
  */
 int options_parse(int argc, char **argv, struct board_options *options);
-
-/**
- * struct watch - what an epoll event is about
- * @ready: called with the events
- */
-struct watch {
-	void (*ready)(struct watch *watch, uint32_t events);
-	struct board *board;
-	int fd;
-};
 
 /**
  * struct stage - a firmware image that is being taken in; function 0's storage thread alone
@@ -825,6 +855,8 @@ struct stage {
  * @spare_fd: given up for a moment to turn a peer away when descriptors have run out
  * @connections: open now, on all functions
  * @changed: partitions that functions have to be told about; @changed_lock guards it
+ * @late: when it fires, firmware that was told to end is killed
+ * @state_changed: firmware has to be told of another state of the board
  */
 #define BOARD_GRANTS_MAX	64
 #define BOARD_GRANT_SECONDS_MAX 86400
@@ -863,6 +895,9 @@ struct board {
 	struct function *functions;
 	pthread_mutex_t changed_lock;
 	struct notice *changed;
+	struct watch late;
+	bool state_changed;
+	struct tamper tamper;
 	struct stage stage;
 	struct grants grants;
 };

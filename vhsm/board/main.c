@@ -104,6 +104,13 @@ static int resolve_paths(struct board_options *options, struct paths *paths, str
 	if (n >= PATH_MAX)
 		return error_set(error, -ENAMETOOLONG, "state %s: the path is too long",
 				 options->state);
+	if (options->fuses && !fuses_in_file(options->fuses) && !strstr(options->fuses, ",auth=")) {
+		if (snprintf(paths->fuses, sizeof(paths->fuses), "%s,auth=%s/tpm-auth",
+			     options->fuses, paths->state) >= PATH_MAX)
+			return error_set(error, -ENAMETOOLONG, "fuses %s: the name is too long",
+					 options->fuses);
+		options->fuses = NULL;
+	}
 	if (!options->fuses)
 		options->fuses = paths->fuses;
 	if (!options->run)
@@ -241,6 +248,8 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	config.directory = paths->state;
 	config.fuses = options->fuses;
 	config.vendor = options->vendor_given ? options->vendor : NULL;
+	config.lifecycle = options->lifecycle;
+	config.recover = options->recover;
 	if (options->zeroize)
 		return state_zeroize(&config, error);
 
@@ -257,7 +266,8 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 
 int main(int argc, char **argv)
 {
-	struct board_options options;
+	struct tamper tamper;
+	struct board_options options = { .tamper = &tamper };
 	struct error error = { "" };
 	struct paths paths = { 0 };
 	int ret;

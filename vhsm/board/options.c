@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <openssl/crypto.h>
-#include "internal.h"
+#include "tamper.h"
 
 #define EMBEDDED_IDLE 60 /* seconds */
 /* Microseconds: where idle processors are halted, a client takes 50 to 100 of them to wake up. */
@@ -33,6 +33,13 @@ enum option_id {
 	OPTION_LOG,
 	OPTION_VALIDATION,
 	OPTION_ZEROIZE,
+	OPTION_LIFECYCLE,
+	OPTION_RECOVER,
+	OPTION_SENSOR,
+	OPTION_LIMITS,
+	OPTION_INJECT,
+	OPTION_SIDEBAND,
+	OPTION_PRESENCE,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -56,6 +63,13 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, OPTION_LOG },
 	{ "validation", required_argument, NULL, OPTION_VALIDATION },
 	{ "zeroize", no_argument, NULL, OPTION_ZEROIZE },
+	{ "lifecycle", required_argument, NULL, OPTION_LIFECYCLE },
+	{ "recover", no_argument, NULL, OPTION_RECOVER },
+	{ "sensor", required_argument, NULL, OPTION_SENSOR },
+	{ "limits", required_argument, NULL, OPTION_LIMITS },
+	{ "inject-sensors", no_argument, NULL, OPTION_INJECT },
+	{ "sideband", required_argument, NULL, OPTION_SIDEBAND },
+	{ "presence", required_argument, NULL, OPTION_PRESENCE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 }
@@ -66,7 +80,8 @@ static const char help[] =
 	"The board of a virtual HSM: keeps its state in DIR and serves its functions on sockets.\n"
 	"\n"
 	"  --state DIR        state directory, made when missing\n"
-	"  --fuses FILE       the fuses, default DIR/fuses; elsewhere they reveal an old copy of DIR\n"
+	"  --fuses FILE       the fuses, default DIR/fuses; elsewhere they reveal an old copy of DIR;\n"
+	"                     tpm:TCTI[,index=N][,auth=FILE]: in a TPM\n"
 	"  --run DIR          directory of the sockets fn0.sock ..., default DIR/run of the state\n"
 	"  --embedded         DIR is the caller's own (0700): its owner is the officer\n"
 	"  --fips             make DIR for approved mode: approved algorithms in an unvalidated\n"
@@ -84,6 +99,14 @@ static const char help[] =
 	"  --queues N         I/O queue pairs of a controller, 1 to 63, default 8\n"
 	"  --spin USEC        bound of spinning after a command, default 200, 0: never\n"
 	"  --validation FILE  a validation certificate of this board, for the tokens to show\n"
+	"  --lifecycle WORD   of a new board: development (default) or production\n"
+	"  --sensor KIND=FILE read a sensor there: temperature (m\302\260C), voltage (mV), clock (ppm),\n"
+	"                     enclosure (0: closed); outside of its limits all partitions go\n"
+	"  --limits KIND=A:B  least and largest value of a sensor\n"
+	"  --inject-sensors   take values from the sideband: for tests, in development alone\n"
+	"  --sideband SOCKET  a socket for a management controller\n"
+	"  --presence FILE    whoever makes it say 1 is at the machine: the sideband may zeroize\n"
+	"  --recover          start with an old copy of the state too, for officers to accept it\n"
 	"  --zeroize          destroy all keys and data of the state, then end\n"
 	"  --help, --version\n";
 
@@ -153,6 +176,48 @@ static int set_vendor(const char *name, const char *text, struct board_options *
 	return 0;
 }
 
+static int set_lifecycle(const char *name, const char *word, struct board_options *options)
+{
+	if (!strcmp(word, "development"))
+		options->lifecycle = HSM_LIFECYCLE_DEVELOPMENT;
+	else if (!strcmp(word, "production"))
+		options->lifecycle = HSM_LIFECYCLE_PRODUCTION;
+	else
+		return bad_value(name, word, "development or production");
+	return 0;
+}
+
+/* Sensors, life and sideband of the board */
+static int set_board(int id, const char *name, struct board_options *options)
+{
+	switch (id) {
+	case OPTION_LIFECYCLE:
+		return set_lifecycle(name, optarg, options);
+	case OPTION_SENSOR:
+		return tamper_source(options->tamper, optarg) ?
+			       bad_value(name, optarg, "SENSOR=FILE") :
+			       0;
+	case OPTION_LIMITS:
+		return tamper_limits(options->tamper, optarg) ?
+			       bad_value(name, optarg, "SENSOR=LEAST:LARGEST") :
+			       0;
+	case OPTION_RECOVER:
+		options->recover = true;
+		return 0;
+	case OPTION_INJECT:
+		options->inject = true;
+		return 0;
+	case OPTION_SIDEBAND:
+		options->sideband = optarg;
+		return 0;
+	case OPTION_PRESENCE:
+		options->presence = optarg;
+		return 0;
+	default:
+		return set_number(id, name, optarg, options);
+	}
+}
+
 static int set_option(int id, const char *name, struct board_options *options)
 {
 	switch (id) {
@@ -198,7 +263,7 @@ static int set_option(int id, const char *name, struct board_options *options)
 		fputs("vhsm: see vhsm --help\n", stderr);
 		return EXIT_BOARD_USAGE;
 	default:
-		return set_number(id, name, optarg, options);
+		return set_board(id, name, options);
 	}
 }
 
@@ -220,9 +285,12 @@ static int check_options(const struct board_options *options)
 
 int options_parse(int argc, char **argv, struct board_options *options)
 {
+	struct tamper *tamper = options->tamper;
 	int id, index = 0, ret;
 
 	memset(options, 0, sizeof(*options));
+	options->tamper = tamper;
+	tamper_init(tamper);
 	options->functions = 8;
 	options->idle_exit = -1;
 	options->ready_fd = -1;

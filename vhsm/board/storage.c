@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <openssl/crypto.h>
-#include "internal.h"
+#include "tamper.h"
 
 /**
  * struct storage_call - a request being answered
@@ -41,6 +41,7 @@ static int handle_hello(struct storage_call *call)
 		.incarnation = board_starts(call->board, call->function),
 	};
 
+	hello.sensors = TAMPER_SENSORS;
 	state_identity(call->state, &hello);
 	hello.security_version = bundle->security_version;
 	memcpy(hello.measurement, bundle->measurement, sizeof(hello.measurement));
@@ -241,6 +242,62 @@ static int handle_counter(struct storage_call *call)
 	return ret;
 }
 
+static int handle_sensors(struct storage_call *call)
+{
+	struct board_sensor list[TAMPER_SENSORS];
+	size_t count = tamper_list(call->board, list);
+
+	call->reply_length = count * sizeof(list[0]);
+	memcpy(call->reply, list, call->reply_length);
+	return 0;
+}
+
+static int handle_condition(struct storage_call *call)
+{
+	struct board_condition condition;
+
+	state_condition(call->state, &condition);
+	memcpy(call->reply, &condition, sizeof(condition));
+	call->reply_length = sizeof(condition);
+	return 0;
+}
+
+static int handle_lifecycle(struct storage_call *call)
+{
+	uint32_t next;
+	int ret;
+
+	memcpy(&next, call->body, sizeof(next));
+	ret = state_set_lifecycle(call->state, next);
+	if (ret != -EINVAL)
+		board_state_changed(call->board);
+	return ret;
+}
+
+/* Not while what happened still goes on. */
+static int handle_recover(struct storage_call *call)
+{
+	int ret;
+
+	if (tamper_alarm(call->board))
+		return -EBUSY;
+	ret = state_recover(call->state);
+	if (!ret)
+		board_state_changed(call->board);
+	return ret;
+}
+
+static int handle_accept(struct storage_call *call)
+{
+	uint32_t function = 0;
+	int ret;
+
+	ret = state_accept(call->state, call->body, &function);
+	if (!ret)
+		board_partition_changed(call->board, function, call->body);
+	return ret;
+}
+
 #define ANY_LENGTH SIZE_MAX
 
 static int handle_stage(struct storage_call *call)
@@ -300,6 +357,11 @@ static const struct storage_request {
 	{ BOARD_DEVICE_REQUEST, "device request", sizeof(struct board_device), true,
 	  handle_device_request },
 	{ BOARD_DEVICE_INSTALL, "device install", ANY_LENGTH, true, handle_device_install },
+	{ BOARD_SENSORS, "sensors", 0, false, handle_sensors },
+	{ BOARD_CONDITION, "condition", 0, false, handle_condition },
+	{ BOARD_LIFECYCLE, "lifecycle", sizeof(uint32_t), true, handle_lifecycle },
+	{ BOARD_RECOVER, "recover", 0, true, handle_recover },
+	{ BOARD_ACCEPT, "accept", PARTITION_ID_SIZE, true, handle_accept },
 	{ BOARD_PARTITION_CREATE, "create", ANY_LENGTH, true, handle_create },
 	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },
 	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },

@@ -25,6 +25,9 @@ CK_RV board_error(int error)
 	case -EEXIST:
 	case -ERANGE:
 		return CKR_ARGUMENTS_BAD;
+	case -EKEYREVOKED:
+	case -EBUSY:
+		return CKR_ACTION_PROHIBITED;
 	case -ENOSPC:
 	case -EDQUOT:
 	case -EUSERS:

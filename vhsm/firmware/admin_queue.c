@@ -74,6 +74,7 @@ static enum ihsm_status do_identify(struct admin *admin)
 	};
 
 	identify.self_test = htole32(commands_self_test());
+	identify.sensors = htole32(hello->sensors);
 	identify.flags |= htole32(IHSM_IDENTIFY_RANDOM);
 	/* Images are the board's business, and so function 0's. */
 	if (!hello->function)
@@ -323,11 +324,30 @@ static enum ihsm_status do_random(struct admin *admin)
 	return status;
 }
 
-/* A board made of software has no sensors of its own. */
+static void put_sensor(struct ihsm_sensor *sensor, const struct board_sensor *from)
+{
+	sensor->kind = (uint8_t)from->kind;
+	sensor->flags = (uint8_t)from->flags;
+	memcpy(sensor->label, from->label, sizeof(sensor->label));
+	sensor->value = htole32((uint32_t)from->value);
+	sensor->min = htole32((uint32_t)from->min);
+	sensor->max = htole32((uint32_t)from->max);
+}
+
+/* The board has them. */
 static enum ihsm_status do_sensors(struct admin *admin)
 {
-	const struct ihsm_sensors sensors = { 0 };
+	struct board_sensor from[IHSM_MAX_SENSORS];
+	struct ihsm_sensors sensors = { 0 };
+	size_t length = 0, count, i;
 
+	if (connections_hello()->sensors &&
+	    storage_call(BOARD_SENSORS, NULL, 0, from, sizeof(from), &length))
+		return IHSM_SC_INTERNAL;
+	count = length / sizeof(from[0]);
+	for (i = 0; i < count; i++)
+		put_sensor(&sensors.sensor[i], &from[i]);
+	sensors.count = htole32((uint32_t)count);
 	return write_out(admin, &sensors, sizeof(sensors));
 }
 

@@ -215,6 +215,7 @@ struct incoming {
 		struct board_connection connection;
 		struct board_keep keep;
 		uint8_t partition[PARTITION_ID_SIZE];
+		uint32_t state;
 	} body;
 	int fds[BOARD_MAX_FDS];
 	unsigned int fd_count;
@@ -293,6 +294,22 @@ static void on_partition(const struct incoming *in)
 	firmware_event(IHSM_EVENT_PARTITIONS, 0);
 }
 
+/*
+ * The board is in another state, for which a successor begins. Return: BOARD_LINK_AT_ONCE after tampering; then no key is
+ * left here.
+ */
+static int on_state(const struct incoming *in)
+{
+	if (in->head.length != sizeof(in->body.state))
+		return -EPROTO;
+	if (in->body.state == IHSM_STATE_TAMPERED) {
+		commands_wipe();
+		firmware_event(IHSM_EVENT_TAMPER, 0);
+	}
+	firmware_event(IHSM_EVENT_STATE, in->body.state);
+	return in->body.state == IHSM_STATE_TAMPERED ? BOARD_LINK_AT_ONCE : 0;
+}
+
 static void take_fds(struct incoming *in, struct msghdr *message)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(message);
@@ -358,9 +375,9 @@ static void handle(struct incoming *in)
 }
 
 /**
- * board_link_run - do what the board says until it says stop, or is gone
+ * board_link_run - do what the board says until it says that this process ends, or is gone
  *
- * Return: 0 after BOARD_STOP, or a negative errno.
+ * Return: 0: after what runs; BOARD_LINK_AT_ONCE; or a negative errno.
  */
 int board_link_run(void)
 {
@@ -372,6 +389,8 @@ int board_link_run(void)
 			return error;
 		if (!error && in.head.type == BOARD_STOP)
 			return 0;
+		if (!error && in.head.type == BOARD_STATE)
+			return on_state(&in);
 		if (!error)
 			handle(&in);
 		else

@@ -63,6 +63,11 @@ enum ihsm_self_test commands_self_test(void)
 	return selftest_failed() ? IHSM_SELF_TEST_FAILED : IHSM_SELF_TEST_PASSED;
 }
 
+void commands_wipe(void)
+{
+	partitions_wipe();
+}
+
 int commands_random(uint8_t *out, size_t length)
 {
 	return mech_random(out, length) == CKR_OK ? 0 : -EIO;

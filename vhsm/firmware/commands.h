@@ -529,6 +529,9 @@ void identity_reset(struct partition *partition);
 
 int partitions_start(const struct board_hello *hello);
 void partitions_stop(void);
+
+/* partitions_wipe - forget all keys at once, also under those who use them; the process ends then */
+void partitions_wipe(void);
 const struct board_hello *partitions_hello(void);
 /* partition_find - a reference to the partition of this id, NULL: none here */
 struct partition *partition_find(const uint8_t id[PARTITION_ID_SIZE]);

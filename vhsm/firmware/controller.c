@@ -55,10 +55,17 @@ static uint32_t first_epoch(void)
 static uint32_t state_at_start(void)
 {
 	const uint32_t known = BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED;
+	const struct board_hello *hello = connections_hello();
 
 	if (selftest_failed())
 		return IHSM_STATE_ERROR;
-	return connections_hello()->flags & known ? IHSM_STATE_OPERATIONAL : IHSM_STATE_UNCLAIMED;
+	if (hello->flags & BOARD_HELLO_TAMPERED)
+		return IHSM_STATE_TAMPERED;
+	if (hello->flags & BOARD_HELLO_STALE)
+		return IHSM_STATE_RECOVERY;
+	if (hello->lifecycle > HSM_LIFECYCLE_PRODUCTION)
+		return IHSM_STATE_RETIRED;
+	return hello->flags & known ? IHSM_STATE_OPERATIONAL : IHSM_STATE_UNCLAIMED;
 }
 
 /**

@@ -92,6 +92,9 @@ unsigned int commands_partition_list(struct ihsm_partition_entry *list, unsigned
 /* commands_self_test - result of the last self-test */
 enum ihsm_self_test commands_self_test(void);
 
+/* commands_wipe - the board was tampered with: forget the partitions' keys, now and without waiting for anybody */
+void commands_wipe(void);
+
 /* commands_random - for IHSM_ADMIN_RANDOM. Return: 0 or -EIO. */
 int commands_random(uint8_t *out, size_t length);
 

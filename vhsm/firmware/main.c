@@ -77,9 +77,10 @@ int main(int argc, char **argv)
 	if (take_arguments(argc, argv) || start(&hello))
 		return 1;
 	error = board_link_run();
-	if (error)
+	if (error < 0)
 		end(fail("the board is gone", error));
-	connections_finish();
+	if (error != BOARD_LINK_AT_ONCE)
+		connections_finish();
 	end(0);
 	return 0;
 }

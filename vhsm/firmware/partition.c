@@ -299,6 +299,20 @@ void partitions_stop(void)
 	}
 }
 
+/*
+ * Commands that run may still read the keys, and find zeros: nothing that they make of them is kept, since the board takes
+ * no commit any more, and the process ends.
+ */
+void partitions_wipe(void)
+{
+	struct partition *partition;
+
+	pthread_mutex_lock(&function.lock);
+	for (partition = function.first; partition; partition = partition->next)
+		wipe_keys(partition);
+	pthread_mutex_unlock(&function.lock);
+}
+
 static void refresh(struct partition *partition, const struct board_partition *info)
 {
 	pthread_mutex_lock(&function.lock);
@@ -317,28 +331,30 @@ static void refresh(struct partition *partition, const struct board_partition *i
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])
 {
 	struct board_partition *list, *info = NULL;
-	struct partition *partition;
+	struct partition *partition, *fresh;
 	int count, i;
+	bool failed;
 
 	count = own_partitions(&list);
 	for (i = 0; i < count; i++)
 		if (!memcmp(list[i].id, id, PARTITION_ID_SIZE))
 			info = &list[i];
 	partition = partition_find(id);
+	failed = partition && partition->failed;
 	if (count < 0) {
 		fprintf(stderr, "the board does not list this function's partitions: %s\n",
 			strerror(-count));
-	} else if (partition && info) {
+	} else if (partition && info && !failed) {
 		refresh(partition, info);
 	} else if (partition && !partition->device) {
 		if (list_remove(partition))
 			partition_drop(partition);
-	} else if (info && !partition) {
-		partition = partition_open(info);
-		if (partition) {
-			list_add(partition);
-			partition = NULL;
-		}
+	}
+	/* One that failed may have been made good: an officer has accepted its rows. */
+	if (info && (!partition || failed)) {
+		fresh = partition_open(info);
+		if (fresh)
+			list_add(fresh);
 	}
 	partition_put(partition);
 	OPENSSL_free(list);

@@ -503,6 +503,8 @@ void connection_put(struct connection *connection);
 
 int board_link_start(struct board_hello *hello);
 int board_link_ready(void);
+#define BOARD_LINK_AT_ONCE 1 /* of board_link_run(): end without waiting for anybody */
+
 int board_link_run(void);
 int board_keep(uint32_t connection, const struct board_keep *keep, int fd);
 void board_forget(uint32_t connection, const struct board_keep *keep);

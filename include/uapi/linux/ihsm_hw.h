@@ -76,6 +76,7 @@ enum ihsm_device_state {
 	IHSM_STATE_TAMPERED	= 2,	/* keys are gone, only zeroize and status work */
 	IHSM_STATE_RECOVERY	= 3,	/* firmware or storage does not verify */
 	IHSM_STATE_ERROR	= 4,	/* a self-test failed: no service until the firmware starts anew */
+	IHSM_STATE_RETIRED	= 5,	/* its life with keys is over: returned, or erased for good */
 };
 
 /* IHSM_REG_ADMIN_ATTR: log2 of the entries */

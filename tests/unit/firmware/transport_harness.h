@@ -75,6 +75,10 @@ enum ihsm_self_test commands_self_test(void)
 	return IHSM_SELF_TEST_PASSED;
 }
 
+void commands_wipe(void)
+{
+}
+
 int commands_random(uint8_t *out, size_t length)
 {
 	memset(out, 0x5a, length);

@@ -34,6 +34,10 @@ enum ihsm_self_test commands_self_test(void)
 	return IHSM_SELF_TEST_NONE;
 }
 
+void commands_wipe(void)
+{
+}
+
 int commands_random(uint8_t *out, size_t length)
 {
 	memset(out, 0x5a, length);
