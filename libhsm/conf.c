@@ -12,25 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "hsm-paths.h"
-#include "internal.h"
+#include "conf_keys.h"
 
 #define CONF_SIZE_MAX (1024 * 1024)
 
-struct parser {
-	struct conf *conf;
-	struct conf_section *section;
-	const char *path;
-	unsigned int line;
-	struct hsm_error *error;
-};
-
-static int complain(struct parser *p, const char *what, const char *text)
-{
-	return set_error(p->error, -EINVAL, HSM_LAYER_CONFIG, "%s:%u: %s '%.60s'", p->path, p->line,
-			 what, text);
-}
-
-static char *trim(char *text)
+char *conf_trim(char *text)
 {
 	char *end;
 
@@ -69,114 +55,51 @@ const struct conf_section *conf_find(const struct conf *conf, const char *device
 	return NULL;
 }
 
-/* ---- the keys ---- */
+/* ---- lines ---- */
 
-static int set_device(struct parser *p, char *value)
-{
-	char **more;
-
-	if (p->section->device)
-		return complain(p, "'device' belongs before the first section, not here:", value);
-	more = reallocarray(p->conf->devices, p->conf->device_count + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	p->conf->devices = more;
-	more[p->conf->device_count] = strdup(value);
-	if (!more[p->conf->device_count])
-		return -ENOMEM;
-	p->conf->device_count++;
-	return 0;
-}
-
-static int set_roots(struct parser *p, char *value)
-{
-	if (p->section->roots)
-		return complain(p, "'roots' is given twice:", value);
-	if (value[0] != '/')
-		return complain(p, "'roots' must be an absolute path, not", value);
-	p->section->roots = strdup(value);
-	return p->section->roots ? 0 : -ENOMEM;
-}
-
-/* pin = UUID sha256:HEX */
-static int set_pin(struct parser *p, char *value)
-{
-	char *hash = strpbrk(value, " \t");
-	struct conf_pin *pin;
-
-	if (!hash)
-		return complain(p, "a pin is 'PARTITION-ID sha256:HEX', not", value);
-	*hash++ = '\0';
-	hash = trim(hash);
-	pin = calloc(1, sizeof(*pin));
-	if (!pin)
-		return -ENOMEM;
-	pin->next = p->section->pins;
-	p->section->pins = pin;
-	if (uuid_parse(value, pin->partition))
-		return complain(p, "not a partition id:", value);
-	if (strncmp(hash, "sha256:", 7) || strlen(hash + 7) != 2 * CONF_PIN_SIZE ||
-	    hex_parse(hash + 7, pin->hash, CONF_PIN_SIZE))
-		return complain(p, "not 'sha256:' and 64 hexadecimal digits:", hash);
-	return 0;
-}
-
-static const struct {
-	const char *name;
-	int (*set)(struct parser *p, char *value);
-} keys[] = {
-	{ "device", set_device },
-	{ "roots", set_roots },
-	{ "pin", set_pin },
-};
-
-static int parse_setting(struct parser *p, char *text)
+static int parse_setting(struct conf_parser *p, char *text)
 {
 	char *value = strchr(text, '=');
 
 	if (!value)
-		return complain(p, "expected 'key = value', found", text);
+		return conf_complain(p, "expected 'key = value', found", text);
 	*value++ = '\0';
-	text = trim(text);
-	value = trim(value);
+	text = conf_trim(text);
+	value = conf_trim(value);
 	if (!*value)
-		return complain(p, "no value for", text);
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcmp(keys[i].name, text) == 0)
-			return keys[i].set(p, value);
-	}
-	return complain(p, "unknown key", text);
+		return conf_complain(p, "no value for", text);
+	return conf_set(p, text, value);
 }
 
 /* [device NAME] */
-static int parse_section(struct parser *p, char *text)
+static int parse_section(struct conf_parser *p, char *text)
 {
 	size_t length = strlen(text);
 
 	if (text[length - 1] != ']')
-		return complain(p, "no ']' at the end of", text);
+		return conf_complain(p, "no ']' at the end of", text);
 	text[length - 1] = '\0';
 	if (strncmp(text + 1, "device", 6) || !isspace((unsigned char)text[7]))
-		return complain(p, "a section is '[device NAME]', not", text);
-	text = trim(text + 7);
+		return conf_complain(p, "a section is '[device NAME]', not", text);
+	text = conf_trim(text + 7);
 	if (!*text || conf_find(p->conf, text))
-		return complain(p,
-				*text ? "a second section for device"
-				      : "a section without a device name",
-				text);
+		return conf_complain(p,
+				     *text ? "a second section for device"
+					   : "a section without a device name",
+				     text);
 	p->section = add_section(p->conf, text);
 	return p->section ? 0 : -ENOMEM;
 }
 
-static int parse_line(struct parser *p, char *text)
+static int parse_line(struct conf_parser *p, char *text)
 {
-	text = trim(text);
+	text = conf_trim(text);
 	if (*text == '\0' || *text == '#')
 		return 0;
 	return *text == '[' ? parse_section(p, text) : parse_setting(p, text);
 }
 
-static int parse_lines(struct parser *p, char *text)
+static int parse_lines(struct conf_parser *p, char *text)
 {
 	char *rest = text;
 	char *line;
@@ -191,7 +114,7 @@ static int parse_lines(struct parser *p, char *text)
 
 int conf_parse(struct conf *conf, const char *path, const char *text, struct hsm_error *error)
 {
-	struct parser p = { .conf = conf, .path = path, .error = error };
+	struct conf_parser p = { .conf = conf, .path = path, .error = error };
 	char *copy;
 	int err = -ENOMEM;
 
@@ -217,6 +140,11 @@ static void free_section(struct conf_section *section)
 	}
 	free(section->device);
 	free(section->roots);
+	free(section->measurements.bytes);
+	free(section->revoked_devices.bytes);
+	free(section->revoked_aliases.bytes);
+	free(section->client_certificate);
+	free(section->client_key);
 	free(section);
 }
 

@@ -106,15 +106,33 @@ struct conf_pin {
 	struct conf_pin *next;
 };
 
+/* struct conf_list - hashes of one length, one behind the other */
+struct conf_list {
+	uint8_t *bytes;
+	size_t count;
+};
+
 /**
  * struct conf_section - settings for all devices, or for one
  * @device: name as in `[device NAME]`; NULL in the section that stands for all
  * @roots: PEM file of roots, or NULL
+ * @minimum_version: lowest security version, 0: not given
+ * @measurements: SHA-384 each
+ * @revoked_devices, @revoked_aliases: SHA-256 each
+ * @lifecycle: enum hsm_lifecycle, 0: not given
+ * @client_certificate, @client_key: PEM files, or NULL
  */
 struct conf_section {
 	char *device;
 	char *roots;
 	struct conf_pin *pins;
+	uint32_t minimum_version;
+	struct conf_list measurements;
+	struct conf_list revoked_devices;
+	struct conf_list revoked_aliases;
+	uint32_t lifecycle;
+	char *client_certificate;
+	char *client_key;
 	struct conf_section *next;
 };
 

@@ -18,42 +18,6 @@
 #define GROUPS_OLD    "X25519:P-384"
 #define KEY_TEXT_SIZE (UUID_TEXT_SIZE + 1 + 2 * 16 + 1)
 
-/* ---- what the certificate says ---- */
-
-static bool names_partition(X509 *cert, const uint8_t *partition)
-{
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	char want[16 + UUID_TEXT_SIZE] = "urn:uuid:";
-	bool found = false;
-
-	uuid_format(partition, want + strlen(want));
-	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-		if (name->type != GEN_URI)
-			continue;
-		found = ASN1_STRING_length(name->d.uniformResourceIdentifier) ==
-				(int)strlen(want) &&
-			memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), want,
-			       strlen(want)) == 0;
-	}
-	GENERAL_NAMES_free(names);
-	return found;
-}
-
-static int hash_key(struct trust *trust, X509 *cert, uint8_t hash[IDENTITY_HASH_SIZE])
-{
-	EVP_MD *sha256 = EVP_MD_fetch(trust->libctx, "SHA256", NULL);
-	unsigned char *der = NULL;
-	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	int ok = sha256 && length > 0 &&
-		 EVP_Digest(der, (size_t)length, hash, NULL, sha256, NULL) == 1;
-
-	OPENSSL_free(der);
-	EVP_MD_free(sha256);
-	return ok ? 0 : -EIO;
-}
-
 /* ---- whom hsm.conf believes ---- */
 
 static int find_pin(const struct conf_section *section, const uint8_t *partition,
@@ -71,24 +35,18 @@ static int find_pin(const struct conf_section *section, const uint8_t *partition
 	return answer;
 }
 
-/* The device's own section comes before the one for all. */
-static int configured_pin(struct trust *trust, const uint8_t *partition, const uint8_t *hash)
+/*
+ * What the device's own section says of a partition comes before the one for all. @alone: a pin of the own section,
+ * which names no roots, decides without a chain.
+ */
+static int configured_pin(struct trust *trust, const uint8_t *partition, const uint8_t *hash,
+			  bool *alone)
 {
 	int answer = find_pin(trust->section, partition, hash);
 
+	*alone = answer != PIN_UNKNOWN && !trust->section->roots;
 	return answer != PIN_UNKNOWN ? answer
 				     : find_pin(conf_find(&trust->conf, NULL), partition, hash);
-}
-
-static bool chain_verifies(struct trust *trust, X509 *cert, STACK_OF(X509) * chain)
-{
-	X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(trust->libctx, NULL);
-	bool good;
-
-	good = ctx && X509_STORE_CTX_init(ctx, trust->roots, cert, chain) == 1 &&
-	       X509_verify_cert(ctx) == 1;
-	X509_STORE_CTX_free(ctx);
-	return good;
 }
 
 /* ---- whom the user saw before ---- */
@@ -115,7 +73,7 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 	if (!check->may_pin)
 		return set_error(
 			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			"nothing says who partition %s is, and only a socket of your own is believed unasked: put 'roots' or 'pin' into hsm.conf",
+			"nothing says who partition %s is, and only a socket of your own is believed unasked: put 'root-certificate' or 'pin' into hsm.conf",
 			key);
 	if (pins_path(path, sizeof(path)))
 		return set_error(
@@ -141,29 +99,26 @@ static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) * cha
 	struct trust *trust = check->trust;
 	uint8_t *hash = check->hash;
 	char id[UUID_TEXT_SIZE];
+	bool alone;
 	int pin;
 
 	uuid_format(check->partition, id);
-	if (!cert || !names_partition(cert, check->partition))
+	if (!cert || !hsm_dice_names_partition(cert, check->partition))
 		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 				 "the device's certificate is not that of partition %s", id);
-	if (hash_key(trust, cert, hash))
+	if (hsm_dice_fingerprint(trust->libctx, X509_get0_pubkey(cert), hash))
 		return set_error(check->error, -EIO, HSM_LAYER_CHANNEL,
 				 "the device's certificate cannot be read");
-	pin = configured_pin(trust, check->partition, hash);
-	if (pin == PIN_MATCH)
-		return 0;
+	pin = configured_pin(trust, check->partition, hash, &alone);
 	if (pin == PIN_MISMATCH)
 		return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 				 "partition %s has another identity than %.120s says", id,
 				 trust->conf.path);
-	if (!trust->roots)
-		return first_use(check, hash);
-	if (chain_verifies(trust, cert, chain))
+	if (pin == PIN_MATCH && (alone || !trust->policy.roots))
 		return 0;
-	return set_error(check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			 "the certificate of partition %s does not come from the roots in %.120s",
-			 id, trust->conf.path);
+	if (!trust->policy.roots)
+		return first_use(check, hash);
+	return chain_check(check, cert, chain);
 }
 
 int trust_verify(X509_STORE_CTX *store, void *arg)
@@ -188,33 +143,6 @@ int trust_attach(SSL *ssl, struct identity_check *check)
 
 /* ---- making it ---- */
 
-static const char *roots_path(const struct trust *trust)
-{
-	const struct conf_section *all = conf_find(&trust->conf, NULL);
-
-	if (trust->section && trust->section->roots)
-		return trust->section->roots;
-	return all ? all->roots : NULL;
-}
-
-static int load_roots(struct trust *trust, struct hsm_error *error)
-{
-	const char *path = roots_path(trust);
-
-	if (!path)
-		return 0;
-	trust->roots = X509_STORE_new();
-	if (!trust->roots)
-		return set_error(error, -ENOMEM, HSM_LAYER_SYSTEM, "out of memory");
-	/* A certificate listed here is believed itself, also when it is not a self-signed root. */
-	X509_STORE_set_flags(trust->roots, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
-	if (X509_STORE_load_file_ex(trust->roots, path, trust->libctx, NULL) != 1)
-		return set_error(error, -EINVAL, HSM_LAYER_CONFIG,
-				 "cannot read certificates from %.150s (roots in %.60s)", path,
-				 trust->conf.path);
-	return 0;
-}
-
 static bool set_groups(SSL_CTX *tls)
 {
 	return SSL_CTX_set1_groups_list(tls, GROUPS_NEW) == 1 ||
@@ -230,8 +158,9 @@ static bool set_policy(SSL_CTX *tls)
 	SSL_CTX_set_cert_verify_callback(tls, trust_verify, NULL);
 	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_security_level(tls, 2);
-	SSL_CTX_set_options(tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_clear_options(tls, SSL_OP_NO_TICKET | SSL_OP_ALLOW_NO_DHE_KEX);
+	resume_watch(tls);
 	return SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(tls, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_ciphersuites(tls, HSM_TLS_CIPHERS) == 1 && set_groups(tls);
@@ -260,10 +189,13 @@ int trust_new(const char *device, struct trust **trust, struct hsm_error *error)
 	err = conf_load(&new->conf, error);
 	if (!err) {
 		new->section = conf_find(&new->conf, device);
+		new->resume = resume_new();
 		err = make_contexts(new, error);
 	}
 	if (!err)
-		err = load_roots(new, error);
+		err = chain_policy(new, error);
+	if (!err)
+		err = chain_client(new, error);
 	if (err) {
 		trust_free(new, false);
 		return err;
@@ -286,7 +218,8 @@ void trust_free(struct trust *trust, bool forked)
 	if (!trust)
 		return;
 	if (!forked && !library_gone()) {
-		X509_STORE_free(trust->roots);
+		resume_free(trust->resume);
+		chain_policy_free(trust);
 		SSL_CTX_free(trust->tls);
 		if (trust->provider)
 			OSSL_PROVIDER_unload(trust->provider);

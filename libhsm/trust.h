@@ -8,7 +8,10 @@
 
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
+#include <hsm/dice.h>
 #include "internal.h"
+
+struct resume;
 
 #define IDENTITY_HASH_SIZE CONF_PIN_SIZE	/* SHA-256 of the SubjectPublicKeyInfo */
 
@@ -16,7 +19,9 @@
  * struct trust - of one device
  * @libctx: its own, with the default @provider and no configuration
  * @tls: for handshakes
- * @roots: from hsm.conf, or NULL
+ * @policy: of chains of certificates; its roots are NULL when hsm.conf names none
+ * @revoked: what @policy's lists of revoked keys point to, devices first
+ * @resume: sessions that can be taken up again
  * @conf: hsm.conf
  * @section: the device's own, or NULL
  */
@@ -24,7 +29,9 @@ struct trust {
 	OSSL_LIB_CTX *libctx;
 	OSSL_PROVIDER *provider;
 	SSL_CTX *tls;
-	X509_STORE *roots;
+	struct hsm_trust_policy policy;
+	uint8_t (*revoked)[HSM_FINGERPRINT_SIZE];
+	struct resume *resume;
 	struct conf conf;
 	const struct conf_section *section;
 };
@@ -67,6 +74,32 @@ int trust_verify(X509_STORE_CTX *store, void *arg);
 
 /* trust_attach - let a handshake's verification answer @check, which outlives the handshake */
 int trust_attach(SSL *ssl, struct identity_check *check);
+
+/* ---- trust_chain.c: chains of certificates ---- */
+
+/* chain_policy - roots and what else hsm.conf demands of chains. Return: 0 or a negative errno. */
+int chain_policy(struct trust *trust, struct hsm_error *error);
+void chain_policy_free(struct trust *trust);
+
+/* chain_check - a partition's chain against that. Return: 0, or a negative errno with what did not match. */
+int chain_check(struct identity_check *check, X509 *cert, STACK_OF(X509) *others);
+
+/* chain_client - have @trust.tls show the client certificate of hsm.conf, if there is one. Return: as above. */
+int chain_client(struct trust *trust, struct hsm_error *error);
+
+/* ---- resume.c: sessions that can be taken up again ---- */
+
+struct resume *resume_new(void);
+void resume_free(struct resume *resume);
+
+/* resume_watch - have sessions of a context kept */
+void resume_watch(SSL_CTX *tls);
+
+/**
+ * resume_offer - have a handshake offer the partition's last session
+ * @hash: set to the identity that was proven when the session began; valid when it is taken up
+ */
+void resume_offer(struct identity_check *check, SSL *ssl, uint8_t hash[IDENTITY_HASH_SIZE]);
 
 /* ---- pins.c: identities seen before ---- */
 

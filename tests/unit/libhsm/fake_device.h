@@ -17,6 +17,7 @@
 #include <hsm/seal.h>
 #include "channel.h"
 #include "trust.h"
+#include "attestation/chain_testing.h"
 
 #define FAKE_CHANNELS 256
 #define FAKE_PENDING  512
@@ -42,8 +43,7 @@ struct fake_channel {
 struct fake {
 	struct transport transport;
 	SSL_CTX *tls;
-	EVP_PKEY *key;
-	X509 *cert;
+	struct chain_fixture chain;
 	OSSL_LIB_CTX *libctx;
 	uint8_t partition[HSM_PARTITION_ID_SIZE];
 	struct fake_channel channel[FAKE_CHANNELS];
@@ -63,6 +63,7 @@ struct fake {
 	size_t room;
 	unsigned int recovered;
 	unsigned int handshakes;
+	unsigned int resumed; /* of them */
 	bool crowded;
 	struct transfer *pending[FAKE_PENDING];
 	unsigned int pending_count;
@@ -76,38 +77,19 @@ static inline struct fake *fake_of(struct transport *transport)
 
 /* ---- identity ---- */
 
-static inline X509 *fake_certificate(EVP_PKEY *key, const char *san)
-{
-	X509 *cert = X509_new();
-	X509_NAME *name = X509_get_subject_name(cert);
-	X509_EXTENSION *extension;
-
-	X509_set_version(cert, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"fake", -1, -1,
-				   0);
-	X509_set_issuer_name(cert, name);
-	X509_set_pubkey(cert, key);
-	extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
-	X509_add_ext(cert, extension, -1);
-	X509_EXTENSION_free(extension);
-	X509_sign(cert, key, EVP_sha384());
-	return cert;
-}
-
+/* An identity under the fake's board: key and chain are new, also when the partition is the same */
 static inline void fake_identity(struct fake *fake, const uint8_t partition[HSM_PARTITION_ID_SIZE])
 {
-	char san[64] = "URI:urn:uuid:";
+	STACK_OF(X509) *above = sk_X509_new_null();
 
-	uuid_format(partition, san + strlen(san));
-	EVP_PKEY_free(fake->key);
-	X509_free(fake->cert);
-	fake->key = EVP_EC_gen("P-384");
-	fake->cert = fake_certificate(fake->key, san);
-	assert_int_equal(SSL_CTX_use_certificate(fake->tls, fake->cert), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(fake->tls, fake->key), 1);
+	chain_free(&fake->chain);
+	assert_true(chain_make(&fake->chain, HSM_DICE_P384, 1, &good_tcb, partition));
+	sk_X509_push(above, fake->chain.alias);
+	sk_X509_push(above, fake->chain.device);
+	assert_int_equal(SSL_CTX_use_cert_and_key(fake->tls, fake->chain.leaf,
+						  fake->chain.identity_key, above, 1),
+			 1);
+	sk_X509_free(above);
 }
 
 /* ---- handshake ---- */
@@ -161,6 +143,7 @@ static inline unsigned int fake_handshake(struct fake *fake, struct transfer *t,
 	(void)BIO_reset(SSL_get_wbio(channel->ssl));
 	hsm_put_u32(&writer, HSM_FIELD_DONE, done == 1);
 	if (done == 1) {
+		fake->resumed += SSL_session_reused(channel->ssl) == 1;
 		channel->seal = hsm_seal_new(fake->libctx, channel->ssl, fake->partition,
 					     fake->transport.epoch);
 		channel->client = ++fake->clients;
@@ -389,6 +372,17 @@ static const struct transport_ops fake_ops = {
 
 /* ---- making and ending it ---- */
 
+/* As after a start of the firmware: an identity and a TLS context that remembers nothing */
+static inline void fake_restart_tls(struct fake *fake)
+{
+	SSL_CTX_free(fake->tls);
+	fake->tls = SSL_CTX_new_ex(fake->libctx, NULL, TLS_server_method());
+	SSL_CTX_set_min_proto_version(fake->tls, TLS1_3_VERSION);
+	SSL_CTX_set_num_tickets(fake->tls, 0);
+	SSL_CTX_set_session_id_context(fake->tls, fake->partition, HSM_PARTITION_ID_SIZE);
+	fake_identity(fake, fake->partition);
+}
+
 static inline void fake_start(struct fake *fake)
 {
 	memset(fake, 0, sizeof(*fake));
@@ -399,10 +393,7 @@ static inline void fake_start(struct fake *fake)
 	atomic_store(&fake->transport.instance, 1);
 	memset(fake->partition, 0xa5, sizeof(fake->partition));
 	fake->libctx = OSSL_LIB_CTX_new();
-	fake->tls = SSL_CTX_new_ex(fake->libctx, NULL, TLS_server_method());
-	SSL_CTX_set_min_proto_version(fake->tls, TLS1_3_VERSION);
-	SSL_CTX_set_num_tickets(fake->tls, 0);
-	fake_identity(fake, fake->partition);
+	fake_restart_tls(fake);
 }
 
 static inline void fake_stop(struct fake *fake)
@@ -410,8 +401,7 @@ static inline void fake_stop(struct fake *fake)
 	for (uint32_t i = 0; i <= fake->channels; i++)
 		fake_close(fake, i);
 	SSL_CTX_free(fake->tls);
-	X509_free(fake->cert);
-	EVP_PKEY_free(fake->key);
+	chain_free(&fake->chain);
 	OSSL_LIB_CTX_free(fake->libctx);
 	pthread_mutex_destroy(&fake->lock);
 }

@@ -533,21 +533,12 @@ static void key_hash(struct fixture *f, char hex[2 * IDENTITY_HASH_SIZE + 1])
 {
 	uint8_t hash[IDENTITY_HASH_SIZE];
 	unsigned char *der = NULL;
-	int length = i2d_PUBKEY(f->fake.key, &der);
+	int length = i2d_PUBKEY(f->fake.chain.identity_key, &der);
 
 	assert_true(length > 0);
 	assert_int_equal(EVP_Digest(der, (size_t)length, hash, NULL, EVP_sha256(), NULL), 1);
 	OPENSSL_free(der);
 	hex_format(hash, sizeof(hash), hex);
-}
-
-static void write_roots(const char *path, X509 *cert)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(PEM_write_X509(file, cert), 1);
-	fclose(file);
 }
 
 /* Connect to the fake anew, as somebody who has this hsm.conf and does not own the socket. */
@@ -592,29 +583,6 @@ static void test_configured_pin(void **state)
 	id[0] = 'b';
 	snprintf(text, sizeof(text), "pin = %s sha256:%s\n", id, hex);
 	assert_int_equal(connect_with_conf(f, text, &error), -EKEYREJECTED);
-}
-
-static void test_configured_roots(void **state)
-{
-	struct fixture *f = *state;
-	char path[64] = "/tmp/hsm-roots-XXXXXX";
-	struct hsm_error error;
-	char text[128];
-	EVP_PKEY *key;
-	X509 *other;
-
-	close(mkstemp(path));
-	snprintf(text, sizeof(text), "roots = %s\n", path);
-	write_roots(path, f->fake.cert);
-	assert_int_equal(connect_with_conf(f, text, &error), 0);
-	key = EVP_EC_gen("P-384");
-	other = fake_certificate(key, "URI:urn:uuid:00000000-0000-0000-0000-000000000000");
-	write_roots(path, other);
-	assert_int_equal(connect_with_conf(f, text, &error), -EKEYREJECTED);
-	assert_non_null(strstr(error.text, "roots"));
-	X509_free(other);
-	EVP_PKEY_free(key);
-	unlink(path);
 }
 
 /* ---- fork ---- */
@@ -674,7 +642,6 @@ int main(void)
 		T(test_stranger_is_not_pinned),
 		T(test_unknown_partition),
 		T(test_configured_pin),
-		T(test_configured_roots),
 		T(test_fork),
 	};
 

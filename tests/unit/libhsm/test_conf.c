@@ -20,12 +20,12 @@ static void test_good(void **state)
 	static const char text[] = "# devices\n"
 				   "device = vhsm:/a\n"
 				   "\tdevice=vfio-user:/b  \n"
-				   "roots = /etc/hsm/roots.pem\n"
+				   "root-certificate = /etc/hsm/roots.pem\n"
 				   "\n"
 				   "[device vfio-user:/b c]\n"
 				   "pin = " ID "\tsha256:" HEX "\n"
 				   "pin = " ID " sha256:" HEX "\n"
-				   "roots=/other.pem";
+				   "root-certificate=/other.pem";
 	const struct conf_section *section;
 	struct hsm_error error;
 	struct conf conf;
@@ -75,8 +75,21 @@ static void test_bad(void **state)
 		{ "[device ]\n", 1 },
 		{ "[other x]\n", 1 },
 		{ "[\n", 1 },
-		{ "roots = relative.pem\n", 1 },
-		{ "roots = /a\nroots = /b\n", 2 },
+		{ "roots = /a\n", 1 },
+		{ "minimum-security-version = 0\n", 1 },
+		{ "minimum-security-version = 1x\n", 1 },
+		{ "minimum-security-version = 4294967296\n", 1 },
+		{ "require-lifecycle = any\n", 1 },
+		{ "allow-measurement = sha384:" HEX "\n", 1 },
+		{ "allow-measurement = sha256:" HEX "\n", 1 },
+		{ "revoked-device = " HEX "\n", 1 },
+		{ "revoked-device = sha256:g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+		  1 },
+		{ "revoked-alias = sha256:00\n", 1 },
+		{ "client-key = key.pem\n", 1 },
+		{ "client-certificate = /a\nclient-certificate = /a\n", 2 },
+		{ "root-certificate = relative.pem\n", 1 },
+		{ "root-certificate = /a\nroot-certificate = /b\n", 2 },
 		{ "pin = " ID "\n", 1 },
 		{ "pin = x sha256:" HEX "\n", 1 },
 		{ "pin = " ID " sha256:00\n", 1 },
