@@ -45,6 +45,13 @@ const char *hsm_field_name(unsigned int tag)
 	return info ? info->name : "unknown";
 }
 
+bool hsm_field_number(unsigned int tag)
+{
+	const struct field_info *info = field_info(tag);
+
+	return info && (info->type == HSM_TYPE_U32 || info->type == HSM_TYPE_U64);
+}
+
 bool hsm_attribute_is_template(uint64_t type)
 {
 	return (type & CKF_ARRAY_ATTRIBUTE) && type != CKA_ALLOWED_MECHANISMS;

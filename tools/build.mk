@@ -4,11 +4,11 @@
 # the library as any application does: by its public symbols. hsm-verify talks to no device and needs
 # no libhsm. What begins with tool- is shared.
 
-$(eval $(call component,tool,tools,$(wildcard tools/tool-*.c),json-c))
+$(eval $(call component,tool,tools,$(wildcard tools/tool-*.c),json-c libcrypto))
 
 ifneq ($(wildcard tools/hsmctl*.c),)
-$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1 libkmod))
-$(eval $(call program,hsmctl,$(hsmctl_obj),tool common,json-c libcrypto libkmod,$(O)/libhsm.so.0))
+$(eval $(call component,hsmctl,tools,$(wildcard tools/hsmctl*.c),json-c p11-kit-1 libkmod libcbor))
+$(eval $(call program,hsmctl,$(hsmctl_obj),tool attestation common,json-c libcrypto libcbor libkmod,$(O)/libhsm.so.0))
 endif
 
 ifneq ($(wildcard tools/hsm-verify*.c),)

@@ -162,7 +162,11 @@ static int is_officer(struct ctl *ctl, struct link *link, bool *officer)
 
 int link_officer_login(struct ctl *ctl, struct link *link, const struct secret *pin)
 {
-	const struct field fields[] = { SECRET_FIELD(HSM_FIELD_PIN, pin), { 0 } };
+	const struct field fields[] = {
+		SECRET_FIELD(HSM_FIELD_PIN, pin),
+		{ ctl->as ? HSM_FIELD_NAME : 0, ctl->as, ctl->as ? strlen(ctl->as) : 0 },
+		{ 0 },
+	};
 
 	return link_send(ctl, link, HSM_OP_OFFICER_LOGIN, fields);
 }

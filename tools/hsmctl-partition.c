@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <hsm/pkcs11.h>
-#include "hsmctl.h"
+#include "hsmctl-approval.h"
 
 /* One record with its numbers in the machine's byte order and its name ended */
 struct record {
@@ -315,13 +315,15 @@ static int send_update(struct ctl *ctl, struct link *link, const struct record *
 		hsm_put_u64(writer, HSM_FIELD_FLAGS, HSM_UPDATE_RELAX);
 	code = policy_options(ctl, writer);
 	if (!code)
-		code = link_try(ctl, request);
-	if (!code && hsm_request_rv(request) == CKR_ACTION_PROHIBITED)
+		code = approval_try(ctl, link, request, HSM_OP_PARTITION_UPDATE);
+	if (code || approval_is_asked(ctl))
+		;
+	else if (hsm_request_rv(request) == CKR_ACTION_PROHIBITED && !ctl->relax)
 		code = fail(ctl, CTL_REFUSED,
 			    "CKR_ACTION_PROHIBITED: that would make the policy less strict; "
 			    "say --relax if it is meant");
-	else if (!code)
-		code = link_answer(ctl, request);
+	else
+		code = approval_answer(ctl, request);
 	hsm_request_free(request);
 	return code;
 }
@@ -380,12 +382,16 @@ int verb_partition_assign(struct ctl *ctl, char **args)
 
 static int send_destroy(struct ctl *ctl, struct link *link, const struct record *record)
 {
-	const struct field fields[] = {
-		{ HSM_FIELD_PARTITION, record->status.id, HSM_PARTITION_ID_SIZE },
-		{ 0 },
-	};
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_PARTITION_DESTROY);
+	int code;
 
-	return link_send(ctl, link, HSM_OP_PARTITION_DESTROY, fields);
+	if (!request)
+		return CTL_DEVICE;
+	hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_PARTITION, record->status.id,
+		      HSM_PARTITION_ID_SIZE);
+	code = approval_call(ctl, link, request, HSM_OP_PARTITION_DESTROY);
+	hsm_request_free(request);
+	return code;
 }
 
 int verb_partition_destroy(struct ctl *ctl, char **args)
@@ -394,7 +400,7 @@ int verb_partition_destroy(struct ctl *ctl, char **args)
 	struct link link = { 0 };
 	int code = find_record(ctl, &link, args[0], &record);
 
-	if (!code)
+	if (!code && !approval_is_asked(ctl))
 		code = confirm(ctl,
 			       "Partition %s (slot %u) and all its keys will be gone for good.",
 			       record.name, record.status.slot);

@@ -10,7 +10,7 @@
 #include <hsm/mechanisms.h>
 #include <hsm/pkcs11.h>
 #include <hsm/policy.h>
-#include "hsmctl.h"
+#include "hsmctl-key.h"
 
 /* ---- options to fields ---- */
 
@@ -132,10 +132,23 @@ static int put_mechanisms(struct ctl *ctl, struct hsm_writer *writer)
 	return code;
 }
 
+/* An owner who is named is asked, unless it is said for what. */
+static int put_owner(struct ctl *ctl, struct hsm_writer *writer)
+{
+	const char *uri = ctl->blob[HSM_POLICY_BLOB_OWNER_KEY];
+
+	if (!uri)
+		return CTL_OK;
+	if (strcmp(uri, "none") && !ctl->policy[HSM_POLICY_OWNER_APPROVES])
+		hsm_put_u32(writer, HSM_FIELD_OWNER_APPROVES,
+			    hsm_policy_at(HSM_POLICY_OWNER_APPROVES)->largest);
+	return key_put(ctl, writer, HSM_FIELD_OWNER_KEY, uri);
+}
+
 int policy_options(struct ctl *ctl, struct hsm_writer *writer)
 {
 	return put_values(ctl, writer) ?: put_profile(ctl, writer) ?: put_mechanisms(ctl, writer) ?:
-	       migration_options(ctl, writer);
+	       migration_options(ctl, writer) ?: put_owner(ctl, writer);
 }
 
 /* ---- the tenant's verb ---- */

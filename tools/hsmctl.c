@@ -27,6 +27,10 @@ enum {
 	OPT_AS = 1 << 12,
 	OPT_ATTEST = 1 << 20,
 	OPT_KEY = 1 << 21,
+	OPT_APPROVAL = 1 << 22,
+	OPT_OUTPUT = 1 << 23,
+	OPT_SIGNER = 1 << 24,
+	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
 /**
@@ -55,18 +59,19 @@ static const struct verb verbs[] = {
 	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
 	  "run the known-answer tests of a partition's function" },
 	{ "claim", "", 0, 0, OPT_CODE | OPT_NEW_PIN, verb_claim, "become the first officer" },
-	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_POLICY | OPT_PIN,
+	{ "partition create", "NAME", 1, 1, OPT_FUNCTION | OPT_PROFILE | OPT_POLICY | OPT_OFFICER,
 	  verb_partition_create, "create a partition (officer)" },
-	{ "partition update", "PARTITION", 1, 1, OPT_CHANGE | OPT_PROFILE | OPT_POLICY | OPT_PIN,
-	  verb_partition_update, "change a partition's name and policy (officer)" },
-	{ "partition list", "", 0, 0, OPT_PIN, verb_partition_list,
+	{ "partition update", "PARTITION", 1, 1,
+	  OPT_CHANGE | OPT_PROFILE | OPT_POLICY | OPT_OFFICER | OPT_APPROVAL, verb_partition_update,
+	  "change a partition's name and policy (officer)" },
+	{ "partition list", "", 0, 0, OPT_OFFICER, verb_partition_list,
 	  "list all partitions (officer)" },
-	{ "partition show", "PARTITION", 1, 1, OPT_PIN, verb_partition_show,
+	{ "partition show", "PARTITION", 1, 1, OPT_OFFICER, verb_partition_show,
 	  "show one partition and its policy (officer)" },
-	{ "partition assign", "PARTITION FUNCTION", 2, 2, OPT_PIN, verb_partition_assign,
+	{ "partition assign", "PARTITION FUNCTION", 2, 2, OPT_OFFICER, verb_partition_assign,
 	  "give a partition to a function (officer)" },
-	{ "partition destroy", "PARTITION", 1, 1, OPT_PIN | OPT_YES, verb_partition_destroy,
-	  "destroy a partition and all its keys (officer)" },
+	{ "partition destroy", "PARTITION", 1, 1, OPT_OFFICER | OPT_YES | OPT_APPROVAL,
+	  verb_partition_destroy, "destroy a partition and all its keys (officer)" },
 	{ "partition init", "[PARTITION]", 0, 1, OPT_LABEL | OPT_PIN | OPT_NEW_PIN | OPT_YES,
 	  verb_partition_init, "set label, SO PIN (--pin-...) and user PIN (--new-pin-...)" },
 	{ "policy", "[PARTITION]", 0, 1, 0, verb_policy,
@@ -83,7 +88,21 @@ static const struct verb verbs[] = {
 	  "forget a user's wrong PINs (SO, manager)" },
 	{ "user role", "NAME ROLE", 2, 2, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_role,
 	  "give a user another role (SO, manager)" },
-	{ "pin set", "", 0, 0, OPT_PARTITION | OPT_ROLE | OPT_USER | OPT_PIN | OPT_NEW_PIN,
+	{ "officer add", "NAME", 1, 1, OPT_ROLE | OPT_OFFICER | OPT_NEW_PIN | OPT_APPROVAL,
+	  verb_officer_add, "make an officer or an auditor of the device (officer)" },
+	{ "officer remove", "NAME", 1, 1, OPT_OFFICER | OPT_APPROVAL, verb_officer_remove,
+	  "remove one (officer)" },
+	{ "officer enroll", "KEY [NAME]", 1, 2, OPT_OFFICER | OPT_APPROVAL, verb_officer_enroll,
+	  "public key that an officer, or the first one, approves with; none: no more (officer)" },
+	{ "officer list", "", 0, 0, OPT_OFFICER, verb_officer_list,
+	  "officers and auditors of the device (officer)" },
+	{ "quorum show", "", 0, 0, OPT_OFFICER, verb_quorum_show,
+	  "how many officers must approve what (officer)" },
+	{ "quorum set", "CLASS N", 2, 2, OPT_OFFICER | OPT_APPROVAL, verb_quorum_set,
+	  "change that for one class of actions (officer)" },
+	{ "approve", "FILE", 1, 1, OPT_SIGNER | OPT_OUTPUT | OPT_YES, verb_approve,
+	  "show a request for approval, and sign it" },
+	{ "pin set", "", 0, 0, OPT_PARTITION | OPT_ROLE | OPT_USER | OPT_AS | OPT_PIN | OPT_NEW_PIN,
 	  verb_pin_set, "change the PIN of a user, the SO or the officer" },
 	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
 	  "the SO gives the user a new PIN; unlocks a locked one" },
@@ -123,6 +142,12 @@ enum {
 	O_KEY_LABEL,
 	O_KEY_ID,
 	O_KEY_CLASS,
+	O_REQUEST,
+	O_APPROVAL,
+	O_KEY,
+	O_OUTPUT,
+	O_BLOB, /* and as many as a policy has of them */
+	O_BLOB_LAST = O_BLOB + HSM_POLICY_BLOBS - 1,
 	O_POLICY, /* and as many as a policy has values */
 	O_POLICY_LAST = O_POLICY + HSM_POLICY_VALUES - 1,
 	O_PIN_FILE,
@@ -148,6 +173,9 @@ struct option_row {
 		   meaning)                                                                \
 	{ option, O_POLICY + HSM_POLICY_##name, OPT_POLICY, "N", meaning },
 
+#define BLOB_ROW(name, field, free, option, meaning) \
+	{ option, O_BLOB + HSM_POLICY_BLOB_##name, OPT_POLICY, "FILE", meaning },
+
 static const struct option_row options[] = {
 	{ "device", 'd', 0, "NAME",
 	  "device: vhsm:DIR, vhsm:DIR,function=N, vfio-user:SOCKET, /dev/ihsmN" },
@@ -158,14 +186,16 @@ static const struct option_row options[] = {
 	{ "partition", O_PARTITION, OPT_PARTITION, "NAME",
 	  "name, slot number or id of the partition" },
 	{ "role", O_ROLE, OPT_ROLE, "ROLE",
-	  "of a PIN: user (default), so, officer; of a user: user (default), manager, read-only" },
+	  "of a PIN: user (default), so, officer; of a user: user (default), manager, read-only; "
+	  "of the device: officer (default), auditor" },
 	{ "user", O_USER, OPT_USER, "NAME", "a user with that name" },
-	{ "as", O_AS, OPT_AS, "NAME", "log in as the manager with that name, not as the SO" },
+	{ "as", O_AS, OPT_AS, "NAME",
+	  "log in as the manager, or the officer, with that name, not as the SO or the first officer" },
 	{ "label", O_LABEL, OPT_LABEL, "TEXT", "label of the token, at most 32 bytes" },
 	{ "function", O_FUNCTION, OPT_FUNCTION, "N", "function that gets the partition" },
 	{ "profile", O_PROFILE, OPT_PROFILE, "P",
 	  "strict, compatible with common tools, or legacy" },
-	HSM_POLICY_TABLE(POLICY_ROW){
+	HSM_POLICY_TABLE(POLICY_ROW) HSM_POLICY_BLOB_TABLE(BLOB_ROW){
 		"mechanisms", O_MECHANISMS, OPT_POLICY, "LIST",
 		"allowed mechanisms, with commas; all: those of the profile" },
 	{ "mechanisms-file", O_MECHANISMS_FILE, OPT_POLICY, "FILE", "... as lines of a file" },
@@ -173,6 +203,12 @@ static const struct option_row options[] = {
 	  "root certificates whose boards it may move to; none: it does not move" },
 	{ "migration-measurements", O_MIGRATION_MEASUREMENTS, OPT_POLICY, "HEX,...",
 	  "firmware that it may move to; any" },
+	{ "request", O_REQUEST, OPT_APPROVAL, "FILE",
+	  "do nothing, but write what has to be approved" },
+	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
+	  "an approval of exactly this command, from hsmctl approve; once for each" },
+	{ "key", O_KEY, OPT_SIGNER, "KEY", "private key to sign with, a file or a URI" },
+	{ "output", O_OUTPUT, OPT_OUTPUT, "FILE", "file to write" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
 	{ "nonce", O_NONCE, OPT_ATTEST, "HEX", "nonce of whoever will verify it, 8 to 64 bytes" },
@@ -279,6 +315,8 @@ static const char **option_target(struct ctl *ctl, int value)
 {
 	if (value >= O_POLICY && value <= O_POLICY_LAST)
 		return &ctl->policy[value - O_POLICY];
+	if (value >= O_BLOB && value <= O_BLOB_LAST)
+		return &ctl->blob[value - O_BLOB];
 	switch (value) {
 	case 'd':
 		return &ctl->device;
@@ -300,6 +338,16 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->migration_roots;
 	case O_MIGRATION_MEASUREMENTS:
 		return &ctl->migration_measurements;
+	case O_REQUEST:
+		return &ctl->request;
+	case O_APPROVAL:
+		/* One too many lands in the place beyond the last, and is reported. */
+		return &ctl->approval[ctl->approvals <= HSM_APPROVALS_MAX ? ctl->approvals
+									  : HSM_APPROVALS_MAX];
+	case O_KEY:
+		return &ctl->key;
+	case O_OUTPUT:
+		return &ctl->output;
 	case O_NAME:
 		return &ctl->name;
 	case O_USER:
@@ -354,6 +402,7 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 			parsed->needs |= options[i].needs;
 	if (target)
 		*target = optarg;
+	ctl->approvals += value == O_APPROVAL;
 	ctl->json |= value == O_JSON;
 	ctl->yes |= value == O_YES;
 	ctl->relax |= value == O_RELAX;
@@ -398,6 +447,8 @@ static int check_usage(struct ctl *ctl, const struct verb *verb, const struct pa
 		if (options[i].needs & parsed->needs & ~verb->options)
 			return fail(ctl, CTL_USAGE, "%s takes no option like --%s", verb->words,
 				    options[i].name);
+	if (ctl->approvals > HSM_APPROVALS_MAX)
+		return fail(ctl, CTL_USAGE, "at most %d approvals", HSM_APPROVALS_MAX);
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
 		if (!one_source(sources[i]))
 			return fail(ctl, CTL_USAGE,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hsmctl from inside. hsmctl.c has the table of verbs and the options, hsmctl-device.c,
- * hsmctl-partition.c, hsmctl-policy.c, hsmctl-pin.c, hsmctl-user.c and hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
+ * hsmctl-partition.c, hsmctl-policy.c, hsmctl-pin.c, hsmctl-user.c, hsmctl-officer.c, hsmctl-approval.c and
+ * hsmctl-driver.c the verbs, hsmctl-link.c opens devices,
  * channels and sessions, hsmctl-secret.c reads PINs, hsmctl-output.c writes results and errors, as tool-output.c
  * does for all tools.
  *
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <json-c/json.h>
+#include <hsm/approval.h>
 #include <hsm/hsm.h>
 #include <hsm/policy.h>
 #include "tool-output.h"
@@ -67,6 +69,12 @@ struct ctl {
 	const char *policy[HSM_POLICY_VALUES];
 	const char *mechanisms;
 	const char *mechanisms_file;
+	const char *blob[HSM_POLICY_BLOBS];
+	const char *request;
+	const char *approval[HSM_APPROVALS_MAX + 1];
+	size_t approvals;
+	const char *key;
+	const char *output;
 	const char *migration_roots;
 	const char *migration_measurements;
 	const char *name;
@@ -231,6 +239,13 @@ int verb_user_list(struct ctl *ctl, char **args);
 int verb_user_pin(struct ctl *ctl, char **args);
 int verb_user_unlock(struct ctl *ctl, char **args);
 int verb_user_role(struct ctl *ctl, char **args);
+int verb_officer_add(struct ctl *ctl, char **args);
+int verb_officer_remove(struct ctl *ctl, char **args);
+int verb_officer_enroll(struct ctl *ctl, char **args);
+int verb_officer_list(struct ctl *ctl, char **args);
+int verb_quorum_show(struct ctl *ctl, char **args);
+int verb_quorum_set(struct ctl *ctl, char **args);
+int verb_approve(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);

@@ -4,6 +4,7 @@
  * hsm/policy.h.
  */
 #include <stdio.h>
+#include <openssl/evp.h>
 #include <hsm/mechanisms.h>
 #include <hsm/policy.h>
 #include "tool-output.h"
@@ -50,6 +51,19 @@ static void migration_result(struct json_object *object, const struct hsm_fields
 	put_hashes(object, "migration_measurements", fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
 }
 
+/* A key is named by its hash, as the device and its evidence do. */
+static void put_owner(struct json_object *object, const struct hsm_fields *fields)
+{
+	uint8_t hash[HSM_POLICY_HASH];
+	size_t length;
+	const uint8_t *key = hsm_fields_bytes(fields, HSM_FIELD_OWNER_KEY, &length);
+
+	if (length && EVP_Digest(key, length, hash, NULL, EVP_sha384(), NULL) == 1)
+		put_hex(object, "owner_key", hash, sizeof(hash));
+	else
+		put_string(object, "owner_key", "none");
+}
+
 void policy_result(struct json_object *object, const struct hsm_fields *fields, size_t first)
 {
 	const struct hsm_policy_info *info;
@@ -66,6 +80,7 @@ void policy_result(struct json_object *object, const struct hsm_fields *fields, 
 	}
 	put_names(object, fields);
 	migration_result(object, fields);
+	put_owner(object, fields);
 	fingerprint = hsm_fields_bytes(fields, HSM_FIELD_FINGERPRINT, &length);
 	put_hex(object, "fingerprint", fingerprint, length);
 }

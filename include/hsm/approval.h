@@ -30,7 +30,7 @@
 	X(4, FIRMWARE,	"firmware",	false,	"run another firmware, or raise the least security version") \
 	X(5, LIFECYCLE,	"lifecycle",	false,	"move the device to another state of its life, or erase it") \
 	X(6, RECOVERY,	"recovery",	false,	"go on with a state that may be an older copy, or after tampering") \
-	X(7, ROLES,	"roles",	false,	"officers, their keys, lower quorums") \
+	X(7, ROLES,	"roles",	false,	"officers, their keys, lower quorums")
 
 #define HSM_ACTION_ENUM(number, name, ...) HSM_ACTION_##name = (number),
 enum hsm_action {

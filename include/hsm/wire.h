@@ -424,6 +424,9 @@ int hsm_records_next(const uint8_t **cursor, const uint8_t *end, struct hsm_reco
 /* hsm_field_name - name of a tag for messages, "unknown" when there is none */
 const char *hsm_field_name(unsigned int tag);
 
+/* hsm_field_number - is the field a U32 or U64? */
+bool hsm_field_number(unsigned int tag);
+
 /* hsm_get_le64 and friends - unaligned little-endian access */
 static inline uint64_t hsm_get_le64(const void *p)
 {

@@ -55,6 +55,16 @@ point "the old one is no longer good" says 1 "CKR_PIN_INCORRECT" hsmctl partitio
 stop
 point "the board starts again" start
 point "the new one is good" says 0 "first" hsmctl partition list --pin-file "$TMPDIR/officer2"
+point "an officer with a name" says 0 "" \
+	hsmctl officer add anna --pin-file "$TMPDIR/officer2" --new-pin-file "$TMPDIR/officer"
+point "an auditor" says 0 "" \
+	hsmctl officer add arno --role auditor --pin-file "$TMPDIR/officer2" --new-pin-file "$TMPDIR/officer"
+point "she logs in" says 0 "first" hsmctl partition list --as anna --pin-file "$TMPDIR/officer"
+point "by her own PIN alone" says 1 "CKR_PIN_INCORRECT" hsmctl partition list --as anna --pin-file "$TMPDIR/officer2"
+point "an auditor administers nothing" says 1 "CKR_USER_NOT_LOGGED_IN" \
+	hsmctl partition list --as arno --pin-file "$TMPDIR/officer"
+point "she is removed" says 0 "" hsmctl officer remove anna --pin-file "$TMPDIR/officer2"
+point "and no officer any more" says 1 "CKR_PIN_INCORRECT" hsmctl partition list --as anna --pin-file "$TMPDIR/officer"
 point "the partition's token" says 0 "label" \
 	hsmctl partition init --pin-file "$TMPDIR/officer" --new-pin-file "$TMPDIR/officer2"
 stop

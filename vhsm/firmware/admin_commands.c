@@ -164,6 +164,13 @@ static CK_RV find_officer(const struct command *command, uint32_t *account, uint
 	return rv;
 }
 
+/* Who is an officer without a login, as the owner of the directory, can be one by name as well. */
+static bool by_ownership(const struct command *command)
+{
+	return embedded_owner(command) && command->client->account == CKU_SO &&
+	       hsm_fields_find(&command->fields, HSM_FIELD_NAME);
+}
+
 CK_RV command_officer_login(struct command *command)
 {
 	struct client *client = command->client;
@@ -174,7 +181,7 @@ CK_RV command_officer_login(struct command *command)
 	CK_RV rv;
 
 	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN, &length);
-	if (client->officer || client->auditor)
+	if ((client->officer || client->auditor) && !by_ownership(command))
 		return CKR_USER_ALREADY_LOGGED_IN;
 	rv = find_officer(command, &account, &role);
 	if (rv == CKR_OK)
