@@ -34,7 +34,8 @@ enum hsm_audit_severity {
 
 /* How an event is written */
 #define HSM_AUDIT_ALWAYS (1U << 0) /* also into the reserve of a log that is full and refuses */
-#define HSM_AUDIT_REPEAT (1U << 1) /* can be brought about by strangers: repetitions are counted, not appended */
+#define HSM_AUDIT_REPEAT (1U << 1) /* can be brought about by strangers: counted, and appended when it matters */
+#define HSM_AUDIT_OPEN	 (1U << 2) /* likewise, when the actor is public */
 
 /*
  * X(number, NAME, name, severity, flags, meaning)
@@ -60,13 +61,12 @@ enum hsm_audit_severity {
 	X(24, USER_ROLE, "user-role", NOTICE, 0, "a user got another role") \
 	X(25, USER_UNLOCKED, "user-unlocked", NOTICE, 0, "a user's wrong PINs were forgotten") \
 	/* keys and other objects */ \
-	X(32, OBJECT_CREATED, "object-created", INFO, 0, "a token object came into being; operation says how") \
-	X(33, OBJECT_CHANGED, "object-changed", INFO, 0, "attributes of a token object were changed") \
-	X(34, OBJECT_DESTROYED, "object-destroyed", NOTICE, 0, "a token object was destroyed") \
-	X(35, KEY_EXPORTED, "key-exported", NOTICE, 0, "a key left the device, wrapped by the other one") \
+	X(32, OBJECT_CREATED, "object-created", INFO, HSM_AUDIT_OPEN, "a token object came into being; operation says how") \
+	X(33, OBJECT_CHANGED, "object-changed", INFO, HSM_AUDIT_OPEN, "attributes of a token object were changed") \
+	X(34, OBJECT_DESTROYED, "object-destroyed", NOTICE, HSM_AUDIT_OPEN, "a token object was destroyed") \
+	X(35, KEY_EXPORTED, "key-exported", NOTICE, HSM_AUDIT_OPEN, "a key left the device, wrapped by the other one") \
 	X(36, KEY_USES, "key-uses", INFO, 0, "so many uses of a key since its last such record; reserved: at most so many more before its next") \
 	X(37, KEY_USED, "key-used", INFO, 0, "one use of a key") \
-	X(38, KEY_MASKED, "key-masked", NOTICE, 0, "a session key left the device to be loaded again here alone") \
 	X(39, MASK_REVOKED, "mask-revoked", NOTICE, 0, "masked keys were revoked") \
 	/* the device and its partitions */ \
 	X(48, CLAIMED, "claimed", NOTICE, 0, "the device got its first officer") \

@@ -349,6 +349,13 @@ struct board_change {
 	uint32_t reserved;
 };
 
+/*
+ * Rows with ids from here on are the partition's audit log. They do not count for max_bytes, but have this much of their
+ * own at most; what the log really gets is in the policy.
+ */
+#define BOARD_AUDIT_ROWS	(1ULL << 63)
+#define BOARD_AUDIT_MAX		(20U << 20)
+
 struct board_committed {
 	uint64_t counter;	/* the header's counter after the commit */
 };

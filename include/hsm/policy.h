@@ -54,6 +54,12 @@ enum hsm_policy_order {
 	X(PIN_TRIES,	PIN_TRIES,	LESS, 1, 100, 10, 10, 10, "pin-tries", "wrong PINs in a row that lock it") \
 	X(PIN_DELAY,	PIN_DELAY,	MORE, 0, 3600, 0, 1, 0, "pin-delay", \
 	  "seconds to wait after the second wrong PIN in a row, doubled with each further one") \
+	X(AUDIT_BYTES,	AUDIT_BYTES,	MORE, 131072, 16777216, 1048576, 1048576, 1048576, "audit-bytes", \
+	  "bytes of the audit log") \
+	X(AUDIT_FULL,	AUDIT_FULL,	MORE, 0, 1, 0, 0, 0, "audit-full", \
+	  "when the audit log is full: 0 the oldest records go, 1 what would be recorded is refused") \
+	X(AUDIT_KEYS,	AUDIT_KEYS,	MORE, 0, 2, 0, 1, 0, "audit-keys", \
+	  "uses of keys in the audit log: 0 none, 1 counted, 2 each one") \
 	X(MIGRATION_VERSION, MIGRATION_VERSION, MORE, 0, 255, 0, 0, 0, "migration-version", \
 	  "least security version of a board that it may move to") \
 	X(MIGRATION_ROLLBACK, MIGRATION_ROLLBACK, MORE, 0, 1, 0, 1, 0, "migration-rollback", \

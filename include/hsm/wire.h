@@ -275,6 +275,15 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xb5, BINDING,	BYTES,	64,	"bytes to be bound to evidence") \
 	X(0xb6, EVIDENCE,	BYTES,	65536,	"evidence: a COSE_Sign message, see attestation.rst") \
 	X(0xb7, KIND,		U32,	4,	"what evidence is about: 1 device, 2 partition, 3 key") \
+	/* audit log (hsm/audit.h) */ \
+	X(0xc0, AUDIT_BYTES,	U32,	4,	"quota of the audit log") \
+	X(0xc1, AUDIT_FULL,	U32,	4,	"full audit log: 0 overwrite the oldest records, 1 refuse what would be recorded") \
+	X(0xc2, AUDIT_KEYS,	U32,	4,	"uses of keys in the audit log: 0 none, 1 counted, 2 each") \
+	X(0xc3, AUDIT_NONCE,	BYTES,	64,	"the reader's nonce, 8 bytes at least") \
+	X(0xc4, AUDIT_RECORDS,	BYTES,	65536,	"records of the audit log, one after the other") \
+	X(0xc5, SEQUENCE,	U64,	8,	"number of a record of the audit log") \
+	X(0xc6, AUDIT_HEAD,	BYTES,	65536,	"head of the audit log; signed, where the operation says so") \
+	X(0xc7, AUDIT_BASE,	BYTES,	48,	"hash of the record before the first one that is here") \
 	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
 	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
 	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")

@@ -60,7 +60,8 @@ static int measure(struct state *state, struct root_entry *entry)
 
 	if (entry->measured)
 		return 0;
-	ret = nvm_usage(state->nvm, entry->partition.id, &entry->rows, &entry->bytes);
+	ret = nvm_usage(state->nvm, entry->partition.id, &entry->rows, &entry->bytes,
+			&entry->audit);
 	entry->measured = !ret;
 	return ret;
 }
@@ -129,13 +130,14 @@ int state_rows(struct state *state, uint32_t function, const struct board_rows *
 	return ret;
 }
 
-/* A commit, taken apart; @rows and @bytes are what the partition has after it. */
+/* A commit, taken apart; @rows, @bytes and of these @audit are what the partition has after it. */
 struct commit {
 	struct board_commit head;
 	const uint8_t *header;
 	const uint8_t *changes;
 	uint32_t rows;
 	uint64_t bytes;
+	uint64_t audit;
 };
 
 /* Check the whole before anything is done: after this the pieces can be walked without a look. */
@@ -191,6 +193,8 @@ static int commit_write(struct nvm *nvm, void *data)
 			break;
 		commit->rows += (change.length != 0) - (uint32_t)existed;
 		commit->bytes += change.length - old;
+		if (change.id >= BOARD_AUDIT_ROWS)
+			commit->audit += change.length - old;
 		at += change.length;
 	}
 	return ret;
@@ -209,7 +213,8 @@ static int commit_checked(struct nvm *nvm, void *data)
 	ret = commit_write(nvm, commit);
 	if (ret || commit->bytes <= entry->bytes)
 		return ret;
-	if (commit->bytes > entry->partition.max_bytes)
+	if (commit->bytes - commit->audit > entry->partition.max_bytes ||
+	    commit->audit > BOARD_AUDIT_MAX)
 		return -EDQUOT;
 	return nvm_room(nvm, commit->bytes - entry->bytes);
 }
@@ -251,6 +256,7 @@ static int commit_entry(struct state *state, struct root_entry *entry, struct co
 		return ret;
 	commit->rows = entry->rows;
 	commit->bytes = entry->bytes;
+	commit->audit = entry->audit;
 	if (commit->head.flags & BOARD_COMMIT_ADVANCE) {
 		ret = commit_advance(state, entry, both);
 	} else {
@@ -279,6 +285,7 @@ int state_commit(struct state *state, uint32_t function, const uint8_t *request,
 		entry = root_find(state->record, commit.head.partition);
 		entry->rows = commit.rows;
 		entry->bytes = commit.bytes;
+		entry->audit = commit.audit;
 		committed->counter = entry->counter;
 	}
 	state_leave(state);

@@ -257,9 +257,9 @@ int nvm_row_set(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t r
 int nvm_rows(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t after, void *buffer,
 	     size_t capacity, size_t *length);
 
-/* nvm_usage - rows of a partition and the bytes in them */
-int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *rows,
-	      uint64_t *bytes);
+/* nvm_usage - rows of a partition, the bytes in them, and how many of these are the audit log's */
+int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *rows, uint64_t *bytes,
+	      uint64_t *audit);
 int nvm_partition_delete(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE]);
 
 /**
@@ -281,7 +281,7 @@ int nvm_checkpoint(struct nvm *nvm);
  * @counter: of the partition's header
  * @security_version: rung of the ladder that its key comes from
  * @policy: SHA-384 of the policy's bytes; zeros: it has none
- * @measured: @rows and @bytes are valid (memory only, not in the record)
+ * @measured: @rows, @bytes and of these @audit are valid (memory only, not in the record)
  * @accept: an officer has accepted its rows as they are (memory only)
  */
 struct root_entry {
@@ -295,6 +295,7 @@ struct root_entry {
 	bool accept;
 	uint32_t rows;
 	uint64_t bytes;
+	uint64_t audit;
 };
 
 struct root_record {

@@ -78,7 +78,9 @@ static const char *const statement_text[STATEMENTS] = {
 		    "ON CONFLICT(pid, id) DO UPDATE SET blob = ?3",
 	[ROW_DELETE] = "DELETE FROM rows WHERE pid = ?1 AND id = ?2",
 	[ROWS] = "SELECT id, blob FROM rows WHERE pid = ?1 AND id > ?2 ORDER BY id",
-	[USAGE] = "SELECT count(*), coalesce(sum(length(blob)), 0) FROM rows WHERE pid = ?1",
+	/* The audit log's rows are those whose turned key is not negative. */
+	[USAGE] = "SELECT count(*), coalesce(sum(length(blob)), 0), "
+		  "coalesce(sum(length(blob)) FILTER (WHERE id >= 0), 0) FROM rows WHERE pid = ?1",
 	[PAGES] = "PRAGMA page_count",
 };
 
@@ -390,7 +392,8 @@ int nvm_rows(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint64_t afte
 	return ret < 0 ? ret : 0;
 }
 
-int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *rows, uint64_t *bytes)
+int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *rows, uint64_t *bytes,
+	      uint64_t *audit)
 {
 	sqlite3_stmt *stmt = statement(nvm, USAGE);
 	sqlite3_int64 pid;
@@ -398,6 +401,7 @@ int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *ro
 
 	*rows = 0;
 	*bytes = 0;
+	*audit = 0;
 	ret = partition_pid(nvm, id, &pid);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
@@ -406,6 +410,7 @@ int nvm_usage(struct nvm *nvm, const uint8_t id[PARTITION_ID_SIZE], uint32_t *ro
 	if (!ret) {
 		*rows = (uint32_t)sqlite3_column_int64(stmt, 0);
 		*bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
+		*audit = (uint64_t)sqlite3_column_int64(stmt, 2);
 	}
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <openssl/rand.h>
+#include "audit.h"
 #include "users.h"
 
 CK_RV board_error(int error)
@@ -57,13 +58,17 @@ static CK_RV commit_officer(struct partition *partition, const struct credential
 			    bool pending)
 {
 	struct partition_state next = partition->state;
+	const struct hsm_audit_record claimed = { .event = HSM_AUDIT_CLAIMED,
+						  .actor = "owner" };
 	CK_RV rv;
 
 	next.so = *officer;
 	next.flags &= ~STATE_CLAIM_PENDING;
 	if (pending)
 		next.flags |= STATE_CLAIM_PENDING;
-	rv = store_commit(partition, &next, NULL, 0, true);
+	rv = !pending && officer->set ? audit_record(partition, &next, &claimed) : CKR_OK;
+	if (rv == CKR_OK)
+		rv = store_commit(partition, &next, NULL, 0, true);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }
@@ -230,7 +235,7 @@ CK_RV command_officer_pin(struct command *command)
 		rv = pin_make(partition, &old, &officer, new_pin, new_length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	if (rv == CKR_OK)
-		rv = credential_store(partition, account, &officer);
+		rv = credential_store(command, account, &officer);
 	OPENSSL_cleanse(&old, sizeof(old));
 	OPENSSL_cleanse(&officer, sizeof(officer));
 	return rv;

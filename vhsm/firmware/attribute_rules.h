@@ -82,6 +82,9 @@ bool class_is_builtin(uint64_t class);
 /* class_type_attribute - CKA_KEY_TYPE of keys and domain parameters, CKA_CERTIFICATE_TYPE ...; 0: a class without types */
 uint64_t class_type_attribute(uint64_t class);
 
+/* attribute_is_value - is it part of a key's secret value, whether it may be read or not? */
+bool attribute_is_value(const struct attributes *object, uint64_t type);
+
 /* attribute_is_secret - a value that never leaves the device: sensitive, or not extractable */
 bool attribute_is_secret(const struct attributes *object, uint64_t type);
 

@@ -363,6 +363,13 @@ const uint8_t *attribute_virtual(const struct attributes *object, uint64_t type)
 	return rule && (rule->flags & F_VIRTUAL) ? zero : NULL;
 }
 
+bool attribute_is_value(const struct attributes *object, uint64_t type)
+{
+	const struct rule *rule = rule_of(object, type);
+
+	return rule && (rule->flags & F_SECRET);
+}
+
 bool attribute_is_secret(const struct attributes *object, uint64_t type)
 {
 	const struct rule *rule = rule_of(object, type);

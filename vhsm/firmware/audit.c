@@ -1,32 +1,499 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing the audit log.
+ * What becomes a record of the audit log, and when. What strangers can bring about is only counted, in
+ * the header, so that nobody who has no PIN fills the log; it becomes a record when an auditor reads or the account
+ * logs in. A PIN is counted as wrong in the commit before it is tried, and that is taken back when it was
+ * right: no moment to stop the process hides a wrong one.
  */
 #include <stdio.h>
-#include "audit.h"
+#include <string.h>
+#include <openssl/rand.h>
+#include "audit_log.h"
+#include "audit_sign.h"
+#include "clock.h"
+#include "commit_group.h"
+#include "users.h"
+
+#define CHECKPOINT_EVERY 2048 /* records */
+
+/* ---- names ---- */
+
+/* What a user with a name is called before the name */
+static const char *role_word(const struct partition *partition, const struct named_user *user)
+{
+	if (user->role == ROLE_AUDITOR)
+		return "auditor";
+	return partition->device ? "officer" : "user";
+}
+
+void audit_account(const struct partition *partition, const struct partition_state *state,
+		   uint32_t account, char name[AUDIT_ACTOR_MAX])
+{
+	const struct named_user *user = user_by_account(state->users, account);
+
+	if (account == CKU_SO)
+		snprintf(name, AUDIT_ACTOR_MAX, "%s", partition->device ? "officer" : "so");
+	else if (user)
+		snprintf(name, AUDIT_ACTOR_MAX, "%s:%s", role_word(partition, user), user->name);
+	else
+		snprintf(name, AUDIT_ACTOR_MAX, "user");
+}
+
+static bool logged_in(const struct client *client)
+{
+	return client->login != NOT_LOGGED_IN || client->officer || client->auditor;
+}
+
+static void name_actor(const struct command *command, char actor[AUDIT_ACTOR_MAX])
+{
+	struct partition *partition = command->partition;
+	const struct client *client = command->client;
+
+	snprintf(actor, AUDIT_ACTOR_MAX, AUDIT_PUBLIC);
+	pthread_mutex_lock(&partition->lock);
+	if (logged_in(client))
+		audit_account(partition, &partition->state, client->account, actor);
+	pthread_mutex_unlock(&partition->lock);
+}
 
 struct hsm_audit_record audit_begin(const struct command *command, enum hsm_audit_event event,
 				    char actor[AUDIT_ACTOR_MAX])
 {
-	(void)command;
-	actor[0] = 0;
-	return (struct hsm_audit_record){ .event = event, .actor = actor };
+	name_actor(command, actor);
+	return (struct hsm_audit_record){
+		.event = event,
+		.actor = actor,
+		.operation = command->info ? command->info->code : 0,
+	};
+}
+
+void audit_object(struct hsm_audit_record *record, const struct attributes *attributes,
+		  uint64_t handle)
+{
+	uint64_t class = attributes_ulong(attributes, CKA_CLASS, ~0ULL);
+
+	/* A session object's number means nothing after its session. */
+	record->object = handle < HANDLE_BUILTIN ? handle : 0;
+	record->object_class = class + 1;
+	record->key_type = class_is_key(class)
+				   ? attributes_ulong(attributes, CKA_KEY_TYPE, ~0ULL) + 1
+				   : 0;
+}
+
+/* ---- the log begins ---- */
+
+static bool begun(const struct audit_state *audit)
+{
+	static const uint8_t none[HSM_AUDIT_LOG_ID];
+
+	return memcmp(audit->log, none, sizeof(none)) != 0;
+}
+
+static CK_RV begin(struct partition *partition, struct partition_state *next)
+{
+	const struct board_hello *hello = partitions_hello();
+	struct audit_state *audit = &next->audit;
+	struct hsm_audit_record record = {
+		.event = HSM_AUDIT_LOG_STARTED,
+		.actor = "board",
+		.partition = { partition->info.id, PARTITION_ID_SIZE },
+		.board = { hello->board_id, BOARD_ID_SIZE },
+		.log = { audit->log, sizeof(audit->log) },
+	};
+
+	if (RAND_bytes_ex(mech_libctx(), audit->log, sizeof(audit->log), 0) != 1)
+		return CKR_FUNCTION_FAILED;
+	audit->first = 1;
+	audit->first_row = audit->next_row = BOARD_AUDIT_ROWS;
+	return audit_append(partition, next, &record);
+}
+
+/* ---- appending with the quota in mind ---- */
+
+static CK_RV warn(struct partition *partition, struct partition_state *next)
+{
+	uint64_t quota = policy_value(partition, HSM_POLICY_AUDIT_BYTES);
+	struct hsm_audit_record record = { .event = HSM_AUDIT_LOG_FILLING, .actor = "board" };
+
+	if (next->audit.filling || next->audit.bytes < quota / 10 * 9)
+		return CKR_OK;
+	next->audit.filling = 1;
+	return audit_append(partition, next, &record);
+}
+
+/* May the log be as large as it is in @next? */
+static bool within_quota(const struct partition *partition, const struct partition_state *next,
+			 uint64_t before, uint64_t reserve)
+{
+	uint64_t quota = policy_value(partition, HSM_POLICY_AUDIT_BYTES);
+
+	return !policy_value(partition, HSM_POLICY_AUDIT_FULL) || next->audit.bytes <= before ||
+	       next->audit.bytes <= quota + reserve;
+}
+
+static CK_RV append(struct partition *partition, struct partition_state *next,
+		    const struct hsm_audit_record *record, uint64_t reserve)
+{
+	const struct audit_state before = next->audit;
+	struct hsm_audit_record copy = *record;
+	CK_RV rv = begun(&before) ? CKR_OK : begin(partition, next);
+
+	if (rv == CKR_OK)
+		rv = audit_append(partition, next, &copy);
+	if (rv == CKR_OK && !within_quota(partition, next, before.bytes, reserve))
+		rv = CKR_DEVICE_MEMORY;
+	if (rv == CKR_OK)
+		rv = warn(partition, next);
+	if (rv != CKR_OK)
+		next->audit = before;
+	return rv;
+}
+
+/* ---- what is only counted ---- */
+
+static void copy_name(char to[AUDIT_NAME_MAX], const char *from)
+{
+	snprintf(to, AUDIT_NAME_MAX, "%s", from ? from : "");
+}
+
+static struct audit_repeat *find_repeat(struct audit_state *audit,
+					const struct hsm_audit_record *record)
+{
+	struct audit_repeat *repeat, wanted;
+	size_t i;
+
+	copy_name(wanted.actor, record->actor);
+	copy_name(wanted.subject, record->subject);
+	for (i = 0; i < AUDIT_REPEATS_MAX; i++) {
+		repeat = &audit->repeat[i];
+		if (repeat->event == record->event && repeat->result == record->result &&
+		    !strcmp(repeat->actor, wanted.actor) &&
+		    !strcmp(repeat->subject, wanted.subject))
+			return repeat;
+	}
+	return NULL;
+}
+
+/* A count becomes a record, and its place is free. */
+static CK_RV settle(struct partition *partition, struct partition_state *next,
+		    struct audit_repeat *repeat)
+{
+	struct audit_repeat counted = *repeat;
+	struct hsm_audit_record record = {
+		.event = counted.event,
+		.actor = counted.actor,
+		.subject = counted.subject,
+		.result = counted.result,
+		.count = counted.count,
+		.first = counted.first,
+		.last = counted.last,
+	};
+	CK_RV rv;
+
+	memset(repeat, 0, sizeof(*repeat));
+	rv = append(partition, next, &record, AUDIT_RESERVE);
+	if (rv != CKR_OK)
+		*repeat = counted;
+	return rv;
+}
+
+/* A place for one more thing to count: a free one, or that of the one that is longest ago */
+static CK_RV take_place(struct partition *partition, struct partition_state *next,
+			struct audit_repeat **place)
+{
+	struct audit_repeat *repeat = next->audit.repeat, *oldest = repeat;
+	size_t i;
+
+	for (i = 0; i < AUDIT_REPEATS_MAX; i++) {
+		if (!repeat[i].event) {
+			*place = &repeat[i];
+			return CKR_OK;
+		}
+		if (repeat[i].last < oldest->last)
+			oldest = &repeat[i];
+	}
+	*place = oldest;
+	return settle(partition, next, oldest);
+}
+
+static CK_RV count(struct partition *partition, struct partition_state *next,
+		   const struct hsm_audit_record *record)
+{
+	struct audit_repeat *repeat = find_repeat(&next->audit, record);
+	CK_RV rv;
+
+	if (!begun(&next->audit)) {
+		rv = begin(partition, next);
+		if (rv != CKR_OK)
+			return rv;
+	}
+	if (!repeat) {
+		rv = take_place(partition, next, &repeat);
+		if (rv != CKR_OK)
+			return rv;
+		*repeat = (struct audit_repeat){ .event = record->event,
+						 .result = record->result,
+						 .first = clock_now() };
+		copy_name(repeat->actor, record->actor);
+		copy_name(repeat->subject, record->subject);
+	}
+	repeat->count++;
+	repeat->last = clock_now();
+	return CKR_OK;
+}
+
+CK_RV audit_flush(struct partition *partition, struct partition_state *next)
+{
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	for (i = 0; i < AUDIT_REPEATS_MAX && rv == CKR_OK; i++)
+		if (next->audit.repeat[i].event)
+			rv = settle(partition, next, &next->audit.repeat[i]);
+	return rv == CKR_OK ? audit_uses_flush(partition, next) : rv;
+}
+
+/* ---- records ---- */
+
+/* So that a reader has a signature over old records even when the end of the log is not to be had. */
+static void checkpoint(struct partition *partition, struct partition_state *next)
+{
+	struct hsm_audit_record record = { .event = HSM_AUDIT_CHECKPOINT, .actor = "board" };
+	const struct audit_state before = next->audit;
+	uint8_t *message;
+	size_t length;
+
+	if (audit_sign_head(partition, next, NULL, 0, &message, &length) < 0)
+		return;
+	record.signature = (struct hsm_audit_bytes){ message, length };
+	record.alias = (struct hsm_audit_bytes){ next->audit.alias, HSM_AUDIT_HASH };
+	if (append(partition, next, &record, AUDIT_RESERVE) == CKR_OK)
+		next->audit.checkpoint = next->audit.chain.sequence;
+	else
+		next->audit = before;
+	audit_sign_free(message);
+}
+
+/* Another firmware, or another device: it says so, and vouches for what it found. */
+static CK_RV record_alias(struct partition *partition, struct partition_state *next,
+			  const uint8_t alias[HSM_AUDIT_HASH])
+{
+	const struct board_hello *hello = partitions_hello();
+	struct hsm_audit_record record = {
+		.event = HSM_AUDIT_ALIAS,
+		.actor = "board",
+		.alias = { alias, HSM_AUDIT_HASH },
+		.board = { hello->board_id, BOARD_ID_SIZE },
+		.measurement = { hello->measurement, sizeof(hello->measurement) },
+		.version = hello->security_version,
+	};
+	bool old = begun(&next->audit);
+	CK_RV rv = append(partition, next, &record, AUDIT_RESERVE);
+
+	if (rv != CKR_OK)
+		return rv;
+	memcpy(next->audit.alias, alias, HSM_AUDIT_HASH);
+	if (old)
+		checkpoint(partition, next);
+	return CKR_OK;
+}
+
+/* Whose log is it from here on? Asked with each record, since one that failed took its answer with it. */
+static CK_RV speak(struct partition *partition, struct partition_state *next)
+{
+	const uint8_t *alias = audit_alias(partition);
+
+	if (!alias || !CRYPTO_memcmp(alias, next->audit.alias, HSM_AUDIT_HASH))
+		return CKR_OK;
+	return record_alias(partition, next, alias);
+}
+
+static bool counts(const struct hsm_audit_info *info, const struct hsm_audit_record *record)
+{
+	if (info->flags & HSM_AUDIT_REPEAT)
+		return true;
+	return (info->flags & HSM_AUDIT_OPEN) && record->actor &&
+	       !strcmp(record->actor, AUDIT_PUBLIC);
+}
+
+static CK_RV record_with(struct partition *partition, struct partition_state *next,
+			 const struct hsm_audit_record *record, uint64_t reserve)
+{
+	const struct hsm_audit_info *info = hsm_audit_event(record->event);
+	const struct audit_state before = next->audit;
+	CK_RV rv;
+
+	if (!info)
+		return CKR_GENERAL_ERROR;
+	if (counts(info, record))
+		return count(partition, next, record);
+	rv = speak(partition, next);
+	if (rv == CKR_OK)
+		rv = append(partition, next, record,
+			    info->flags & HSM_AUDIT_ALWAYS ? AUDIT_RESERVE : reserve);
+	if (rv != CKR_OK)
+		next->audit = before;
+	else if (next->audit.chain.sequence - next->audit.checkpoint >= CHECKPOINT_EVERY)
+		checkpoint(partition, next);
+	return rv;
 }
 
 CK_RV audit_record(struct partition *partition, struct partition_state *next,
 		   const struct hsm_audit_record *record)
 {
+	return record_with(partition, next, record, 0);
+}
+
+CK_RV audit_record_reserve(struct partition *partition, struct partition_state *next,
+			   const struct hsm_audit_record *record)
+{
+	return record_with(partition, next, record, AUDIT_RESERVE);
+}
+
+/**
+ * struct recording - a record on its way to the disk by itself
+ * @set: first, so that it leads here
+ */
+struct recording {
+	struct change_set set;
+	const struct hsm_audit_record *record;
+};
+
+static CK_RV prepare_recording(struct partition *partition, struct partition_state *next,
+			       struct change_set *set)
+{
+	return audit_record(partition, next, ((struct recording *)set)->record);
+}
+
+static void finish_recording(struct partition *partition, struct change_set *set)
+{
 	(void)partition;
-	(void)next;
-	(void)record;
-	return CKR_OK;
+	(void)set;
 }
 
 CK_RV audit_commit(struct task *task, struct partition *partition,
 		   const struct hsm_audit_record *record)
 {
-	(void)task;
-	(void)partition;
-	(void)record;
+	struct recording recording = {
+		.set = { .prepare = prepare_recording, .finish = finish_recording },
+		.record = record,
+	};
+	struct partition_state next;
+	CK_RV rv;
+
+	if (task)
+		return commit_together(task, partition, &recording.set);
+	pthread_mutex_lock(&partition->commit_lock);
+	next = partition->state;
+	rv = audit_record(partition, &next, record);
+	if (rv == CKR_OK)
+		rv = store_commit(partition, &next, NULL, 0, false);
+	pthread_mutex_unlock(&partition->commit_lock);
+	OPENSSL_cleanse(&next, sizeof(next));
+	return rv;
+}
+
+/* ---- PINs ---- */
+
+/* A wrong PIN of an account; @subject is room for its name */
+static struct hsm_audit_record wrong_pin(const struct partition *partition,
+					 const struct partition_state *state, uint32_t account,
+					 char subject[AUDIT_ACTOR_MAX])
+{
+	audit_account(partition, state, account, subject);
+	return (struct hsm_audit_record){
+		.event = HSM_AUDIT_LOGIN_FAILED,
+		.actor = AUDIT_PUBLIC,
+		.subject = subject,
+		.result = CKR_PIN_INCORRECT,
+	};
+}
+
+CK_RV audit_try(struct partition *partition, struct partition_state *next, uint32_t account)
+{
+	char subject[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = wrong_pin(partition, next, account, subject);
+
+	return audit_record(partition, next, &record);
+}
+
+static CK_RV settle_account(struct partition *partition, struct partition_state *next,
+			    uint32_t account, uint64_t taken_back)
+{
+	char subject[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = wrong_pin(partition, next, account, subject);
+	struct audit_repeat *repeat = find_repeat(&next->audit, &record);
+
+	if (!repeat)
+		return CKR_OK;
+	repeat->count -= taken_back;
+	if (repeat->count)
+		return settle(partition, next, repeat);
+	memset(repeat, 0, sizeof(*repeat));
 	return CKR_OK;
+}
+
+/* Who can make room must get in when there is none. */
+static bool may_use_reserve(const struct partition_state *state, uint32_t account)
+{
+	const struct named_user *user = user_by_account(state->users, account);
+
+	return account == CKU_SO || (user && user->role == ROLE_AUDITOR);
+}
+
+CK_RV audit_right(const struct command *command, struct partition_state *next, uint32_t account)
+{
+	struct partition *partition = command->partition;
+	unsigned int code = command->info ? command->info->code : 0;
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = { .event = HSM_AUDIT_LOGIN, .actor = actor };
+	CK_RV rv = settle_account(partition, next, account, 1);
+
+	if (rv != CKR_OK || (code != HSM_OP_LOGIN && code != HSM_OP_OFFICER_LOGIN))
+		return rv;
+	audit_account(partition, next, account, actor);
+	if (command->client->login != NOT_LOGGED_IN)
+		record.detail = "for one operation";
+	return record_with(partition, next, &record,
+			   may_use_reserve(next, account) ? AUDIT_RESERVE : 0);
+}
+
+void audit_locked(struct command *command, uint32_t account)
+{
+	struct partition *partition = command->partition;
+	char subject[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = { .event = HSM_AUDIT_LOCKED,
+					   .actor = AUDIT_PUBLIC,
+					   .subject = subject };
+	struct partition_state next;
+	CK_RV rv;
+
+	pthread_mutex_lock(&partition->commit_lock);
+	next = partition->state;
+	audit_account(partition, &next, account, subject);
+	rv = settle_account(partition, &next, account, 0);
+	if (rv == CKR_OK)
+		rv = audit_record_reserve(partition, &next, &record);
+	if (rv == CKR_OK)
+		store_commit(partition, &next, NULL, 0, false);
+	pthread_mutex_unlock(&partition->commit_lock);
+	OPENSSL_cleanse(&next, sizeof(next));
+}
+
+/* ---- the end ---- */
+
+void audit_close(struct partition *partition)
+{
+	struct partition_state next;
+
+	if (partition->failed || partition->dead)
+		return;
+	pthread_mutex_lock(&partition->commit_lock);
+	next = partition->state;
+	if (audit_uses_flush(partition, &next) == CKR_OK && next.audit.pending)
+		store_commit(partition, &next, NULL, 0, false);
+	else
+		audit_uses_taken(partition, false);
+	pthread_mutex_unlock(&partition->commit_lock);
+	OPENSSL_cleanse(&next, sizeof(next));
 }

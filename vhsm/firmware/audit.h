@@ -12,19 +12,24 @@
 #include <hsm/audit.h>
 #include "commands.h"
 
-#define AUDIT_ACTOR_MAX 80
+#define AUDIT_ACTOR_MAX AUDIT_NAME_MAX
+#define AUDIT_PUBLIC	"public" /* actor: nobody is logged in */
 
 /**
  * audit_record - a record for the commit of @next
  * @record: sequence and time are filled in here; the rest is copied
  *
- * An event with HSM_AUDIT_REPEAT that was recorded before, by the same actor, about the same subject and with
- * the same result, is only counted. The caller holds commit_lock.
+ * An event with HSM_AUDIT_REPEAT, and one with HSM_AUDIT_OPEN by the actor public, is counted in @next by event, actor, subject and
+ * result, and becomes a record of its own when the log is read or an account logs in. The caller holds commit_lock.
  * Return: CKR_OK; CKR_DEVICE_MEMORY: the log is full and the policy says that nothing is done then;
- * CKR_HOST_MEMORY.
+ * CKR_HOST_MEMORY. Then @next is as before.
  */
 CK_RV audit_record(struct partition *partition, struct partition_state *next,
 		   const struct hsm_audit_record *record);
+
+/* audit_record_reserve - the same for who must get in when the log is full: its reserve may be used */
+CK_RV audit_record_reserve(struct partition *partition, struct partition_state *next,
+			   const struct hsm_audit_record *record);
 
 /**
  * audit_commit - a record of something that changes nothing else that is stored
@@ -41,5 +46,54 @@ CK_RV audit_commit(struct task *task, struct partition *partition,
  */
 struct hsm_audit_record audit_begin(const struct command *command, enum hsm_audit_event event,
 				    char actor[AUDIT_ACTOR_MAX]);
+
+/* audit_account - name of an account of the partition: so, user, user:NAME, officer. The caller holds partition.lock or commit_lock. */
+void audit_account(const struct partition *partition, const struct partition_state *state,
+		   uint32_t account, char name[AUDIT_ACTOR_MAX]);
+
+/* audit_object - what a record says of an object: number, class, type */
+void audit_object(struct hsm_audit_record *record, const struct attributes *attributes,
+		  uint64_t handle);
+
+/* ---- PINs (pin.c). The caller holds commit_lock. ---- */
+
+/* audit_try - a PIN is about to be tried: counted as wrong until it proves right */
+CK_RV audit_try(struct partition *partition, struct partition_state *next, uint32_t account);
+
+/**
+ * audit_right - it was: the count is taken back, and what was wrong before it becomes a record
+ * @command: says whether it was a login
+ */
+CK_RV audit_right(const struct command *command, struct partition_state *next, uint32_t account);
+
+/* audit_locked - it was wrong and the last one; takes commit_lock itself */
+void audit_locked(struct command *command, uint32_t account);
+
+/* ---- uses of keys (audit_uses.c) ---- */
+
+/**
+ * audit_use - one use of a key, as far as the policy has uses in the log
+ * @use: CKA_SIGN and so on
+ *
+ * The caller holds no lock. Return: CKR_OK, or why the use cannot be recorded, and must not be then.
+ */
+CK_RV audit_use(struct command *command, const struct object *object, uint64_t use,
+		uint64_t mechanism);
+
+/*
+ * audit_uses_end - the key is destroyed in the commit of @next: its count becomes a record
+ * audit_uses_flush - the counts of all keys do
+ * audit_uses_taken - that commit is on disk, or will not be: called by audit_built()
+ * The caller holds commit_lock.
+ */
+CK_RV audit_uses_end(struct partition *partition, struct partition_state *next, uint64_t handle);
+CK_RV audit_uses_flush(struct partition *partition, struct partition_state *next);
+void audit_uses_taken(struct partition *partition, bool done);
+void audit_uses_free(struct partition *partition);
+
+/* ---- life ---- */
+
+/* audit_close - the process ends or loses the partition: counts become records, as far as possible */
+void audit_close(struct partition *partition);
 
 #endif /* FIRMWARE_AUDIT_H */

@@ -28,6 +28,7 @@
 #include <hsm/seal.h>
 #include "attribute_rules.h"
 #include "attributes.h"
+#include "audit_state.h"
 #include "firmware.h"
 #include "mask_state.h"
 #include "header.h"
@@ -113,6 +114,7 @@ struct credential {
  * @ticks: no value of the monotonic counter above this has been given away
  * @hash: keyed multiset hash over the rows
  * @masks: of keys that live outside
+ * @audit: where the audit log stands
  */
 struct partition_state {
 	uint32_t flags;
@@ -128,6 +130,7 @@ struct partition_state {
 	uint64_t ticks;
 	uint8_t hash[32];
 	struct mask_state masks;
+	struct audit_state audit;
 };
 
 /* ---- objects ---- */
@@ -227,6 +230,8 @@ struct partition {
 	_Atomic uint32_t changes; /* how often it was initialized since the firmware started */
 	_Atomic(struct policy *) policy;
 	_Atomic(uint64_t) bucket_full;
+	struct audit_log *audit; /* under commit_lock; NULL: nothing was recorded yet */
+	struct audit_uses *uses;
 	SSL_CTX *tls; /* made with the first handshake; identity_tls() */
 	struct attest_chains *chains; /* of attest_keys.c */
 	uint8_t *identity;
@@ -595,7 +600,7 @@ void credential_write(struct header_cursor *cursor, const struct credential *cre
 void credential_read(struct header_cursor *cursor, struct credential *credential);
 
 /* credential_store - put a credential on disk, in a commit that no older copy outlives */
-CK_RV credential_store(struct partition *partition, uint32_t account,
+CK_RV credential_store(struct command *command, uint32_t account,
 		       const struct credential *credential);
 
 /* ---- session.c ---- */

@@ -76,16 +76,22 @@ static bool touched(const struct gathered *gathered, const struct change_set *se
 
 static void gather(struct partition *partition, struct gathered *gathered, struct change_set *set)
 {
+	struct audit_state audit;
+
 	if (touched(gathered, set)) {
 		set->next = NULL;
 		*gathered->rest_end = set;
 		gathered->rest_end = &set->next;
 		return;
 	}
+	audit = gathered->next.audit;
 	set->count = 0;
 	set->rv = set->prepare(partition, &gathered->next, set);
-	if (set->rv != CKR_OK)
+	if (set->rv != CKR_OK) {
+		/* What does not happen is not recorded. */
+		gathered->next.audit = audit;
 		return;
+	}
 	gathered->sets[gathered->count++] = set;
 	gathered->advance |= set->advance;
 	memcpy(gathered->changes + gathered->rows, set->changes,

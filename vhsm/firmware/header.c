@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <openssl/rand.h>
-#include "commands.h"
+#include "audit_log.h"
 #include "mask.h"
 #include "officers.h"
 #include "users.h"
@@ -180,6 +180,7 @@ static const struct header_section sections[] = {
 	{ HEADER_SECTION_TICKS, false, put_ticks, get_ticks },
 	{ HEADER_SECTION_MASKS, false, mask_put_state, mask_get_state },
 	{ HEADER_SECTION_OFFICERS, false, officers_write, officers_read },
+	{ HEADER_SECTION_AUDIT, false, audit_put_state, audit_get_state },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -4,6 +4,7 @@
  * wrapping and deriving are here and in attribute_rules.c; Documentation/policy.rst names them.
  */
 #include <string.h>
+#include "audit.h"
 #include "key_making.h"
 
 static struct rule_context rules_for(const struct command *command)
@@ -350,6 +351,23 @@ static CK_RV wrapping_code(CK_RV rv)
 	}
 }
 
+/* On disk before the wrapped key is out of the device */
+static CK_RV record_export(struct command *command, const struct mechanism *mechanism,
+			   const struct object *wrapping, const struct object *key)
+{
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_KEY_EXPORTED, actor);
+	CK_RV rv;
+
+	audit_object(&record, &key->attributes, key->handle);
+	record.other = wrapping->token ? wrapping->handle : 0;
+	record.mechanism = mechanism->info->mechanism + 1;
+	rv = audit_commit(command->task, command->partition, &record);
+	if (rv != CKR_OK)
+		command->out.length = 0;
+	return rv;
+}
+
 CK_RV command_wrap(struct command *command)
 {
 	struct object *wrapping = NULL, *key = NULL;
@@ -366,6 +384,8 @@ CK_RV command_wrap(struct command *command)
 		rv = may_wrap(command, &mechanism, wrapping, key);
 	if (rv == CKR_OK)
 		rv = put_wrapped(command, &mechanism, wrapping, key);
+	if (rv == CKR_OK)
+		rv = record_export(command, &mechanism, wrapping, key);
 	object_put(wrapping);
 	object_put(key);
 	mechanism_drop(&mechanism);

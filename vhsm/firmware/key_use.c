@@ -4,6 +4,7 @@
  * path forgets CKA_ALLOWED_MECHANISMS or a usage attribute.
  */
 #include <string.h>
+#include "audit.h"
 #include "key_use.h"
 #include "use_counter.h"
 #include "users.h"
@@ -53,6 +54,8 @@ static CK_RV find(struct command *command, uint64_t handle, uint64_t attribute,
 	/* A limited key may be another than it was. */
 	if (rv == CKR_OK)
 		rv = check_use(&object->attributes, attribute, mechanism);
+	if (rv == CKR_OK && attribute)
+		rv = audit_use(command, object, attribute, mechanism->info->mechanism);
 	if (rv != CKR_OK) {
 		object_put(object);
 		return rv;

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include <openssl/rand.h>
+#include "audit.h"
 #include "mask.h"
 #include "users.h"
 
@@ -206,14 +207,19 @@ static CK_RV commit(struct command *command, void (*change)(struct mask_state *,
 {
 	struct partition *partition = command->partition;
 	struct partition_state *next = OPENSSL_malloc(sizeof(*next));
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_MASK_REVOKED, actor);
 	CK_RV rv;
 
 	if (!next)
 		return CKR_HOST_MEMORY;
+	record.number = value;
 	pthread_mutex_lock(&partition->commit_lock);
 	*next = partition->state;
 	change(&next->masks, value);
-	rv = store_commit(partition, next, NULL, 0, true);
+	rv = audit_record(partition, next, &record);
+	if (rv == CKR_OK)
+		rv = store_commit(partition, next, NULL, 0, true);
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_clear_free(next, sizeof(*next));
 	return rv;

@@ -5,6 +5,7 @@
 #include "builtin_objects.h"
 #include "commands.h"
 #include "use_counter.h"
+#include "users.h"
 
 struct object *object_new(void)
 {
@@ -55,7 +56,7 @@ bool object_visible(const struct object *object, const struct client *client)
 {
 	if (object->locked || (!object->token && object->owner->client != client))
 		return false;
-	return !object->is_private || client->login == CKU_USER;
+	return !object->is_private || (client->login == CKU_USER && user_may(client, MAY_SEE));
 }
 
 uint64_t object_handle(const struct object *object, const struct client *client)

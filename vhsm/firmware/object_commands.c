@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "audit.h"
 #include "builtin_objects.h"
 #include "certificate.h"
 #include "commands.h"
@@ -248,22 +249,43 @@ static CK_RV put_one(struct command *command, struct object *object, uint64_t ty
 	return rv;
 }
 
+/* The value of a key that is neither sensitive nor kept from export is about to leave. Session keys come and go. */
+static CK_RV record_export(struct command *command, const struct object *object)
+{
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_KEY_EXPORTED, actor);
+
+	if (!object->token)
+		return CKR_OK;
+	audit_object(&record, &object->attributes, object->handle);
+	return audit_commit(command->task, command->partition, &record);
+}
+
 CK_RV command_attributes_get(struct command *command)
 {
 	const struct hsm_field *types = hsm_fields_find(&command->fields, HSM_FIELD_TYPES);
 	struct object *object = object_of(command);
 	CK_RV rv = CKR_OK, one;
+	bool exported = false;
 	size_t mark, i;
+	uint64_t type;
 
 	if (!object)
 		return CKR_OBJECT_HANDLE_INVALID;
 	mark = hsm_put_begin(&command->out, HSM_FIELD_ATTRIBUTES);
 	for (i = 0; i < types->length / 8; i++) {
-		one = put_one(command, object, hsm_get_le64(types->data + i * 8));
+		type = hsm_get_le64(types->data + i * 8);
+		one = put_one(command, object, type);
 		if (one != CKR_OK)
 			rv = one;
+		exported |= one == CKR_OK && attribute_is_value(&object->attributes, type);
 	}
 	hsm_put_end(&command->out, mark);
+	one = exported ? record_export(command, object) : CKR_OK;
+	if (one != CKR_OK) {
+		rv = one;
+		command->out.length = 0;
+	}
 	object_put(object);
 	return rv;
 }

@@ -4,6 +4,7 @@
  * the index, so that nobody sees what a crash would take back.
  */
 #include <string.h>
+#include "audit.h"
 #include "commit_group.h"
 #include "use_counter.h"
 #include "users.h"
@@ -197,6 +198,25 @@ static bool sealable(struct partition *partition, const struct object *object)
 	return users;
 }
 
+/* By which mechanism an object comes into being, plus one; 0: by none */
+static uint64_t mechanism_of(const struct command *command)
+{
+	uint64_t mechanism = hsm_fields_u64(&command->fields, HSM_FIELD_MECHANISM, ~0ULL);
+
+	return mechanism + 1;
+}
+
+static CK_RV record_object(const struct command *command, struct partition_state *next,
+			   enum hsm_audit_event event, const struct object *object)
+{
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, event, actor);
+
+	audit_object(&record, &object->attributes, object->handle);
+	record.mechanism = mechanism_of(command);
+	return audit_record(command->partition, next, &record);
+}
+
 /* Numbers for the token objects */
 static CK_RV prepare_adding(struct partition *partition, struct partition_state *next,
 			    struct change_set *set)
@@ -218,6 +238,7 @@ static CK_RV prepare_adding(struct partition *partition, struct partition_state 
 		partition->group.rows++;
 		partition->group.bytes += size_of(&object->attributes);
 		set->changes[set->count++] = (struct store_change){ .after = object };
+		rv = record_object(adding->command, next, HSM_AUDIT_OBJECT_CREATED, object);
 	}
 	return rv;
 }
@@ -312,6 +333,7 @@ static struct object *standing(struct partition *partition, const struct object 
  */
 struct changing {
 	struct change_set set;
+	struct command *command;
 	struct object *after;
 };
 
@@ -335,13 +357,28 @@ static CK_RV room_to_grow(struct partition *partition, const struct object *befo
 	return rv;
 }
 
+/* What an application changes; the counters of a key are not that. */
+static CK_RV record_change(const struct changing *changing, struct partition_state *next)
+{
+	const struct command *command = changing->command;
+	const struct object *before = changing->set.before;
+	CK_RV rv;
+
+	if (changing->after && command->info->code == HSM_OP_ATTRIBUTES_SET)
+		return record_object(command, next, HSM_AUDIT_OBJECT_CHANGED, before);
+	if (changing->after)
+		return CKR_OK;
+	rv = record_object(command, next, HSM_AUDIT_OBJECT_DESTROYED, before);
+	/* Last, since it takes what was counted */
+	return rv == CKR_OK ? audit_uses_end(command->partition, next, before->handle) : rv;
+}
+
 static CK_RV prepare_changing(struct partition *partition, struct partition_state *next,
 			      struct change_set *set)
 {
 	struct changing *changing = (struct changing *)set;
 	CK_RV rv;
 
-	(void)next;
 	if (!current(partition, set->before))
 		return OBJECT_STALE;
 	if (changing->after && !sealable(partition, changing->after))
@@ -352,7 +389,7 @@ static CK_RV prepare_changing(struct partition *partition, struct partition_stat
 	set->advance = !changing->after;
 	set->changes[set->count++] =
 		(struct store_change){ .before = set->before, .after = changing->after };
-	return CKR_OK;
+	return record_change(changing, next);
 }
 
 static void finish_changing(struct partition *partition, struct change_set *set)
@@ -387,6 +424,7 @@ static CK_RV change(struct command *command, struct object *before, struct objec
 {
 	struct changing changing = {
 		.set = { .prepare = prepare_changing, .finish = finish_changing, .before = before },
+		.command = command,
 		.after = after,
 	};
 

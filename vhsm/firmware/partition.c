@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include "attest_keys.h"
+#include "audit_log.h"
 #include "mask.h"
 #include "use_counter.h"
 #include "officers.h"
@@ -47,6 +48,8 @@ void partition_put(struct partition *partition)
 	policy_unload(partition);
 	users_free(partition->state.users);
 	officers_free(partition->state.officers);
+	audit_log_free(partition);
+	audit_uses_free(partition);
 	SSL_CTX_free(partition->tls);
 	attest_forget(partition->chains);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);
@@ -114,6 +117,7 @@ static void partition_drop(struct partition *partition)
 {
 	struct client *client;
 
+	audit_close(partition);
 	partition->dead = true;
 	for (;;) {
 		pthread_mutex_lock(&partition->lock);

@@ -10,6 +10,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include "audit.h"
 #include "clock.h"
 #include "users.h"
 
@@ -255,16 +256,26 @@ static CK_RV replace(struct partition *partition, struct partition_state *next, 
 	return users_commit(partition, next, advance);
 }
 
-CK_RV credential_store(struct partition *partition, uint32_t account,
+CK_RV credential_store(struct command *command, uint32_t account,
 		       const struct credential *credential)
 {
+	char actor[AUDIT_ACTOR_MAX], subject[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_PIN_SET, actor);
+	struct partition *partition = command->partition;
 	struct partition_state next;
 	CK_RV rv;
 
+	record.subject = subject;
+	/* Who knows the PIN and is not logged in changes its own. */
+	if (!strcmp(actor, AUDIT_PUBLIC))
+		record.actor = subject;
 	pthread_mutex_lock(&partition->commit_lock);
 	next = partition->state;
+	audit_account(partition, &next, account, subject);
+	rv = audit_record(partition, &next, &record);
 	/* The old PIN must not come back with an older copy. */
-	rv = replace(partition, &next, account, credential, true);
+	if (rv == CKR_OK)
+		rv = replace(partition, &next, account, credential, true);
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
@@ -302,15 +313,18 @@ static CK_RV count_try(struct command *command, uint32_t account, struct credent
 		*credential = *credential_of(&next, account);
 		credential->failures++;
 		credential->failed_at = clock_now();
-		rv = replace(partition, &next, account, credential, true);
+		rv = audit_try(partition, &next, account);
 	}
+	if (rv == CKR_OK)
+		rv = replace(partition, &next, account, credential, true);
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }
 
-static CK_RV forgive(struct partition *partition, uint32_t account, struct credential *credential)
+static CK_RV forgive(struct command *command, uint32_t account, struct credential *credential)
 {
+	struct partition *partition = command->partition;
 	const struct credential *now;
 	struct partition_state next;
 	CK_RV rv;
@@ -323,7 +337,9 @@ static CK_RV forgive(struct partition *partition, uint32_t account, struct crede
 	} else {
 		credential->failures = 0;
 		credential->failed_at = 0;
-		rv = replace(partition, &next, account, credential, false);
+		rv = audit_right(command, &next, account);
+		if (rv == CKR_OK)
+			rv = replace(partition, &next, account, credential, false);
 	}
 	pthread_mutex_unlock(&partition->commit_lock);
 	OPENSSL_cleanse(&next, sizeof(next));
@@ -350,7 +366,10 @@ CK_RV pin_check(struct command *command, uint32_t account, const uint8_t *pin, s
 			   sizeof(credential.wrapped), private_key) < 0)
 		rv = CKR_PIN_INCORRECT;
 	else
-		rv = forgive(command->partition, account, &credential);
+		rv = forgive(command, account, &credential);
+	if (rv == CKR_PIN_INCORRECT &&
+	    credential.failures >= policy_value(command->partition, HSM_POLICY_PIN_TRIES))
+		audit_locked(command, account);
 	OPENSSL_cleanse(key, sizeof(key));
 	OPENSSL_cleanse(&credential, sizeof(credential));
 	if (rv != CKR_OK)

@@ -47,9 +47,10 @@ static uint32_t named_account(struct command *command, uint32_t otherwise)
 /* ---- PINs ---- */
 
 /* Make a credential for a new PIN of an account and store it */
-static CK_RV set_pin(struct partition *partition, uint32_t account, const uint8_t *pin,
-		     size_t length, const uint8_t private_key[SECRET_SIZE])
+static CK_RV set_pin(struct command *command, uint32_t account, const uint8_t *pin, size_t length,
+		     const uint8_t private_key[SECRET_SIZE])
 {
+	struct partition *partition = command->partition;
 	struct credential old, credential;
 	CK_RV rv;
 
@@ -57,7 +58,7 @@ static CK_RV set_pin(struct partition *partition, uint32_t account, const uint8_
 		return CKR_USER_TYPE_INVALID;
 	rv = pin_make(partition, &old, &credential, pin, length, private_key);
 	if (rv == CKR_OK)
-		rv = credential_store(partition, account, &credential);
+		rv = credential_store(command, account, &credential);
 	OPENSSL_cleanse(&old, sizeof(old));
 	OPENSSL_cleanse(&credential, sizeof(credential));
 	return rv;
@@ -77,7 +78,7 @@ CK_RV command_pin_init(struct command *command)
 	so = session_so(command->session);
 	memcpy(private_key, partition->private_key, SECRET_SIZE);
 	pthread_mutex_unlock(&partition->lock);
-	rv = so ? set_pin(partition, CKU_USER, pin, length, private_key) : CKR_USER_NOT_LOGGED_IN;
+	rv = so ? set_pin(command, CKU_USER, pin, length, private_key) : CKR_USER_NOT_LOGGED_IN;
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	return rv;
 }
@@ -103,7 +104,7 @@ CK_RV command_pin_set(struct command *command)
 		return CKR_PIN_INCORRECT;
 	rv = pin_check(command, account, pin, length, private_key);
 	if (rv == CKR_OK)
-		rv = set_pin(command->partition, account, new_pin, new_length, private_key);
+		rv = set_pin(command, account, new_pin, new_length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	return rv;
 }

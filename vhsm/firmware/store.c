@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include "commands.h"
+#include "audit_log.h"
 
 #define COMMITS_TO_ADVANCE 1024
 
@@ -36,7 +36,7 @@ void store_complain(const struct partition *partition, const char *format, ...)
  * struct loading - the rows of a partition on their way in
  * @reply: what one BOARD_ROWS has brought, @length bytes; the other one is being filled
  * @after: id of the last row in it
- * @count, @sum: rows so far, and their multiset hash
+ * @count, @audit, @sum: objects' and the audit log's rows so far, and the multiset hash of all
  */
 struct loading {
 	struct partition *partition;
@@ -45,6 +45,7 @@ struct loading {
 	size_t length;
 	uint64_t after;
 	uint32_t count;
+	uint32_t audit;
 	uint8_t sum[32];
 };
 
@@ -69,12 +70,26 @@ static int check_reply(struct loading *loading)
 	return 0;
 }
 
+static int take_audit_row(struct loading *loading, const struct board_row *row, const uint8_t *blob)
+{
+	int ret = audit_take_row(loading->partition, row->id, blob, row->length, loading->sum);
+
+	if (ret < 0)
+		store_complain(loading->partition,
+			       "row %llu of its audit log does not verify; put the newest state back",
+			       (unsigned long long)(row->id - BOARD_AUDIT_ROWS));
+	loading->audit += !ret;
+	return ret;
+}
+
 static int take_row(struct loading *loading, const struct board_row *row, const uint8_t *blob)
 {
 	struct partition *partition = loading->partition;
 	struct object *object;
 	int ret;
 
+	if (row->id >= BOARD_AUDIT_ROWS)
+		return take_audit_row(loading, row, blob);
 	ret = row_read(loading->reader, row->id, blob, row->length, loading->sum, &object);
 	if (ret < 0) {
 		store_complain(partition, "object %llu does not verify; put the newest state back",
@@ -141,9 +156,12 @@ static int load_all(struct loading *loading)
 	return ret;
 }
 
-static int rows_verify(struct partition *partition, uint32_t count, const uint8_t sum[32])
+static int rows_verify(struct partition *partition, const struct loading *loading)
 {
-	if (count == partition->state.rows && !CRYPTO_memcmp(sum, partition->state.hash, 32))
+	const struct partition_state *state = &partition->state;
+
+	if (loading->count == state->rows && loading->audit == audit_rows(state) &&
+	    !CRYPTO_memcmp(loading->sum, state->hash, 32) && !audit_verify(partition))
 		return 0;
 	store_complain(partition,
 		       "its objects are not those of its header; put the newest state back");
@@ -166,6 +184,8 @@ static int rows_accept(struct partition *partition, const struct loading *loadin
 {
 	struct partition_state next;
 	uint64_t last = 0;
+	struct hsm_audit_record record = { .event = HSM_AUDIT_ROLLBACK_ACCEPTED,
+					   .actor = "officer" };
 	CK_RV rv;
 
 	index_each(&partition->index, highest, &last);
@@ -175,7 +195,10 @@ static int rows_accept(struct partition *partition, const struct loading *loadin
 	memcpy(next.hash, loading->sum, sizeof(next.hash));
 	if (next.next_id <= last)
 		next.next_id = last + 1;
-	rv = store_commit(partition, &next, NULL, 0, true);
+	rv = audit_accept(partition, &next) < 0 ? CKR_DEVICE_ERROR
+						: audit_record(partition, &next, &record);
+	if (rv == CKR_OK)
+		rv = store_commit(partition, &next, NULL, 0, true);
 	pthread_mutex_unlock(&partition->commit_lock);
 	if (rv == CKR_OK)
 		store_complain(partition, "its %u objects were accepted as they are", next.rows);
@@ -199,7 +222,7 @@ static int load_rows(struct partition *partition, uint8_t *reply, uint32_t rows,
 	OPENSSL_free(other);
 	row_reader_free(loading.reader);
 	if (ret < 0 || !accept)
-		return ret < 0 ? ret : rows_verify(partition, loading.count, loading.sum);
+		return ret < 0 ? ret : rows_verify(partition, &loading);
 	return rows_accept(partition, &loading);
 }
 
@@ -353,6 +376,7 @@ static int build(struct partition *partition, struct partition_state *next,
 	uint8_t *text = count ? OPENSSL_malloc(BOARD_BLOB_MAX) : NULL;
 	size_t used = 0, header_length, i;
 	int ret = count && !text ? -ENOMEM : 0;
+	uint32_t audit = 0;
 
 	for (i = 0; i < count && ret >= 0; i++) {
 		ret = put_change(partition, &changes[i], rows + used,
@@ -363,8 +387,12 @@ static int build(struct partition *partition, struct partition_state *next,
 		ret = account(partition, next, &changes[i]);
 	}
 	OPENSSL_clear_free(text, BOARD_BLOB_MAX);
+	if (ret >= 0)
+		ret = audit_build(partition, next, rows + used,
+				  BOARD_MESSAGE_MAX - header_room - used, &audit);
 	if (ret < 0)
 		return ret;
+	used += ret;
 	next->commits = advance ? 0 : next->commits + 1;
 	next->counter += advance;
 	ret = header_write(partition, next, (uint8_t *)(commit + 1), header_room - sizeof(*commit),
@@ -373,7 +401,7 @@ static int build(struct partition *partition, struct partition_state *next,
 		return ret;
 	*commit = (struct board_commit){ .flags = advance ? BOARD_COMMIT_ADVANCE : 0,
 					 .header_length = header_length,
-					 .changes = count };
+					 .changes = count + audit };
 	memcpy(commit->partition, partition->info.id, PARTITION_ID_SIZE);
 	part[0] = (struct iovec){ .iov_base = commit, .iov_len = sizeof(*commit) + header_length };
 	part[1] = (struct iovec){ .iov_base = rows, .iov_len = used };
@@ -422,12 +450,48 @@ static bool any_private(const struct store_change *changes, size_t count)
 	return false;
 }
 
+/* Build the commit and have the board write it. Return: 0 or a negative errno. */
+static int send_commit(struct partition *partition, struct partition_state *next,
+		       struct store_change *changes, size_t count, bool advance)
+{
+	struct board_committed committed = { 0 };
+	struct iovec part[2];
+	size_t length = 0;
+	int ret = build(partition, next, changes, count, advance, part);
+
+	if (!ret)
+		ret = storage_call(BOARD_COMMIT, part, part[1].iov_len ? 2 : 1, &committed,
+				   sizeof(committed), &length);
+	/* Whether it is on disk nobody knows: what is in memory must not be built on. */
+	if (ret == -EPIPE || ret == -EPROTO)
+		partition->failed = CKR_DEVICE_ERROR;
+	if (ret < 0)
+		return ret;
+	if (length == sizeof(committed) && committed.counter == next->counter)
+		return 0;
+	store_complain(partition, "the board's counter and the header's have parted");
+	partition->failed = CKR_DEVICE_ERROR;
+	return -EIO;
+}
+
+/* On a full disk what only adds to the audit log goes on at the cost of the log's oldest rows, if the policy lets it. */
+static int send_or_tighten(struct partition *partition, struct partition_state *next,
+			   struct store_change *changes, size_t count, bool advance)
+{
+	const struct partition_state asked = *next;
+	int ret = send_commit(partition, next, changes, count, advance);
+
+	if ((ret == -ENOSPC || ret == -EDQUOT) && audit_tighten(partition, next)) {
+		*next = asked;
+		ret = send_commit(partition, next, changes, count, advance);
+	}
+	audit_built(partition, !ret);
+	return ret;
+}
+
 CK_RV store_commit(struct partition *partition, struct partition_state *next,
 		   struct store_change *changes, size_t count, bool advance)
 {
-	struct board_committed committed;
-	struct iovec part[2];
-	size_t length;
 	int ret;
 
 	if (partition->dead)
@@ -439,21 +503,10 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 	if (any_private(changes, count) && !take_commit_key(partition))
 		return CKR_USER_NOT_LOGGED_IN;
 	advance = advance || next->commits >= COMMITS_TO_ADVANCE;
-	ret = build(partition, next, changes, count, advance, part);
+	ret = send_or_tighten(partition, next, changes, count, advance);
 	OPENSSL_cleanse(partition->commit_key, SECRET_SIZE);
-	if (!ret)
-		ret = storage_call(BOARD_COMMIT, part, count ? 2 : 1, &committed, sizeof(committed),
-				   &length);
-	/* Whether it is on disk nobody knows: what is in memory must not be built on. */
-	if (ret == -EPIPE || ret == -EPROTO)
-		partition->failed = CKR_DEVICE_ERROR;
 	if (ret < 0)
 		return commit_error(ret);
-	if (length != sizeof(committed) || committed.counter != next->counter) {
-		store_complain(partition, "the board's counter and the header's have parted");
-		partition->failed = CKR_DEVICE_ERROR;
-		return CKR_DEVICE_ERROR;
-	}
 	pthread_mutex_lock(&partition->lock);
 	partition->state = *next;
 	pthread_mutex_unlock(&partition->lock);

@@ -24,10 +24,12 @@ enum user_role {
 	ROLES
 };
 
-/* What a login as user gives beside seeing private objects; the table is in users.c and Documentation/policy.rst */
+/* What a login as user gives; the table is in users.c and Documentation/policy.rst */
 #define MAY_USE	   (1U << 0) /* private keys and secret keys, and session objects of their own */
 #define MAY_WRITE  (1U << 1) /* make, change and destroy token objects */
 #define MAY_MANAGE (1U << 2) /* other users of roles below */
+#define MAY_SEE	   (1U << 3) /* private objects */
+#define MAY_AUDIT  (1U << 4) /* read the audit log, and let go of records that were read */
 
 /**
  * struct named_user - one of them

@@ -136,6 +136,16 @@ static struct test_partition *board_find(const uint8_t *id)
 	return NULL;
 }
 
+/* Rows of objects: those of the audit log are not counted */
+MAYBE static uint32_t board_objects(const struct test_partition *p)
+{
+	uint32_t i = 0;
+
+	while (i < p->rows && p->row[i].id < BOARD_AUDIT_ROWS)
+		i++;
+	return i;
+}
+
 static int board_set_row(struct test_partition *p, uint64_t id, const uint8_t *blob,
 			 uint32_t length)
 {

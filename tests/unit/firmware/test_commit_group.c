@@ -138,7 +138,7 @@ static void others_share_one_commit(void **state)
 		for (j = 0; j < i; j++)
 			assert_int_not_equal(jobs[i].handle, jobs[j].handle);
 	}
-	assert_int_equal(board.partition[0].rows, OTHERS + 1);
+	assert_int_equal(board_objects(&board.partition[0]), OTHERS + 1);
 	assert_int_equal(command.partition->state.rows, OTHERS + 1);
 	done();
 }
@@ -155,7 +155,7 @@ static void each_has_its_own_result(void **state)
 	together(jobs, OTHERS);
 	for (i = 0; i < OTHERS; i++)
 		assert_int_equal(jobs[i].rv, i == 2 ? CKR_DEVICE_MEMORY : CKR_OK);
-	assert_int_equal(board.partition[0].rows, OTHERS);
+	assert_int_equal(board_objects(&board.partition[0]), OTHERS);
 	done();
 }
 
@@ -174,7 +174,7 @@ static void quota_holds_within_a_commit(void **state)
 		assert_true(jobs[i].rv == CKR_OK || jobs[i].rv == CKR_DEVICE_MEMORY);
 	}
 	assert_int_equal(made, 2);
-	assert_int_equal(board.partition[0].rows, 3);
+	assert_int_equal(board_objects(&board.partition[0]), 3);
 	done();
 }
 
@@ -199,7 +199,7 @@ static void one_object_changes_once(void **state)
 		object_put(jobs[i].doomed);
 	}
 	assert_int_equal(gone, 1);
-	assert_int_equal(board.partition[0].rows, 1);
+	assert_int_equal(board_objects(&board.partition[0]), 1);
 	assert_null(object_find(&command, handle));
 	done();
 }
@@ -221,7 +221,7 @@ static void refused_together(void **state)
 		assert_int_equal(jobs[i].rv, CKR_DEVICE_MEMORY);
 	board.fail_commit = 0;
 	assert_int_equal(add_one(false, &handle), CKR_OK);
-	assert_int_equal(board.partition[0].rows, 1);
+	assert_int_equal(board_objects(&board.partition[0]), 1);
 	done();
 }
 

@@ -285,7 +285,7 @@ static void threads_share_a_partition(void **state)
 	work_together(client, worker, false);
 	for (i = 0; i < THREADS; i++)
 		assert_int_equal(worker[i].refused, 0);
-	assert_int_equal(board.partition[0].rows, 0);
+	assert_int_equal(board_objects(&board.partition[0]), 0);
 	/* Once more, with one application logging out in the middle: the other notices nothing. */
 	work_together(client, worker, true);
 	assert_int_equal(worker[0].refused + worker[2].refused, 0);

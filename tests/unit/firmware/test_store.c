@@ -88,7 +88,7 @@ static void nothing_is_stored_in_clear(void **state)
 
 	(void)state;
 	assert_int_equal(create(peer, "a label", false), CKR_OK);
-	assert_int_equal(board.partition[0].rows, 1);
+	assert_int_equal(board_objects(&board.partition[0]), 1);
 	assert_false(stored_in_clear("a label"));
 	assert_false(stored_in_clear("known plaintext"));
 	assert_false(stored_in_clear(USER_PIN));
@@ -233,7 +233,7 @@ static void destruction_moves_the_counter(void **state)
 	hsm_put_u64(&out, HSM_FIELD_KEY, handle);
 	assert_int_equal(peer_call(peer, HSM_OP_OBJECT_DESTROY, &out), CKR_OK);
 	assert_int_equal(board.advances, advances + 1);
-	assert_int_equal(board.partition[0].rows, 0);
+	assert_int_equal(board_objects(&board.partition[0]), 0);
 	peer_free(peer);
 }
 
