@@ -4,7 +4,7 @@
  * where the value stands that it is about.
  *
  *   a string, a number, a boolean   the value is that
- *   a list                          the value is one of these
+ *   a list                          the value is one of these; when it is a list, both have the same elements
  *   { "min": N, "max": N }          the number lies between; either may be left out
  *   { "only": [...] }               each element of the list is one of these
  *   { "has": [...] }                each of these is in the list
@@ -44,6 +44,13 @@ static bool all_among(struct json_object *all, struct json_object *list)
 static bool is_array(struct json_object *object)
 {
 	return json_object_is_type(object, json_type_array);
+}
+
+static bool list_holds(struct json_object *rule, struct json_object *value)
+{
+	if (!is_array(value))
+		return among(rule, value);
+	return all_among(rule, value) && all_among(value, rule);
 }
 
 static bool is_int(struct json_object *object)
@@ -130,7 +137,7 @@ static bool holds(struct verify *verify, const char *path, struct json_object *r
 
 	if (json_object_is_type(rule, json_type_object))
 		return object_holds(verify, path, rule, value);
-	good = is_array(rule) ? among(rule, value) : same(rule, value);
+	good = is_array(rule) ? list_holds(rule, value) : same(rule, value);
 	if (!good)
 		mismatch(verify, "%s: is %s, and not %s%s", path, json_object_get_string(value),
 			 is_array(rule) ? "one of " : "", json_object_get_string(rule));

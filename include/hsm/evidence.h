@@ -56,7 +56,7 @@ enum hsm_claim_type {
 	X(FIRMWARE,	270,	TEXT,	1, 64,		DEVICE, MUST, "swname", "name of the firmware") \
 	X(VERSION,	271,	VERSION, 1, 32,		DEVICE, MUST, "swversion", "version of the firmware") \
 	X(KIND,		-70001,	UINT,	1, 3,		DEVICE, MUST, "kind", "what the evidence is about") \
-	X(SERIAL,	-70002,	TEXT,	1, 32,		DEVICE, MUST, "serial", "serial number of the board") \
+	X(SERIAL,	-70002,	TEXT,	0, 32,		DEVICE, MUST, "serial", "serial number of the board") \
 	X(HARDWARE,	-70003,	UINT,	0, 1,		DEVICE, MUST, "hardware", \
 	  "a virtual board is software on a host whose administrator can read all of it") \
 	X(MEASUREMENT,	-70004,	BYTES,	HSM_MEASUREMENT_SIZE, HSM_MEASUREMENT_SIZE, DEVICE, MUST, "measurement", \

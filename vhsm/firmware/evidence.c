@@ -41,6 +41,19 @@ static void say_request(struct hsm_evidence *evidence, const struct evidence_req
 				   request->binding_length);
 }
 
+/*
+ * The board's flags now: a sensor may have tripped since this process began. A board that does not answer is as good as
+ * one that has.
+ */
+static bool is_tampered(void)
+{
+	struct board_hello hello;
+	size_t length;
+
+	return ask_board(BOARD_HELLO, NULL, 0, &hello, sizeof(hello), &length) < 0 ||
+	       length != sizeof(hello) || (hello.flags & BOARD_HELLO_TAMPERED);
+}
+
 static void say_board(struct saying *saying, const struct board_hello *hello)
 {
 	struct hsm_evidence *evidence = &saying->evidence;
@@ -53,7 +66,7 @@ static void say_board(struct saying *saying, const struct board_hello *hello)
 	hsm_evidence_text(evidence, HSM_CLAIM_SERIAL, saying->serial);
 	/* This firmware runs on no card: it would know of one from its board. */
 	hsm_evidence_number(evidence, HSM_CLAIM_HARDWARE, 0);
-	hsm_evidence_number(evidence, HSM_CLAIM_TAMPERED, !!(hello->flags & BOARD_HELLO_TAMPERED));
+	hsm_evidence_number(evidence, HSM_CLAIM_TAMPERED, is_tampered());
 	hsm_evidence_number(evidence, HSM_CLAIM_FUNCTION, hello->function);
 }
 
