@@ -169,20 +169,18 @@ int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation)
 /**
  * ihsm_destroy_context() - end an opener's context, and with it all that belongs to it
  * @ihsm: device
+ * @cmd: IHSM_ADMIN_DESTROY_CONTEXT, of when the context was made: its end needs no memory; freed
  * @id: the device's id
  * @generation: the start of the device that it belongs to
  *
  * Return: 0, -ESTALE when a reset has done it already, or another negative errno.
  */
-int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation)
+int ihsm_destroy_context(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u64 id, u32 generation)
 {
-	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_DESTROY_CONTEXT, 0);
 	int err;
 
-	if (cmd) {
-		cmd->context = id;
-		cmd->generation = generation;
-	}
+	cmd->context = id;
+	cmd->generation = generation;
 	err = run(ihsm, cmd, "the end of a context");
 	if (!err)
 		ihsm_cmd_free(cmd);

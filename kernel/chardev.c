@@ -210,6 +210,8 @@ static int ihsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 	request.reserved = READ_ONCE(entry->reserved);
 	if (request.flags || request.reserved)
 		return -EINVAL;
+	if (!ihsm_addressable(request.command))
+		return -EFAULT;
 	user = u64_to_user_ptr(request.command);
 	err = take_argument(ioucmd->file, op, user, &buffer, &size);
 	if (err)

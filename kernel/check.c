@@ -59,6 +59,8 @@ int ihsm_check_command(const struct ihsm_command *command, u32 max_message)
 		return -EINVAL;
 	if (command->in_len > max_message)
 		return -EMSGSIZE;
+	if (!ihsm_addressable(command->in) || !ihsm_addressable(command->out))
+		return -EFAULT;
 	return 0;
 }
 
@@ -68,6 +70,8 @@ int ihsm_check_info(const struct ihsm_info *info)
 		return -EINVAL;
 	if (!info->identify != !info->identify_len)
 		return -EINVAL;
+	if (!ihsm_addressable(info->identify))
+		return -EFAULT;
 	return 0;
 }
 

@@ -41,15 +41,26 @@ struct ihsm_limits {
 int ihsm_check_cap(u64 cap, struct ihsm_limits *limits);
 
 /**
+ * ihsm_addressable() - is this an address at all?
+ * @user: as a structure has it, with 64 bits on every machine
+ *
+ * Return: whether an address of a program on this machine can have that value.
+ */
+static inline bool ihsm_addressable(u64 user)
+{
+	return user == (unsigned long)user;
+}
+
+/**
  * ihsm_check_command() - may this go to the device?
  * @command: as the program gave it
  * @max_message: the device's
  *
- * Return: 0, -EINVAL, or -EMSGSIZE.
+ * Return: 0, -EINVAL, -EMSGSIZE, or -EFAULT for what is no address.
  */
 int ihsm_check_command(const struct ihsm_command *command, u32 max_message);
 
-/** ihsm_check_info() - likewise for &struct ihsm_info. Return: 0 or -EINVAL. */
+/** ihsm_check_info() - likewise for &struct ihsm_info. Return: 0, -EINVAL or -EFAULT. */
 int ihsm_check_info(const struct ihsm_info *info);
 
 /** ihsm_check_reset() - likewise for &struct ihsm_reset. Return: 0 or -EINVAL. */

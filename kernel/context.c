@@ -101,7 +101,10 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	if (!context)
 		return ERR_PTR(-ENOMEM);
 	context->ihsm = ihsm;
-	err = ihsm_enter(ihsm);
+	err = -ENOMEM;
+	context->end = ihsm_cmd_alloc(IHSM_ADMIN_DESTROY_CONTEXT, 0);
+	if (context->end)
+		err = ihsm_enter(ihsm);
 	if (err)
 		goto free;
 	err = create(context);
@@ -115,6 +118,7 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	ihsm_notices(context, true);
 	return context;
 free:
+	ihsm_cmd_free(context->end);
 	kfree(context);
 	return ERR_PTR(err);
 }
@@ -132,8 +136,10 @@ void ihsm_context_close(struct ihsm_context *context)
 
 	down_read(&ihsm->gate);
 	if (!ihsm->gone) {
-		ihsm_destroy_context(ihsm, context->id, context->generation);
+		ihsm_destroy_context(ihsm, context->end, context->id, context->generation);
 		atomic_dec(&ihsm->contexts);
+	} else {
+		ihsm_cmd_free(context->end);
 	}
 	up_read(&ihsm->gate);
 	put_device(&ihsm->dev);

@@ -49,7 +49,8 @@ static void discharge(struct ihsm_payload *payload, unsigned int pages)
  * not use all of it so, -ENOMEM also when it would be more locked memory than the process may have,
  * or -EMSGSIZE.
  */
-int ihsm_payload_pin(struct ihsm_payload *payload, u64 user, u32 len, enum dma_data_direction dir)
+int ihsm_payload_pin(struct ihsm_payload *payload, unsigned long user, u32 len,
+		     enum dma_data_direction dir)
 {
 	unsigned int offset = offset_in_page(user);
 	unsigned int pages = DIV_ROUND_UP(offset + len, PAGE_SIZE);

@@ -27,9 +27,11 @@ static enum fw_upload_err upload_prepare(struct fw_upload *upload, const u8 *dat
 {
 	struct ihsm_device *ihsm = upload->dd_handle;
 
+	/* As soon as the image is complete here, somebody may think better of it. */
+	if (xchg(&ihsm->upload_cancelled, false))
+		return FW_UPLOAD_ERR_CANCELED;
 	if (!size || size > IHSM_IMAGE_MAX)
 		return FW_UPLOAD_ERR_INVALID_SIZE;
-	WRITE_ONCE(ihsm->upload_cancelled, false);
 	return upload_error(ihsm_stage(ihsm, IHSM_STAGE_BEGIN, size, NULL, 0));
 }
 
@@ -68,7 +70,11 @@ static void upload_cancel(struct fw_upload *upload)
 /* What was ended is staged; what was not is forgotten. */
 static void upload_cleanup(struct fw_upload *upload)
 {
-	ihsm_stage(upload->dd_handle, IHSM_STAGE_ABORT, 0, NULL, 0);
+	struct ihsm_device *ihsm = upload->dd_handle;
+
+	ihsm_stage(ihsm, IHSM_STAGE_ABORT, 0, NULL, 0);
+	/* This upload's end is not the next one's. */
+	WRITE_ONCE(ihsm->upload_cancelled, false);
 }
 
 static const struct fw_upload_ops upload_ops = {

@@ -66,7 +66,8 @@ struct ihsm_payload {
 	bool mapped;
 };
 
-int ihsm_payload_pin(struct ihsm_payload *payload, u64 user, u32 len, enum dma_data_direction dir);
+int ihsm_payload_pin(struct ihsm_payload *payload, unsigned long user, u32 len,
+		     enum dma_data_direction dir);
 int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload);
 unsigned int ihsm_payload_segments(const struct ihsm_payload *payload, struct ihsm_segment *list);
 void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload);
@@ -258,6 +259,19 @@ const char *ihsm_state_name(enum ihsm_driver_state state);
 bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
 
 /**
+ * enum ihsm_hold - what keeps a function stopped behind the driver's back; any of them may
+ *	begin while others last
+ * @IHSM_HOLD_RESET: a function reset
+ * @IHSM_HOLD_BUS: recovery from an error of the bus; a second error during it is the same one
+ * @IHSM_HOLD_SLEEP: the system sleeps
+ */
+enum ihsm_hold {
+	IHSM_HOLD_RESET = BIT(0),
+	IHSM_HOLD_BUS = BIT(1),
+	IHSM_HOLD_SLEEP = BIT(2),
+};
+
+/**
  * struct ihsm_device - one function
  * @dev: of class ihsm; its last reference frees this
  * @cdev: /dev/ihsmN
@@ -265,8 +279,7 @@ bool ihsm_set_state(struct ihsm_device *ihsm, enum ihsm_driver_state to);
  * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
  * @gone: the driver is unbound; under @gate
  * @control: starting and stopping
- * @held: the function is being reset, recovers from an error of the bus, or sleeps, and is
- *	started again after that; under @control
+ * @held: bits of enum ihsm_hold; the device is started again when all have ended; under @control
  * @regs: BAR 0
  * @cap: the capability register
  * @hw_version: the version register
@@ -311,7 +324,7 @@ struct ihsm_device {
 	struct rw_semaphore gate;
 	bool gone;
 	struct mutex control; /* starting and stopping */
-	bool held;
+	unsigned int held;
 	void __iomem *regs;
 	u64 cap;
 	u32 hw_version;
@@ -370,7 +383,7 @@ int ihsm_identify(struct ihsm_device *ihsm);
 int ihsm_set_shadow(struct ihsm_device *ihsm);
 int ihsm_create_queue(struct ihsm_queue *queue);
 int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation);
-int ihsm_destroy_context(struct ihsm_device *ihsm, u64 id, u32 generation);
+int ihsm_destroy_context(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u64 id, u32 generation);
 int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag);
 int ihsm_ask_events(struct ihsm_device *ihsm);
 int ihsm_random(struct ihsm_device *ihsm, void *to, u32 len);
@@ -400,6 +413,7 @@ unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
  * @id: the device's id, with the epoch
  * @generation: start of the device that it belongs to
  * @max_message: of that start
+ * @end: the command that ends it
  * @seen: events that its program was told of; under @state_lock of @ihsm
  */
 struct ihsm_context {
@@ -407,6 +421,7 @@ struct ihsm_context {
 	u64 id;
 	u32 generation;
 	u32 max_message;
+	struct ihsm_cmd *end;
 	u32 seen[IHSM_NOTICES];
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of what the driver tells programs and the kernel's frameworks, with the device's answers
- * played: events, random numbers, virtual functions.
+ * KUnit tests of what the driver tells programs and the kernel's frameworks, with the device's
+ * answers played: events, random numbers, virtual functions.
  */
 #include <kunit/static_stub.h>
 

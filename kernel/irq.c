@@ -27,7 +27,8 @@ static void spread_queues(struct ihsm_device *ihsm)
 
 	for_each_possible_cpu(cpu)
 		ihsm->cpu_queue[cpu] = 1 + cpu % ihsm->queues;
-	for (q = 1; q <= ihsm->queues; q++) {
+	/* With a single vector there is none to ask about. */
+	for (q = 1; q < ihsm->vectors; q++) {
 		const struct cpumask *mask = pci_irq_get_affinity(ihsm->pdev, q);
 
 		if (!mask)

@@ -265,21 +265,22 @@ static void ihsm_shutdown(struct pci_dev *pdev)
  * Keep the device stopped until go_on(): for what happens to the function behind our back. Its
  * settings and all contexts are lost. A restart that is under way ends first, and none begins.
  */
-static void hold(struct ihsm_device *ihsm)
+static void hold(struct ihsm_device *ihsm, enum ihsm_hold what)
 {
 	mutex_lock(&ihsm->control);
-	ihsm->held = true;
+	ihsm->held |= what;
 	ihsm_set_state(ihsm, IHSM_DRIVER_RESETTING);
 	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_stop(ihsm, -ECANCELED);
 	mutex_unlock(&ihsm->control);
 }
 
-static void go_on(struct ihsm_device *ihsm)
+/* The last one to end starts the device: before that it may not even be there. */
+static void go_on(struct ihsm_device *ihsm, enum ihsm_hold what)
 {
 	mutex_lock(&ihsm->control);
-	ihsm->held = false;
-	if (READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
+	ihsm->held &= ~what;
+	if (!ihsm->held && READ_ONCE(ihsm->state) == IHSM_DRIVER_RESETTING)
 		ihsm_restart(ihsm);
 	mutex_unlock(&ihsm->control);
 }
@@ -287,12 +288,12 @@ static void go_on(struct ihsm_device *ihsm)
 /* A function reset, by sysfs for example */
 static void ihsm_reset_prepare(struct pci_dev *pdev)
 {
-	hold(pci_get_drvdata(pdev));
+	hold(pci_get_drvdata(pdev), IHSM_HOLD_RESET);
 }
 
 static void ihsm_reset_done(struct pci_dev *pdev)
 {
-	go_on(pci_get_drvdata(pdev));
+	go_on(pci_get_drvdata(pdev), IHSM_HOLD_RESET);
 }
 
 /* ---- errors of the bus: Documentation/PCI/pci-error-recovery.rst ---- */
@@ -303,11 +304,11 @@ static pci_ers_result_t ihsm_error_detected(struct pci_dev *pdev, pci_channel_st
 
 	dev_warn_ratelimited(&ihsm->dev, "error on the bus\n");
 	/* Where it cannot be reached it is not reset, only kept from memory. */
-	hold(ihsm);
+	hold(ihsm, IHSM_HOLD_BUS);
 	if (state != pci_channel_io_perm_failure)
 		return PCI_ERS_RESULT_NEED_RESET;
 	mutex_lock(&ihsm->control);
-	ihsm->held = false;
+	ihsm->held &= ~IHSM_HOLD_BUS;
 	ihsm_die(ihsm, "the bus has given it up");
 	mutex_unlock(&ihsm->control);
 	return PCI_ERS_RESULT_DISCONNECT;
@@ -327,7 +328,7 @@ static pci_ers_result_t ihsm_slot_reset(struct pci_dev *pdev)
 
 static void ihsm_error_resume(struct pci_dev *pdev)
 {
-	go_on(pci_get_drvdata(pdev));
+	go_on(pci_get_drvdata(pdev), IHSM_HOLD_BUS);
 }
 
 static const struct pci_error_handlers ihsm_errors = {
@@ -342,14 +343,14 @@ static const struct pci_error_handlers ihsm_errors = {
 
 static int ihsm_suspend(struct device *dev)
 {
-	hold(dev_get_drvdata(dev));
+	hold(dev_get_drvdata(dev), IHSM_HOLD_SLEEP);
 	return 0;
 }
 
 static int ihsm_resume(struct device *dev)
 {
 	/* One that does not start again is dead, which does not keep the system from waking up. */
-	go_on(dev_get_drvdata(dev));
+	go_on(dev_get_drvdata(dev), IHSM_HOLD_SLEEP);
 	return 0;
 }
 

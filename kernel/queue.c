@@ -499,6 +499,8 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
  * @cmd: submitted by the caller, and allocated by kmalloc()
  * @abort: the device is asked to drop it
  *
+ * Its deadline stays: a command that is past the point where it can be called back runs to its end,
+ * and nobody else's work is to suffer for that.
  * Return: true when the command is not the caller's any more; false when it has ended meanwhile.
  */
 bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Virtual functions: how many there are (sriov_numvfs), and how many interrupt vectors, and so queue
- * pairs, each of them has (sriov_vf_msix_count). This driver serves them like any other function.
+ * Virtual functions: how many there are (sriov_numvfs), and how many interrupt vectors, and so
+ * queue pairs, each of them has (sriov_vf_msix_count). This driver serves them like any other function.
  */
 #include "ihsm.h"
 #ifndef KUNIT_STATIC_STUB_REDIRECT
@@ -39,8 +39,8 @@ int ihsm_sriov_configure(struct pci_dev *pdev, int count)
  * ihsm_sriov_vectors() - the kernel's call for sriov_vf_total_msix
  * @pdev: physical function
  *
- * Return: vectors that can be shared out among the virtual functions; none where the device does not
- * share them.
+ * Return: vectors that can be shared out among the virtual functions; none where the device does
+ * not share them.
  */
 u32 ihsm_sriov_vectors(struct pci_dev *pdev)
 {

@@ -141,8 +141,8 @@ void ihsm_restart(struct ihsm_device *ihsm)
 	int err;
 
 	/*
-	 * The firmware may end once more while it is started, or answer with what makes no sense: the
-	 * queue that does not run any more is no proof that the device is gone.
+	 * The firmware may end once more while it is started, or answer with what makes no sense:
+	 * the queue that does not run any more is no proof that the device is gone.
 	 */
 	for (;;) {
 		err = ihsm_start(ihsm);

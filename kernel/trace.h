@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace points: a command on its way, one that takes too long, a controller that is reset. Nothing of
- * what a message holds.
+ * Trace points: a command on its way, one that takes too long, a controller that is reset. Nothing
+ * of what a message holds.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ihsm
@@ -12,6 +12,9 @@
 #include <linux/tracepoint.h>
 
 #include "ihsm.h"
+
+/* Copied: a trace may be read after the module, and with it the text, is gone. */
+#define IHSM_WHY_MAX	48
 
 TRACE_EVENT(ihsm_submit,
 	TP_PROTO(const struct ihsm_queue *queue, const struct ihsm_sqe *sqe),
@@ -82,12 +85,12 @@ TRACE_EVENT(ihsm_reset,
 	TP_STRUCT__entry(
 		__field(int, minor)
 		__field(u32, generation)
-		__field(const char *, why)
+		__array(char, why, IHSM_WHY_MAX)
 	),
 	TP_fast_assign(
 		__entry->minor = MINOR(ihsm->dev.devt);
 		__entry->generation = ihsm->generation;
-		__entry->why = why;
+		strscpy(__entry->why, why, sizeof(__entry->why));
 	),
 	TP_printk("ihsm%d: start %u ends: %s", __entry->minor, __entry->generation, __entry->why)
 );
