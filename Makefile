@@ -27,6 +27,8 @@ ifneq ($(filter-out $(local_goals),$(goals)),)
     where := root
   else ifeq ($(goals),check-native)
     where := none
+  else ifeq ($(goals),install-kernel)
+    where := here
   else ifeq ($(goals),install)
     # What runs on this machine is built with this machine's libraries.
     where := $(shell scripts/need native >&2 && echo here)
