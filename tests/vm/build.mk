@@ -28,15 +28,22 @@ $(O)/vhsm-fault: $(patsubst %.c,$(O)/obj/%.o,$(fault_src)) $(O)/firmware.a $(O)/
 		$(filter %.o,$^) -Wl,--start-group $(O)/firmware.a $(O)/common.a -Wl,--end-group \
 		$(call pkg_libs,$(firmware_pkgs) $(common_pkgs)) -lpthread -ldl -lm && mv $@.new $@
 
-# A longer run over it: COUNT operations on each device, with SEED and those that follow.
-COUNT ?= 20000
+# A longer run over it, on the kernel with instruments (STOCK=1: on the other): COUNT operations on each
+# device, with SEED and those that follow, and MANY on one that lies most of the time.
+COUNT ?= 2000
 SEED ?= 1
+MANY ?= 40000
 .PHONY: fuzz-driver
 fuzz-driver: all kernel $(O)/vhsm-fault
-	@mkdir -p build/log && HOSTILE_COUNT=$(COUNT) HOSTILE_SEED=$(SEED) \
-		tests/one build/log/fuzz-driver $(O) $$((480 + $(COUNT))) tests/vm/hostile.sh
+	@HOSTILE_COUNT=$(COUNT) HOSTILE_SEED=$(SEED) HOSTILE_MANY=$(MANY) \
+		scripts/check-debug-kernel $(if $(STOCK),--stock) $(O) tests/vm/hostile.sh
 
 check-vm check: $(O)/vhsm-fault
+
+# The same kernel release with instruments, and the tests in its guests: much longer, and by hand.
+.PHONY: check-debug-kernel
+check-debug-kernel: all pkcs11-programs $(O)/vhsm-fault
+	@scripts/check-debug-kernel $(O)
 
 # The tests in guests are part of all tests.
 check: kernel

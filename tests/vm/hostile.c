@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hostile ADDRESS SEED COUNT: operations on a device that means harm, in a guest: commands by ioctl
+ * hostile ADDRESS SEED COUNT [many]: operations on a device that means harm, in a guest: commands by ioctl
  * and by io_uring, random ioctls, resets, and processes that are killed. What an operation answers is
  * the device's affair; it has to end, to write nothing beyond the caller's room, and to put nothing
- * there but what went out. A device that is dead is bound again. The work is bounded by its count;
- * the alarm only ends what would never end.
+ * there but what went out. A device that is dead is bound again. With "many" an operation is mostly a
+ * full ring of short commands, or as many random ioctls: for figures. The work is bounded by its
+ * count; the alarm only ends what would never end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,8 @@
 #define WORKERS	 2
 #define KILLED	 16
 #define LARGEST	 60000
-#define DEPTH	 8
+#define DEPTH	 64
+#define FEW	 8  /* of them at a time, when there are long ones */
 #define GUARD	 64 /* bytes behind the room that nobody may touch */
 #define TRIES	 500
 #define PATIENCE 600 /* seconds for one device: a task that is stuck */
@@ -37,12 +39,13 @@
 
 /* struct tally - what happened, of all processes */
 struct tally {
-	unsigned long operations, answered, failed, opened, bound, leaks;
+	unsigned long operations, answered, failed, opened, bound, leaks, ioctls;
 };
 
 static struct tally *tally;
 static const char *address;
 static uint64_t state;
+static bool many;
 
 static unsigned char request[LARGEST];
 static unsigned char rooms[DEPTH][LARGEST + GUARD];
@@ -122,7 +125,7 @@ static int open_device(void)
 static void prepare(unsigned int i)
 {
 	/* Half of them fit into a slot, the others have pages of their own. */
-	uint32_t most = draw() & 1 ? 4096 : LARGEST;
+	uint32_t most = many ? 256 : draw() & 1 ? 4096 : LARGEST;
 
 	commands[i] = (struct ihsm_command){
 		.size = sizeof(commands[i]),
@@ -132,7 +135,7 @@ static void prepare(unsigned int i)
 		.out = (uintptr_t)rooms[i],
 		.out_len = 1 + (uint32_t)(draw() % most),
 	};
-	memset(rooms[i], BLANK, sizeof(rooms[i]));
+	memset(rooms[i], BLANK, commands[i].out_len + GUARD);
 }
 
 /* What lies in the room is ours, zero, or was there before. */
@@ -141,7 +144,7 @@ static void check_room(unsigned int i, int error)
 	const unsigned char *room = rooms[i];
 	bool good = error || commands[i].written <= commands[i].out_len;
 
-	for (unsigned int at = 0; at < sizeof(rooms[i]) && good; at++) {
+	for (unsigned int at = 0; at < commands[i].out_len + GUARD && good; at++) {
 		if (at < commands[i].out_len)
 			good = room[at] == OURS || !room[at] || room[at] == BLANK;
 		else
@@ -172,11 +175,12 @@ static bool batch(int fd)
 {
 	struct io_uring ring;
 	struct io_uring_cqe *cqe;
+	unsigned int depth = many ? DEPTH : FEW;
 	bool end = false;
 
 	if (io_uring_queue_init(DEPTH, &ring, 0))
 		return false;
-	for (unsigned int i = 0; i < DEPTH; i++) {
+	for (unsigned int i = 0; i < depth; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 		struct ihsm_uring entry = { .command = (uintptr_t)&commands[i] };
 
@@ -187,7 +191,7 @@ static bool batch(int fd)
 		sqe->user_data = i;
 	}
 	io_uring_submit(&ring);
-	for (unsigned int i = 0; i < DEPTH && !io_uring_wait_cqe(&ring, &cqe); i++) {
+	for (unsigned int i = 0; i < depth && !io_uring_wait_cqe(&ring, &cqe); i++) {
 		check_room((unsigned int)cqe->user_data, -cqe->res);
 		end |= over(-cqe->res);
 		io_uring_cqe_seen(&ring, cqe);
@@ -208,6 +212,7 @@ static bool random_ioctl(int fd)
 	if (draw() & 1)
 		words[0] = (words[0] & ~0xffffffffULL) | 8 * (1 + draw() % 15);
 	ioctl(fd, _IO(IHSM_IOC_TYPE, (draw() & 3) == 2 ? 7 : draw() & 3), words);
+	count(&tally->ioctls);
 	return false;
 }
 
@@ -245,9 +250,12 @@ static bool operation(int fd)
 		return true;
 	if (which < 12)
 		return look(fd);
-	if (which < 44)
+	if (which < 44) {
+		for (unsigned int i = 1; many && i < DEPTH; i++)
+			random_ioctl(fd);
 		return random_ioctl(fd);
-	if (which < 60)
+	}
+	if (which < 60 || many)
 		return batch(fd);
 	return one_command(fd);
 }
@@ -319,8 +327,9 @@ int main(int argc, char **argv)
 	uint64_t seed;
 	int failed;
 
-	if (argc != 4)
+	if (argc < 4)
 		return 2;
+	many = argc > 4 && !strcmp(argv[4], "many");
 	address = argv[1];
 	seed = strtoull(argv[2], NULL, 0);
 	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
@@ -332,8 +341,9 @@ int main(int argc, char **argv)
 	alarm(PATIENCE + (unsigned int)(strtoul(argv[3], NULL, 0) / 10));
 	failed = workers(seed, strtoul(argv[3], NULL, 0));
 	failed |= killed(seed);
-	printf("%s: operations=%lu answered=%lu failed=%lu opened=%lu bound=%lu leaks=%lu\n",
+	printf("%s: operations=%lu answered=%lu failed=%lu opened=%lu bound=%lu leaks=%lu "
+	       "ioctls=%lu\n",
 	       address, tally->operations, tally->answered, tally->failed, tally->opened,
-	       tally->bound, tally->leaks);
+	       tally->bound, tally->leaks, tally->ioctls);
 	return failed || tally->leaks || !tally->answered;
 }

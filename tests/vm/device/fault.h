@@ -15,28 +15,29 @@
  * Faults: name, and whether it is slow: the driver can only find it by waiting, so that it happens
  * but a few times.
  */
-#define FAULT_TABLE(X)                                                \
-	X(CID, "cid", 0)	 /* a completion of any id */                 \
-	X(QUEUE, "queue", 0)	     /* of another queue */                   \
-	X(HEAD, "head", 0)	   /* with any submission head */             \
-	X(LENGTH, "length", 0)	       /* with any length */                  \
-	X(STATUS, "status", 0)	       /* with any status */                  \
-	X(NOISE, "noise", 0)	     /* of random bytes */                    \
-	X(ONES, "ones", 0)	   /* of all ones */                          \
-	X(PHASE, "phase", 1)	     /* of the pass before */                 \
-	X(DROP, "drop", 1)	   /* that never comes */                     \
-	X(DUPLICATE, "duplicate", 0)   /* once more */                  \
-	X(LATE, "late", 0)	   /* of a command that is long over */       \
-	X(ORDER, "order", 0)	     /* exchanged with another one's */       \
-	X(HANG, "hang", 1)	   /* only after an abort */                  \
-	X(EVENT, "event", 0)	     /* doorbell wishes of any index */       \
-	X(REGISTER, "register", 0)	   /* another value with each read */ \
-	X(GONE, "gone", 0)	   /* all ones for a while */                 \
-	X(CAPABILITY, "capability", 0) /* at its extremes */          \
-	X(IDENTIFY, "identify", 0)	   /* a page of random bytes */       \
-	X(CONTEXT, "context", 0)	 /* any id */                         \
-	X(IRQ_EXTRA, "irq-extra", 0)   /* an interrupt without work */  \
-	X(IRQ_OTHER, "irq-other", 1)   /* of another vector */          \
+#define FAULT_TABLE(X)                                                    \
+	X(CID, "cid", 0)	 /* a completion of any id */                     \
+	X(QUEUE, "queue", 0)	     /* of another queue */                       \
+	X(HEAD, "head", 0)	   /* with any submission head */                 \
+	X(LENGTH, "length", 0)	       /* with any length */                      \
+	X(SHORT, "short", 0)	     /* with any length that there is room for */ \
+	X(STATUS, "status", 0)	       /* with any status */                      \
+	X(NOISE, "noise", 0)	     /* of random bytes */                        \
+	X(ONES, "ones", 0)	   /* of all ones */                              \
+	X(PHASE, "phase", 1)	     /* of the pass before */                     \
+	X(DROP, "drop", 1)	   /* that never comes */                         \
+	X(DUPLICATE, "duplicate", 0)   /* once more */                      \
+	X(LATE, "late", 0)	   /* of a command that is long over */           \
+	X(ORDER, "order", 0)	     /* exchanged with another one's */           \
+	X(HANG, "hang", 1)	   /* only after an abort */                      \
+	X(EVENT, "event", 0)	     /* doorbell wishes of any index */           \
+	X(REGISTER, "register", 0)	   /* another value with each read */     \
+	X(GONE, "gone", 0)	   /* all ones for a while */                     \
+	X(CAPABILITY, "capability", 0) /* at its extremes */              \
+	X(IDENTIFY, "identify", 0)	   /* a page of random bytes */           \
+	X(CONTEXT, "context", 0)	 /* any id */                             \
+	X(IRQ_EXTRA, "irq-extra", 0)   /* an interrupt without work */      \
+	X(IRQ_OTHER, "irq-other", 1)   /* of another vector */              \
 	X(IRQ_LOST, "irq-lost", 1)	   /* work without an interrupt */
 
 #define FAULT_ENUM(name, text, slow) FAULT_##name,
@@ -47,7 +48,7 @@ enum fault {
 
 /**
  * plan_parse - which faults there are
- * @list: names, with commas between them; "all"
+ * @list: names, with commas between them; "all"; "NAME:N" has a rate of its own, one in N
  *
  * Return: 0 or -EINVAL.
  */
@@ -73,6 +74,9 @@ void plan_bytes(enum fault fault, void *to, unsigned int length);
 
 /* plan_completion - counts a completion that was posted, as it should be or not */
 void plan_completion(void);
+
+/* plan_mutated - counts a completion that says something else than it should */
+void plan_mutated(void);
 
 /* plan_print - the figures */
 void plan_print(FILE *to);

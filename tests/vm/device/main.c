@@ -3,7 +3,7 @@
  * vhsm-fault --socket PATH [--seed N] [--faults LIST] [--rate N] [--slow N]
  *
  * A device for QEMU that does what a hostile one may: see fault.h for the names of the faults, which
- * are separated by commas. One in --rate occasions is taken, and of those that cost the guest seconds
+ * are separated by commas. One in --rate occasions is taken (NAME:N: one in N), and of those that cost the guest seconds
  * --slow in all. Prints "ready", and at its end, by SIGTERM, what it did. Never installed.
  */
 #include <errno.h>

@@ -84,6 +84,10 @@ static void mutate(struct ihsm_cqe *entry)
 		entry->sq_head = htole32(near(FAULT_HEAD, le32toh(entry->sq_head)));
 	if (plan_now(FAULT_LENGTH))
 		entry->result = htole32(near(FAULT_LENGTH, le32toh(entry->result)));
+	/* It stays below what was asked for, whatever that was. */
+	if (plan_now(FAULT_SHORT))
+		entry->result = htole32(
+			(uint32_t)(plan_random(FAULT_SHORT) % (le32toh(entry->result) + 1ULL)));
 	if (plan_now(FAULT_STATUS))
 		set_status(entry, plan_random(FAULT_STATUS));
 	mutate_noise(entry);
@@ -93,7 +97,7 @@ static void mutate(struct ihsm_cqe *entry)
 
 int __wrap_dma_store64(struct dma_map *map, uint64_t address, uint64_t value)
 {
-	struct ihsm_cqe entry;
+	struct ihsm_cqe entry, right;
 	uint64_t half[2];
 
 	if (!(address & 8)) {
@@ -106,7 +110,10 @@ int __wrap_dma_store64(struct dma_map *map, uint64_t address, uint64_t value)
 	half[0] = first_half;
 	half[1] = value;
 	memcpy(&entry, half, sizeof(entry));
+	right = entry;
 	mutate(&entry);
+	if (memcmp(&entry, &right, sizeof(entry)))
+		plan_mutated();
 	memcpy(half, &entry, sizeof(half));
 	if (__real_dma_store64(map, address - 8, half[0]))
 		return -1;

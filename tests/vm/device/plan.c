@@ -15,6 +15,7 @@ struct sequence {
 	const char *name;
 	bool slow;
 	bool on;
+	unsigned int one_in; /* of its own; 0: everybody's */
 	_Atomic uint64_t drawn;
 	_Atomic uint64_t done;
 };
@@ -25,10 +26,12 @@ static struct sequence sequences[FAULTS] = { FAULT_TABLE(FAULT_ROW) };
 static uint64_t seed_value;
 static unsigned int one_in = 64;
 static atomic_int slow_left;
-static _Atomic uint64_t completions;
+static _Atomic uint64_t completions, changed;
 
-static int switch_on(const char *name, size_t length)
+static int switch_on(const char *name, size_t word)
 {
+	const char *rate = memchr(name, ':', word);
+	size_t length = rate ? (size_t)(rate - name) : word;
 	bool all = length == 3 && !memcmp(name, "all", 3);
 	int error = -EINVAL;
 
@@ -38,6 +41,7 @@ static int switch_on(const char *name, size_t length)
 		if (!all && (strlen(s->name) != length || memcmp(s->name, name, length)))
 			continue;
 		s->on = true;
+		s->one_in = rate ? (unsigned int)strtoul(rate + 1, NULL, 10) : 0;
 		error = 0;
 	}
 	return error;
@@ -91,6 +95,8 @@ static bool decide(enum fault fault, unsigned int rate)
 {
 	struct sequence *s = &sequences[fault];
 
+	if (s->one_in)
+		rate = s->one_in;
 	if (!s->on || plan_random(fault) % rate)
 		return false;
 	if (s->slow && atomic_fetch_sub(&slow_left, 1) <= 0) {
@@ -121,22 +127,33 @@ void plan_completion(void)
 	atomic_fetch_add(&completions, 1);
 }
 
-/* Those that change what a completion says, or whether and when it comes */
+void plan_mutated(void)
+{
+	atomic_fetch_add(&changed, 1);
+}
+
+/* Those of whole completions: whether, when and how often they come */
 static bool of_completion(unsigned int fault)
 {
-	return fault <= FAULT_HANG;
+	return fault >= FAULT_DROP && fault <= FAULT_HANG;
+}
+
+/* Those of what a completion says: they are counted as completions that say something else. */
+static bool of_content(unsigned int fault)
+{
+	return fault < FAULT_DROP;
 }
 
 void plan_print(FILE *to)
 {
-	uint64_t mutated = 0, others = 0;
+	uint64_t mutated = atomic_load(&changed), others = 0;
 
 	for (unsigned int i = 0; i < FAULTS; i++) {
 		uint64_t done = atomic_load(&sequences[i].done);
 
 		if (of_completion(i))
 			mutated += done;
-		else
+		else if (!of_content(i))
 			others += done;
 		if (done)
 			fprintf(to, "%s=%" PRIu64 " ", sequences[i].name, done);
