@@ -61,8 +61,7 @@ static int take_options(struct ctl *ctl, struct asked *asked)
 
 /* ---- the evidence into its file ---- */
 
-/* A whole file or none: a reader never sees half of one. */
-static int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length)
+int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length)
 {
 	char *fresh = NULL;
 	FILE *file;

@@ -25,6 +25,8 @@ enum {
 	OPT_CHANGE = 1 << 10,
 	OPT_USER = 1 << 11,
 	OPT_AS = 1 << 12,
+	OPT_CHAIN = 1 << 18,
+	OPT_ML_DSA = 1 << 19,
 	OPT_ATTEST = 1 << 20,
 	OPT_KEY = 1 << 21,
 	OPT_APPROVAL = 1 << 22,
@@ -112,6 +114,12 @@ static const struct verb verbs[] = {
 	  "evidence of a partition and its policy" },
 	{ "attest key", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST | OPT_KEY | OPT_USER | OPT_PIN,
 	  verb_attest_key, "evidence of a key: what it is, and where it comes from" },
+	{ "device certificate", "FILE", 1, 1, OPT_PARTITION | OPT_ML_DSA | OPT_CHAIN,
+	  verb_device_certificate, "the device's certificate, or a partition's chain up to it" },
+	{ "device csr", "FILE", 1, 1, OPT_ML_DSA, verb_device_csr,
+	  "request for a certificate of the device's key" },
+	{ "device install-certificate", "[FILE]", 0, 1, OPT_ML_DSA | OPT_PIN, verb_device_install,
+	  "install the vendor's certificate (officer); no FILE: take it away" },
 	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
 	  "the kernel module, and the functions that it drives" },
 	{ "driver load", "[FILE]", 0, 1, 0, verb_driver_load, "load the kernel module" },
@@ -137,6 +145,8 @@ enum {
 	O_RELAX,
 	O_USER,
 	O_AS,
+	O_CHAIN,
+	O_ML_DSA,
 	O_NONCE,
 	O_BINDING,
 	O_KEY_LABEL,
@@ -211,6 +221,8 @@ static const struct option_row options[] = {
 	{ "output", O_OUTPUT, OPT_OUTPUT, "FILE", "file to write" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
+	{ "ml-dsa", O_ML_DSA, OPT_ML_DSA, NULL, "of the ML-DSA-87 key; default: P-384" },
+	{ "chain", O_CHAIN, OPT_CHAIN, NULL, "all certificates, from the partition's own" },
 	{ "nonce", O_NONCE, OPT_ATTEST, "HEX", "nonce of whoever will verify it, 8 to 64 bytes" },
 	{ "binding", O_BINDING, OPT_ATTEST, "HEX", "1 to 64 bytes to be bound to the evidence" },
 	{ "key-label", O_KEY_LABEL, OPT_KEY, "TEXT", "label of the key" },
@@ -406,6 +418,8 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 	ctl->json |= value == O_JSON;
 	ctl->yes |= value == O_YES;
 	ctl->relax |= value == O_RELAX;
+	ctl->chain |= value == O_CHAIN;
+	ctl->ml_dsa |= value == O_ML_DSA;
 	parsed->help |= value == 'h';
 	parsed->version |= value == 'V';
 }

@@ -91,6 +91,8 @@ struct ctl {
 	bool json;
 	bool yes;
 	bool relax;
+	bool ml_dsa;
+	bool chain;
 	struct json_object *result;
 };
 
@@ -197,6 +199,9 @@ int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait);
  */
 int output(struct ctl *ctl);
 
+/* write_file - a whole file or none: a reader never sees half of one. Return: enum ctl_exit */
+int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
+
 /* ---- hsmctl-policy.c ---- */
 
 /* policy_options - the options of a policy as fields of a request. Return: enum ctl_exit */
@@ -251,6 +256,9 @@ int verb_pin_init(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);
 int verb_attest_partition(struct ctl *ctl, char **args);
 int verb_attest_key(struct ctl *ctl, char **args);
+int verb_device_certificate(struct ctl *ctl, char **args);
+int verb_device_csr(struct ctl *ctl, char **args);
+int verb_device_install(struct ctl *ctl, char **args);
 int verb_driver_status(struct ctl *ctl, char **args);
 int verb_driver_load(struct ctl *ctl, char **args);
 int verb_driver_unload(struct ctl *ctl, char **args);

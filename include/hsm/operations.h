@@ -227,6 +227,12 @@
 	  "change a partition's name and policy; with flag 1 the policy may become less strict") \
 	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
 	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy") \
+	X(0x0096, CERTIFICATES,		NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY_ALGORITHM)), HSM_FIELDS(R(CERTIFICATES)), \
+	  "the partition's chain: its identity (P-384 alone), its alias, the device, and what is installed above that") \
+	X(0x0097, DEVICE_REQUEST,	NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY_ALGORITHM)), HSM_FIELDS(R(DATA)), \
+	  "a certificate request for the device's key, PKCS#10") \
+	X(0x0098, DEVICE_INSTALL,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(KEY_ALGORITHM), O(CERTIFICATES)), HSM_NONE, \
+	  "install the vendor's certificate of the device's key; none: back to a self-signed one") \
 	X(0x009a, EVIDENCE,		NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KIND), O(NONCE), O(BINDING)), \
 	  HSM_FIELDS(R(EVIDENCE)), "what the device says of itself or of the partition, signed") \
 	X(0x009b, KEY_EVIDENCE,		SESSION, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY), O(NONCE), O(BINDING)), \

@@ -131,15 +131,31 @@ static int handle_device_request(struct storage_call *call)
 			    &call->reply_length);
 }
 
+/* Every partition's chain ends in other certificates now. */
+static void all_partitions_changed(struct storage_call *call)
+{
+	struct board_partition *list = calloc(BOARD_MAX_PARTITIONS, sizeof(*list));
+	size_t i, count = 0;
+
+	if (list && state_list(call->state, 0, list, BOARD_MAX_PARTITIONS, &count) == 0)
+		for (i = 0; i < count; i++)
+			board_partition_changed(call->board, list[i].function, list[i].id);
+	free(list);
+}
+
 static int handle_device_install(struct storage_call *call)
 {
 	struct board_device request;
+	int ret;
 
 	if (call->length < sizeof(request))
 		return -EINVAL;
 	memcpy(&request, call->body, sizeof(request));
-	return dice_install(call->state, request.algorithm, call->body + sizeof(request),
-			    call->length - sizeof(request));
+	ret = dice_install(call->state, request.algorithm, call->body + sizeof(request),
+			   call->length - sizeof(request));
+	if (!ret)
+		all_partitions_changed(call);
+	return ret;
 }
 
 static int handle_policy(struct storage_call *call)

@@ -16,10 +16,14 @@
  * struct attest_chains - certificates of one partition, the alias's first
  * @chain: by algorithm, NULL: there is none
  * @tcb: what they say
+ * @stale: the board has others now
+ * @former: those that were in force before: somebody may still be reading them
  */
 struct attest_chains {
 	STACK_OF(X509) * chain[HSM_DICE_ALGORITHMS];
 	struct hsm_tcb_info tcb;
+	bool stale;
+	struct attest_chains *former;
 };
 
 /* One process serves one function, so there is one pair of aliases. Under @lock, also while the board is asked. */
@@ -136,13 +140,15 @@ static int get_chains(struct partition *partition, const struct attest_chains **
 	int ret = 0;
 
 	pthread_mutex_lock(&aliases.lock);
-	if (!partition->chains) {
+	if (!partition->chains || partition->chains->stale) {
 		new = OPENSSL_zalloc(sizeof(*new));
 		ret = new ? ask(partition->info.id, new) : -ENOMEM;
-		if (ret)
+		if (ret) {
 			attest_forget(new);
-		else
+		} else {
+			new->former = partition->chains;
 			partition->chains = new;
+		}
 	}
 	*chains = partition->chains;
 	pthread_mutex_unlock(&aliases.lock);
@@ -154,11 +160,22 @@ static int get_chains(struct partition *partition, const struct attest_chains **
 
 void attest_forget(struct attest_chains *chains)
 {
-	if (!chains)
-		return;
-	for (unsigned int i = 0; i < HSM_DICE_ALGORITHMS; i++)
-		sk_X509_pop_free(chains->chain[i], X509_free);
-	OPENSSL_free(chains);
+	struct attest_chains *former;
+
+	for (; chains; chains = former) {
+		former = chains->former;
+		for (unsigned int i = 0; i < HSM_DICE_ALGORITHMS; i++)
+			sk_X509_pop_free(chains->chain[i], X509_free);
+		OPENSSL_free(chains);
+	}
+}
+
+void attest_renew(struct partition *partition)
+{
+	pthread_mutex_lock(&aliases.lock);
+	if (partition->chains)
+		partition->chains->stale = true;
+	pthread_mutex_unlock(&aliases.lock);
 }
 
 void attest_stop(void)

@@ -43,6 +43,9 @@ int attest_tcb(struct partition *partition, struct hsm_tcb_info *tcb);
  */
 int attest_certify(struct partition *partition, EVP_PKEY *identity, X509 **cert);
 
+/* attest_renew - the board's certificates have changed: they are asked for anew with the next use */
+void attest_renew(struct partition *partition);
+
 /* attest_forget - with the partition's end. attest_stop - wipe the aliases' keys. */
 struct attest_chains;
 void attest_forget(struct attest_chains *chains);

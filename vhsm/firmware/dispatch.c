@@ -132,6 +132,9 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(USER_PIN, user_pin, PIN),
 	ROW_FLAGS(USER_UNLOCK, user_unlock, COMMAND_PIN),
 	ROW(USER_ROLE, user_role),
+	ROW_FLAGS(CERTIFICATES, certificates, COMMAND_ALWAYS),
+	ROW_FLAGS(DEVICE_REQUEST, device_request, DEVICE),
+	ROW_FLAGS(DEVICE_INSTALL, device_install, DEVICE),
 	ROW_FLAGS(EVIDENCE, evidence, COMMAND_ALWAYS),
 	ROW(KEY_EVIDENCE, key_evidence),
 };

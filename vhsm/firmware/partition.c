@@ -329,6 +329,7 @@ static void refresh(struct partition *partition, const struct board_partition *i
 	pthread_mutex_unlock(&partition->lock);
 	pthread_mutex_unlock(&function.lock);
 	load_policy(partition);
+	attest_renew(partition);
 	identity_reset(partition);
 }
 
