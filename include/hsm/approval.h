@@ -51,7 +51,10 @@ enum hsm_action {
 	X(OFFICER_ADD, ROLES) \
 	X(OFFICER_REMOVE, ROLES) \
 	X(OFFICER_KEY, ROLES) \
-	X(QUORUM_SET, ROLES)
+	X(QUORUM_SET, ROLES) \
+	X(MIGRATE_FREEZE, EXPORT) \
+	X(BACKUP_BEGIN, EXPORT) \
+	X(PARTITION_IMPORT, EXPORT)
 
 /* hsm_guarded - enum hsm_action of an operation, HSM_ACTION_NONE: it needs no approvals */
 enum hsm_action hsm_guarded(unsigned int operation);

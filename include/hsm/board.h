@@ -145,7 +145,14 @@ enum board_request {
 	 */
 	BOARD_ALIAS		= 32,
 
+	/*
+	 * own; request: id, then a signed document. The partition is destroyed as by BOARD_PARTITION_DESTROY, and the
+	 * document kept in its place, in one step.
+	 */
+	BOARD_RETIRE		= 54,
+
 	/* function 0 only */
+	BOARD_RECEIPT		= 55,	/* request: id of a partition that was retired; reply: the document */
 	/* request: struct board_device; reply: a certificate request (PKCS#10, DER) for the device's key */
 	BOARD_DEVICE_REQUEST	= 33,
 	/*

@@ -225,6 +225,38 @@
 	X(0x0094, PARTITION_UPDATE,	NONE, OFFICER, MEDIUM, ONCE, \
 	  HSM_FIELDS(R(PARTITION), O(NAME), O(FLAGS), O(APPROVALS), O(APPROVAL_NONCE), HSM_POLICY), HSM_NONE, \
 	  "change a partition's name and policy; with flag 1 the policy may become less strict") \
+	X(0x00b8, MIGRATE_STATUS,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(PHASE), O(FLAGS), O(COUNTER), O(COUNT)), \
+	  "phase of a partition's migration; flags: how it came to this board (1 moved, 2 restored from a backup), and" \
+	  " bit 8 when a board on the way had no rollback protection; counter and time (count) of what was imported") \
+	X(0x00b9, MIGRATE_REQUEST,	SESSION, SO, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(R(DOCUMENT), O(REASON)), \
+	  "a signed request for room on another board; a later one takes its place") \
+	X(0x00ba, MIGRATE_FREEZE,	SESSION, SO, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT), O(CERTIFICATES)), \
+	  HSM_FIELDS(O(REASON)), "freeze the partition for the board that made this offer; certificates of roots that its chain lacks") \
+	X(0x00bb, MIGRATE_EXPORT,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(O(CHUNK)), \
+	  HSM_FIELDS(O(DOCUMENT), O(DATA), O(REASON)), \
+	  "without a number: begin to export a frozen partition, and the document at the package's head; else the next chunk") \
+	X(0x00bc, MIGRATE_FINISH,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT)), HSM_FIELDS(O(REASON)), \
+	  "destroy the frozen partition on the target's receipt, which the board keeps") \
+	X(0x00bd, MIGRATE_RESUME,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(O(DOCUMENT)), HSM_FIELDS(O(REASON)), \
+	  "take a frozen partition back into use on the target's statement that it has abandoned the import; or a request back (SO)") \
+	X(0x00be, IMPORT_OFFER,	NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(DOCUMENT)), HSM_FIELDS(O(DOCUMENT), O(REASON)), \
+	  "a one-time import key for the request or backup that the partition was made for, signed") \
+	X(0x00bf, IMPORT_BEGIN,	NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(DOCUMENT), O(SHARES)), HSM_FIELDS(O(REASON)), \
+	  "begin to import, with the document at the package's head; with a backup the custodians' shares") \
+	X(0x00c0, IMPORT_CHUNK,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(CHUNK), R(DATA)), HSM_FIELDS(O(REASON)), \
+	  "the next chunk of the package") \
+	X(0x00c1, IMPORT_END,		NONE, ANY, LONG, REPEAT, HSM_NONE, HSM_FIELDS(O(DOCUMENT), O(REASON)), \
+	  "put what has come into use, and the receipt for it; again: the receipt") \
+	X(0x00c2, IMPORT_ABANDON,	NONE, ANY, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(O(DOCUMENT), O(REASON)), \
+	  "destroy the import key and the empty partition, and a statement of that, which the board keeps") \
+	X(0x00c3, BACKUP_BEGIN,	SESSION, SO, LONG, ONCE, HSM_FIELDS(R(CUSTODIANS), R(THRESHOLD)), \
+	  HSM_FIELDS(O(DOCUMENT), O(REASON)), \
+	  "take a copy of the partition for custodians, and the document at its head; chunks come by MIGRATE_EXPORT") \
+	X(0x00c4, PARTITION_IMPORT,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT), O(NAME), O(FUNCTION), O(APPROVALS), O(APPROVAL_NONCE)), \
+	  HSM_FIELDS(O(PARTITION), O(SLOT), O(REASON)), "make an empty partition to be filled as a request or a backup says") \
+	X(0x00c5, PARTITION_RECEIPT,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), HSM_FIELDS(R(DOCUMENT)), \
+	  "what a partition that has moved away or was never filled has left: the receipt or the statement") \
 	X(0x0095, PARTITION_POLICY,	NONE, OFFICER, SHORT, REPEAT, HSM_FIELDS(R(PARTITION)), \
 	  HSM_FIELDS(HSM_POLICY, R(FINGERPRINT)), "a partition's policy") \
 	X(0x0096, CERTIFICATES,		NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY_ALGORITHM)), HSM_FIELDS(R(CERTIFICATES)), \
@@ -288,6 +320,9 @@ struct hsm_operation_info {
 
 /* Exported by libhsm, see hsm/hsm.h */
 #pragma GCC visibility push(default)
+
+/* MIGRATE_STATUS, in FLAGS: a board on the way had no rollback protection, so that other copies may exist */
+#define HSM_ORIGIN_UNSAFE	(1U << 8)
 
 /* hsm_operation_find - row of an operation code, or NULL */
 const struct hsm_operation_info *hsm_operation_find(unsigned int code);

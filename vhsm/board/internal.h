@@ -440,6 +440,15 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 			   struct policy_bytes policy, uint32_t *function);
 int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
 			    uint32_t *former);
+
+/* state_retire - as state_partition_destroy(), of a function's own partition, keeping a document in its place */
+int state_retire(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+		 const void *document, size_t length);
+
+/* state_receipt - that document; -ENOENT */
+int state_receipt(struct state *state, const uint8_t id[PARTITION_ID_SIZE], void *bytes,
+		  size_t capacity, size_t *length);
+
 /* state_policy - -EBADMSG when the bytes are not those that the root record vouches for */
 int state_policy(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
 		 void *bytes, size_t capacity, size_t *length);

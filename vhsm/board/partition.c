@@ -4,6 +4,7 @@
  * assign, change, destroy. Each moves the root record and the fuse counter on.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <openssl/crypto.h>
 #include "internal.h"
@@ -145,11 +146,34 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 	return ret;
 }
 
+#define RECEIPT_NAME (sizeof("receipt-") + 2 * PARTITION_ID_SIZE)
+
+static const char *receipt_name(const uint8_t id[PARTITION_ID_SIZE], char name[RECEIPT_NAME])
+{
+	int used = snprintf(name, RECEIPT_NAME, "receipt-"), i;
+
+	for (i = 0; i < PARTITION_ID_SIZE; i++)
+		used += snprintf(name + used, RECEIPT_NAME - used, "%02x", id[i]);
+	return name;
+}
+
+/* struct erasure - a partition that goes, and the document that it leaves; @length 0: none */
+struct erasure {
+	uint8_t id[PARTITION_ID_SIZE];
+	const void *document;
+	size_t length;
+};
+
 static int delete_rows(struct nvm *nvm, void *data)
 {
-	int ret = nvm_policy_set(nvm, data, NULL, 0);
+	const struct erasure *erasure = data;
+	char name[RECEIPT_NAME];
+	int ret = nvm_policy_set(nvm, erasure->id, NULL, 0);
 
-	return ret ? ret : nvm_partition_delete(nvm, data);
+	if (!ret && erasure->length)
+		ret = nvm_item_set(nvm, receipt_name(erasure->id, name), erasure->document,
+				   erasure->length);
+	return ret ? ret : nvm_partition_delete(nvm, erasure->id);
 }
 
 static void remove_entry(struct root_record *record, struct root_entry *entry)
@@ -167,31 +191,69 @@ static void remove_entry(struct root_record *record, struct root_entry *entry)
  * The crypto-erase: without the wrapping secret the rows are noise, and the former root record, of
  * which a copy may be anywhere, is noise without the former storage root.
  */
+static int erase(struct state *state, struct erasure *erasure, uint32_t *former)
+{
+	struct root_record *draft = state_draft(state);
+	struct root_entry *entry = root_find(draft, erasure->id);
+
+	if (!state_serves(state))
+		return -EKEYREVOKED;
+	if (!entry)
+		return -ENOENT;
+	*former = entry->partition.function;
+	remove_entry(draft, entry);
+	return state_rotate(state, delete_rows, erasure);
+}
+
 int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
 			    uint32_t *former)
 {
-	uint8_t copy[PARTITION_ID_SIZE];
-	struct root_record *draft;
-	struct root_entry *entry;
+	struct erasure erasure = { 0 };
 	int ret;
 
 	if (is_device(id))
 		return -EINVAL;
-	memcpy(copy, id, sizeof(copy));
+	memcpy(erasure.id, id, sizeof(erasure.id));
 	ret = state_enter(state);
 	if (ret)
 		return ret;
-	draft = state_draft(state);
-	entry = root_find(draft, copy);
-	if (!state_serves(state)) {
-		ret = -EKEYREVOKED;
-	} else if (!entry) {
-		ret = -ENOENT;
-	} else {
-		*former = entry->partition.function;
-		remove_entry(draft, entry);
-		ret = state_rotate(state, delete_rows, copy);
-	}
+	ret = erase(state, &erasure, former);
 	state_leave(state);
 	return ret;
+}
+
+int state_retire(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+		 const void *document, size_t length)
+{
+	struct erasure erasure = { .document = document, .length = length };
+	uint32_t former;
+	int ret;
+
+	if (is_device(id))
+		return -EINVAL;
+	memcpy(erasure.id, id, sizeof(erasure.id));
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	if (state_own_entry(state, function, erasure.id))
+		ret = erase(state, &erasure, &former);
+	else
+		ret = -ENOENT;
+	state_leave(state);
+	return ret;
+}
+
+int state_receipt(struct state *state, const uint8_t id[PARTITION_ID_SIZE], void *bytes,
+		  size_t capacity, size_t *length)
+{
+	char name[RECEIPT_NAME];
+	int ret;
+
+	*length = 0;
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	ret = nvm_item_get(state->nvm, receipt_name(id, name), bytes, capacity, length);
+	state_leave(state);
+	return !ret && !*length ? -ENOENT : ret;
 }

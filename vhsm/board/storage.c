@@ -240,6 +240,26 @@ static int handle_destroy(struct storage_call *call)
 	return ret;
 }
 
+/* id, then the document */
+static int handle_retire(struct storage_call *call)
+{
+	int ret;
+
+	if (call->length <= PARTITION_ID_SIZE || call->length > PARTITION_ID_SIZE + BOARD_BLOB_MAX)
+		return -EINVAL;
+	ret = state_retire(call->state, call->function, call->body, call->body + PARTITION_ID_SIZE,
+			   call->length - PARTITION_ID_SIZE);
+	if (!ret)
+		board_partition_changed(call->board, call->function, call->body);
+	return ret;
+}
+
+static int handle_receipt(struct storage_call *call)
+{
+	return state_receipt(call->state, call->body, call->reply, call->capacity,
+			     &call->reply_length);
+}
+
 static int handle_claim(struct storage_call *call)
 {
 	return claim_try(call->state, call->body, call->length);
@@ -387,6 +407,8 @@ static const struct storage_request {
 	{ BOARD_GRANT, "grant", sizeof(struct board_grant), true, handle_grant },
 	{ BOARD_GRANT_TAKE, "take grant", sizeof(struct board_grant), false, handle_grant_take },
 	{ BOARD_PARTITION_UPDATE, "update", ANY_LENGTH, true, handle_update },
+	{ BOARD_RETIRE, "retire", ANY_LENGTH, false, handle_retire },
+	{ BOARD_RECEIPT, "receipt", PARTITION_ID_SIZE, true, handle_receipt },
 };
 
 static const struct storage_request *find_request(uint32_t type)

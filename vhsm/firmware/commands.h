@@ -31,6 +31,7 @@
 #include "audit_state.h"
 #include "firmware.h"
 #include "mask_state.h"
+#include "migrate_state.h"
 #include "header.h"
 #include "mech.h"
 #include "policy.h"
@@ -115,6 +116,7 @@ struct credential {
  * @hash: keyed multiset hash over the rows
  * @masks: of keys that live outside
  * @audit: where the audit log stands
+ * @migrate: on its way to or from another board
  */
 struct partition_state {
 	uint32_t flags;
@@ -131,6 +133,7 @@ struct partition_state {
 	uint8_t hash[32];
 	struct mask_state masks;
 	struct audit_state audit;
+	struct migrate_state migrate;
 };
 
 /* ---- objects ---- */
@@ -210,6 +213,18 @@ struct commit_group {
 void commit_group_init(struct commit_group *group);
 void commit_group_destroy(struct commit_group *group);
 
+/* struct migrate_package - what the document at the head of a package says of it, while the package is coming */
+struct migrate_package {
+	uint8_t hash[HSM_MIGRATION_HASH];
+	uint64_t time;
+	uint64_t counter;
+	bool unsafe;
+	uint8_t board[BOARD_ID_SIZE];
+};
+
+struct migrate_export;
+struct migrate_import;
+
 /**
  * struct partition - one tenant's objects and credentials, or the device partition (id 0)
  * @failed: CKR_OK, or what every command is answered with; set under @lock
@@ -218,6 +233,7 @@ void commit_group_destroy(struct commit_group *group);
  * @bucket_full: of policy_rate()
  * @storage_key: and what is derived from it; wiped with the partition
  * @private_key: what PINs unwrap, while @logins is above 0
+ * @export, @import, @package: of migrate.h, under commit_lock
  */
 struct partition {
 	atomic_uint refs;
@@ -247,6 +263,9 @@ struct partition {
 	pthread_mutex_t commit_lock;
 	uint8_t *message; /* of the commit at hand, under commit_lock */
 	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */
+	struct migrate_export *export;
+	struct migrate_import *import;
+	struct migrate_package package;
 
 	pthread_mutex_t lock;
 	struct partition_state state; /* written under both locks */
@@ -508,13 +527,25 @@ int store_open(struct partition *partition);
 CK_RV store_commit(struct partition *partition, struct partition_state *next,
 		   struct store_change *changes, size_t count, bool advance);
 
+/* store_load_rows - read and verify all rows of a partition, of which the board says that there are so many */
+int store_load_rows(struct partition *partition, uint32_t rows);
+
 /* header.c: the header as bytes */
 int header_write(const struct partition *partition, const struct partition_state *state,
 		 uint8_t *out, size_t room, size_t *length);
 int header_read(struct partition *partition, const uint8_t *key, const uint8_t *in, size_t length);
 int header_create(struct partition *partition, const uint8_t *key);
-/* header_keys - what is derived from the storage key */
+/* header_keys - what is derived from the storage key; header_wrap - seal the storage key under the board's @key */
 int header_keys(struct partition *partition);
+int header_wrap(struct partition *partition, const uint8_t *key);
+
+/*
+ * header_body_write, header_body_read - the sections alone, which no key of this board seals. Return: 0, -EMSGSIZE,
+ * -EBADMSG, -EPROTONOSUPPORT.
+ */
+int header_body_write(const struct partition *partition, const struct partition_state *state, uint8_t *out,
+		      size_t room, size_t *length);
+int header_body_read(struct partition *partition, uint8_t *body, size_t length);
 
 /* ---- identity.c ---- */
 
@@ -541,6 +572,18 @@ const struct board_hello *partitions_hello(void);
 /* partition_find - a reference to the partition of this id, NULL: none here */
 struct partition *partition_find(const uint8_t id[PARTITION_ID_SIZE]);
 void partition_put(struct partition *partition);
+
+/* partition_blank - one that nothing has been read of, in no list; NULL: out of memory */
+struct partition *partition_blank(const struct board_partition *info);
+
+/*
+ * partition_reload - open the partition anew from what is stored, in place of this one, whose clients are closed. Returns a
+ * reference, or NULL when it is not ours any more. The caller holds no lock.
+ */
+struct partition *partition_reload(struct partition *partition);
+
+/* partition_evict - log everybody out and close all sessions; @but: a client whose channel stays. Takes partition.lock. */
+void partition_evict(struct partition *partition, struct client *but);
 /* partition_records - list for discovery; returns the number of bytes written */
 size_t partition_records(uint8_t *out, size_t room);
 
@@ -745,6 +788,7 @@ struct command_row {
 #define COMMAND_SECRET	(1U << 3) /* the request carries PINs or keys: wipe it */
 #define COMMAND_PIN	(1U << 4) /* tries or sets a PIN: one at a time in a partition */
 #define COMMAND_STATUS	(1U << 5) /* also in the error state: tells or ends something, and uses no key */
+#define COMMAND_MOVING	(1U << 6) /* also while the partition is on its way between boards */
 
 /* command_row_find - row of an operation code, NULL: not implemented */
 const struct command_row *command_row_find(unsigned int code);
@@ -773,6 +817,8 @@ CK_RV board_error(int error);
 
 /* partition_policy_read - any partition and its policy, as the board has them; for function 0 (partition_commands.c) */
 int partition_policy_read(const uint8_t id[PARTITION_ID_SIZE], struct board_partition *info, struct policy *policy);
+/* partition_put_board - ask the board for a partition with that policy, or for a change of one; @info is then the board's */
+CK_RV partition_put_board(enum board_request type, struct board_partition *info, const struct policy *policy);
 
 /* name_valid - UTF-8 of 1 to 63 bytes without control characters: it is shown on terminals and in lists */
 bool name_valid(const uint8_t *name, size_t length);
@@ -862,6 +908,20 @@ CK_RV command_partition_destroy(struct command *command);
 CK_RV command_partition_update(struct command *command);
 CK_RV command_partition_policy(struct command *command);
 CK_RV command_policy(struct command *command);
+CK_RV command_migrate_status(struct command *command);
+CK_RV command_migrate_request(struct command *command);
+CK_RV command_migrate_freeze(struct command *command);
+CK_RV command_migrate_export(struct command *command);
+CK_RV command_migrate_finish(struct command *command);
+CK_RV command_migrate_resume(struct command *command);
+CK_RV command_backup_begin(struct command *command);
+CK_RV command_partition_import(struct command *command);
+CK_RV command_partition_receipt(struct command *command);
+CK_RV command_import_offer(struct command *command);
+CK_RV command_import_begin(struct command *command);
+CK_RV command_import_chunk(struct command *command);
+CK_RV command_import_end(struct command *command);
+CK_RV command_import_abandon(struct command *command);
 CK_RV command_user_create(struct command *command);
 CK_RV command_user_remove(struct command *command);
 CK_RV command_user_list(struct command *command);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "commands.h"
+#include "migrate.h"
 #include "selftest.h"
 
 #define WIPE_ALWAYS 1024 /* requests up to here are wiped whatever they carried */
@@ -19,6 +20,7 @@
 #define PIN		       (COMMAND_SECRET | COMMAND_PIN)
 #define DEVICE		       COMMAND_DEVICE
 #define STATUS		       COMMAND_STATUS
+#define MOVING		       COMMAND_MOVING
 
 static const struct command_row rows[] = {
 	ROW_FLAGS(NOP, nop, ALWAYS),
@@ -126,6 +128,20 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(PARTITION_UPDATE, partition_update, DEVICE),
 	ROW_FLAGS(PARTITION_POLICY, partition_policy, DEVICE),
 	ROW(POLICY, policy),
+	ROW_FLAGS(MIGRATE_STATUS, migrate_status, MOVING),
+	ROW(MIGRATE_REQUEST, migrate_request),
+	ROW(MIGRATE_FREEZE, migrate_freeze),
+	ROW_FLAGS(MIGRATE_EXPORT, migrate_export, MOVING),
+	ROW_FLAGS(MIGRATE_FINISH, migrate_finish, MOVING),
+	ROW_FLAGS(MIGRATE_RESUME, migrate_resume, MOVING),
+	ROW_FLAGS(IMPORT_OFFER, import_offer, MOVING),
+	ROW_FLAGS(IMPORT_BEGIN, import_begin, MOVING),
+	ROW_FLAGS(IMPORT_CHUNK, import_chunk, MOVING),
+	ROW_FLAGS(IMPORT_END, import_end, MOVING),
+	ROW_FLAGS(IMPORT_ABANDON, import_abandon, MOVING),
+	ROW(BACKUP_BEGIN, backup_begin),
+	ROW_FLAGS(PARTITION_IMPORT, partition_import, DEVICE),
+	ROW_FLAGS(PARTITION_RECEIPT, partition_receipt, DEVICE),
 	ROW_FLAGS(USER_CREATE, user_create, PIN),
 	ROW(USER_REMOVE, user_remove),
 	ROW(USER_LIST, user_list),
@@ -157,7 +173,9 @@ static CK_RV check_place(const struct command *command, const struct command_row
 		return CKR_OK;
 	if (partition->device != !!(row->flags & COMMAND_DEVICE))
 		return CKR_FUNCTION_NOT_SUPPORTED;
-	return partition->failed;
+	if (partition->failed != CKR_OK || (row->flags & (COMMAND_MOVING | COMMAND_STATUS)))
+		return partition->failed;
+	return migrate_gate(partition);
 }
 
 static CK_RV check_role(const struct command *command)

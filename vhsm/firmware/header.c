@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include "audit_log.h"
 #include "mask.h"
+#include "migrate.h"
 #include "officers.h"
 #include "users.h"
 
@@ -181,6 +182,7 @@ static const struct header_section sections[] = {
 	{ HEADER_SECTION_MASKS, false, mask_put_state, mask_get_state },
 	{ HEADER_SECTION_OFFICERS, false, officers_write, officers_read },
 	{ HEADER_SECTION_AUDIT, false, audit_put_state, audit_get_state },
+	{ HEADER_SECTION_MIGRATE, false, migrate_put_state, migrate_get_state },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
@@ -232,6 +234,25 @@ static int read_sections(struct header_cursor *body, struct partition *partition
 	return 0;
 }
 
+int header_body_write(const struct partition *partition, const struct partition_state *state,
+		      uint8_t *out, size_t room, size_t *length)
+{
+	struct header_cursor text = { .p = out, .left = room };
+	size_t i;
+
+	for (i = 0; i < SECTIONS; i++)
+		write_section(&text, &sections[i], partition, state);
+	*length = room - text.left;
+	return text.error ? -EMSGSIZE : 0;
+}
+
+int header_body_read(struct partition *partition, uint8_t *body, size_t length)
+{
+	struct header_cursor text = { .p = body, .left = length };
+
+	return read_sections(&text, partition);
+}
+
 /* ---- the whole ---- */
 
 /* What the header is bound to: partition, its generation, the format */
@@ -255,14 +276,19 @@ int header_keys(struct partition *partition)
 	return derive_key(key, id, PARTITION_ID_SIZE, "hash", partition->hash_key);
 }
 
-int header_create(struct partition *partition, const uint8_t *key)
+int header_wrap(struct partition *partition, const uint8_t *key)
 {
 	uint8_t aad[PARTITION_ID_SIZE + 12];
 
 	header_aad(partition, aad);
+	return aead_seal(key, aad, sizeof(aad), partition->storage_key, SECRET_SIZE,
+			 partition->wrapped_key);
+}
+
+int header_create(struct partition *partition, const uint8_t *key)
+{
 	if (RAND_priv_bytes_ex(mech_libctx(), partition->storage_key, SECRET_SIZE, 0) != 1 ||
-	    aead_seal(key, aad, sizeof(aad), partition->storage_key, SECRET_SIZE,
-		      partition->wrapped_key) < 0)
+	    header_wrap(partition, key) < 0)
 		return -EIO;
 	memset(&partition->state, 0, sizeof(partition->state));
 	memset(partition->state.label, ' ', LABEL_SIZE);
@@ -274,20 +300,19 @@ int header_write(const struct partition *partition, const struct partition_state
 		 uint8_t *out, size_t room, size_t *length)
 {
 	uint8_t aad[PARTITION_ID_SIZE + 12], *body = OPENSSL_malloc(HEADER_BODY_MAX);
-	struct header_cursor text = { .p = body, .left = HEADER_BODY_MAX };
 	struct header_cursor head = { .p = out, .left = room };
-	size_t i, n;
-	int ret = -EMSGSIZE;
+	size_t n;
+	int ret;
 
 	if (!body)
 		return -ENOMEM;
-	for (i = 0; i < SECTIONS; i++)
-		write_section(&text, &sections[i], partition, state);
-	n = HEADER_BODY_MAX - text.left;
+	ret = header_body_write(partition, state, body, HEADER_BODY_MAX, &n);
 	header_put(&head, HEADER_MAGIC, 8);
 	header_put32(&head, HEADER_VERSION);
 	header_put(&head, partition->wrapped_key, sizeof(partition->wrapped_key));
-	if (!text.error && !head.error && head.left >= n + AEAD_OVERHEAD) {
+	if (head.error || head.left < n + AEAD_OVERHEAD)
+		ret = -EMSGSIZE;
+	if (!ret) {
 		header_aad(partition, aad);
 		ret = aead_seal(partition->header_key, aad, sizeof(aad), body, n, head.p);
 	}

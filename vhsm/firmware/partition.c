@@ -10,6 +10,7 @@
 #include "attest_keys.h"
 #include "audit_log.h"
 #include "mask.h"
+#include "migrate.h"
 #include "use_counter.h"
 #include "officers.h"
 #include "users.h"
@@ -50,6 +51,8 @@ void partition_put(struct partition *partition)
 	officers_free(partition->state.officers);
 	audit_log_free(partition);
 	audit_uses_free(partition);
+	migrate_export_free(partition->export);
+	migrate_import_free(partition->import);
 	SSL_CTX_free(partition->tls);
 	attest_forget(partition->chains);
 	OPENSSL_clear_free(partition->identity, partition->identity_length);
@@ -85,7 +88,7 @@ static void load_policy(struct partition *partition)
 	}
 }
 
-static struct partition *partition_open(const struct board_partition *info)
+struct partition *partition_blank(const struct board_partition *info)
 {
 	struct partition *partition = OPENSSL_zalloc(sizeof(*partition));
 
@@ -100,6 +103,15 @@ static struct partition *partition_open(const struct board_partition *info)
 	pthread_mutex_init(&partition->commit_lock, NULL);
 	commit_group_init(&partition->group);
 	pthread_mutex_init(&partition->pin_lock, NULL);
+	return partition;
+}
+
+static struct partition *partition_open(const struct board_partition *info)
+{
+	struct partition *partition = partition_blank(info);
+
+	if (!partition)
+		return NULL;
 	if (store_open(partition) == -ENOENT) {
 		partition_put(partition);
 		return NULL;
@@ -112,24 +124,38 @@ static struct partition *partition_open(const struct board_partition *info)
 	return partition;
 }
 
-/* Its process has lost the partition: nothing of it stays but what running commands hold. */
-static void partition_drop(struct partition *partition)
+/* Some client of the partition but @but, with a reference; NULL: there is none */
+static struct client *other_client(struct partition *partition, const struct client *but)
 {
 	struct client *client;
 
-	audit_close(partition);
-	partition->dead = true;
-	for (;;) {
-		pthread_mutex_lock(&partition->lock);
-		client = partition->clients;
-		if (client)
-			client_get(client);
-		pthread_mutex_unlock(&partition->lock);
-		if (!client)
-			break;
+	pthread_mutex_lock(&partition->lock);
+	for (client = partition->clients; client && client == but; client = client->next)
+		;
+	if (client)
+		client_get(client);
+	pthread_mutex_unlock(&partition->lock);
+	return client;
+}
+
+void partition_evict(struct partition *partition, struct client *but)
+{
+	struct client *client;
+
+	while ((client = other_client(partition, but))) {
 		client_close(client);
 		client_put(client);
 	}
+	if (but)
+		sessions_close(but);
+}
+
+/* Its process has lost the partition: nothing of it stays but what running commands hold. */
+static void partition_drop(struct partition *partition)
+{
+	audit_close(partition);
+	partition->dead = true;
+	partition_evict(partition, NULL);
 	pthread_mutex_lock(&partition->commit_lock);
 	pthread_mutex_lock(&partition->lock);
 	index_clear(&partition->index);
@@ -315,6 +341,23 @@ void partitions_wipe(void)
 	for (partition = function.first; partition; partition = partition->next)
 		wipe_keys(partition);
 	pthread_mutex_unlock(&function.lock);
+}
+
+struct partition *partition_reload(struct partition *partition)
+{
+	struct board_partition info = partition->info;
+	struct partition *fresh = NULL;
+
+	if (!list_remove(partition))
+		return NULL;
+	partition_drop(partition);
+	fresh = partition_open(&info);
+	if (fresh) {
+		atomic_fetch_add(&fresh->refs, 1);
+		list_add(fresh);
+	}
+	firmware_event(IHSM_EVENT_PARTITIONS, 0);
+	return fresh;
 }
 
 static void refresh(struct partition *partition, const struct board_partition *info)

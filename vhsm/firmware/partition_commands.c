@@ -112,9 +112,8 @@ static CK_RV take_name(const struct command *command, struct board_partition *in
 	return CKR_OK;
 }
 
-/* Ask the board for a partition with that policy. Return: CKR_OK or what went wrong; @info is then the board's. */
-static CK_RV put_partition(enum board_request type, struct board_partition *info,
-			   const struct policy *policy)
+CK_RV partition_put_board(enum board_request type, struct board_partition *info,
+			  const struct policy *policy)
 {
 	uint8_t *request = OPENSSL_malloc(sizeof(*info) + BOARD_POLICY_MAX);
 	struct hsm_writer out;
@@ -163,7 +162,7 @@ CK_RV command_partition_create(struct command *command)
 	if (rv == CKR_OK)
 		rv = take_policy(&policy, &command->fields);
 	if (rv == CKR_OK)
-		rv = put_partition(BOARD_PARTITION_CREATE, &info, &policy);
+		rv = partition_put_board(BOARD_PARTITION_CREATE, &info, &policy);
 	if (rv != CKR_OK)
 		return rv;
 	hsm_put_bytes(&command->out, HSM_FIELD_PARTITION, info.id, PARTITION_ID_SIZE);
@@ -304,7 +303,7 @@ CK_RV command_partition_update(struct command *command)
 	/* Now's owner is asked, who may be another one next. */
 	if (rv == CKR_OK && relaxes)
 		rv = approval_check(command, &now);
-	return rv == CKR_OK ? put_partition(BOARD_PARTITION_UPDATE, &info, &next) : rv;
+	return rv == CKR_OK ? partition_put_board(BOARD_PARTITION_UPDATE, &info, &next) : rv;
 }
 
 static CK_RV put_policy(struct command *command, const struct policy *policy)

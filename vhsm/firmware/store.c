@@ -226,6 +226,15 @@ static int load_rows(struct partition *partition, uint8_t *reply, uint32_t rows,
 	return rows_accept(partition, &loading);
 }
 
+int store_load_rows(struct partition *partition, uint32_t rows)
+{
+	uint8_t *reply = OPENSSL_malloc(BOARD_MESSAGE_MAX);
+	int ret = reply ? load_rows(partition, reply, rows, false) : -ENOMEM;
+
+	OPENSSL_free(reply);
+	return ret;
+}
+
 static int create_header(struct partition *partition, const struct board_open *open)
 {
 	struct partition_state next;
@@ -298,7 +307,8 @@ static int open_with(struct partition *partition, uint8_t *reply)
 			ret = create_header(partition, &open);
 		else
 			ret = check_header(partition, &open, reply + sizeof(open));
-		if (!ret)
+		/* What has come of an import is not the header's yet. */
+		if (!ret && partition->state.migrate.phase != HSM_MIGRATION_PHASE_IMPORTING)
 			ret = load_rows(partition, reply, open.rows,
 					open.flags & BOARD_OPEN_ACCEPT);
 	}
@@ -440,6 +450,15 @@ static bool take_commit_key(struct partition *partition)
 	return users;
 }
 
+/* On its way to another board, or not yet come from there: nothing of it changes but the phase. */
+static bool on_its_way(const struct partition *partition, const struct partition_state *next)
+{
+	uint32_t phase = partition->state.migrate.phase;
+
+	return (phase == HSM_MIGRATION_PHASE_FROZEN || phase == HSM_MIGRATION_PHASE_IMPORTING) &&
+	       next->migrate.phase == phase;
+}
+
 static bool any_private(const struct store_change *changes, size_t count)
 {
 	size_t i;
@@ -494,7 +513,7 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 {
 	int ret;
 
-	if (partition->dead)
+	if (partition->dead || on_its_way(partition, next))
 		return CKR_TOKEN_NOT_PRESENT;
 	if (!partition->message)
 		partition->message = OPENSSL_malloc(BOARD_MESSAGE_MAX);

@@ -119,10 +119,13 @@ static struct test_board {
 	unsigned int commits;
 	unsigned int advances;
 	void (*during_commit)(void); /* once, while a commit is under way: what another thread does then */
+	uint8_t receipt[BOARD_BLOB_MAX]; /* of the last partition that was retired */
+	size_t receipt_length;
 	uint8_t code[8];
 	uint8_t validation[256];
 	size_t validation_length;
 	struct board_grant grant; /* the last one, seconds 0: none */
+	bool grants_all; /* as if officers had granted whatever is asked for */
 	unsigned int destroyed; /* partitions, whose rows stay here */
 } board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -312,9 +315,12 @@ static int board_create(const uint8_t *body, size_t size, uint8_t *reply, size_t
 		p++;
 	if (p == board.partition + TEST_PARTITIONS)
 		return -ENOSPC;
+	if (body[0] && board_find(body))
+		return -EEXIST;
 	board_set(p, body, size);
 	p->exists = true;
-	memset(p->info.id, 0x80 + (int)(p - board.partition), sizeof(p->info.id));
+	if (!p->info.id[0])
+		memset(p->info.id, 0x80 + (int)(p - board.partition), sizeof(p->info.id));
 	p->info.max_objects = p->info.max_objects ? p->info.max_objects : 100;
 	p->info.max_sessions = p->info.max_sessions ? p->info.max_sessions : 100;
 	p->info.max_bytes = p->info.max_bytes ? p->info.max_bytes : 1 << 20;
@@ -343,6 +349,8 @@ static int board_grant(enum board_request type, const uint8_t *body)
 		board.grant = grant;
 		return 0;
 	}
+	if (board.grants_all)
+		return 0;
 	if (!board.grant.seconds || memcmp(grant.partition, board.grant.partition, 16) ||
 	    memcmp(grant.digest, board.grant.digest, sizeof(grant.digest)))
 		return -ENOENT;
@@ -358,6 +366,20 @@ static int board_destroy(const uint8_t *id)
 		return -ENOENT;
 	p->exists = false;
 	board.destroyed++;
+	return 0;
+}
+
+static void partition_empty(struct test_partition *p);
+
+static int board_retire(const uint8_t *body, size_t size)
+{
+	struct test_partition *p = board_find(body);
+
+	if (!p)
+		return -ENOENT;
+	board.receipt_length = size - PARTITION_ID_SIZE;
+	memcpy(board.receipt, body + PARTITION_ID_SIZE, board.receipt_length);
+	partition_empty(p);
 	return 0;
 }
 
@@ -401,6 +423,12 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return board_update(body, size);
 	case BOARD_POLICY:
 		return board_policy(body, reply, length);
+	case BOARD_RETIRE:
+		return board_retire(body, size);
+	case BOARD_RECEIPT:
+		memcpy(reply, board.receipt, board.receipt_length);
+		*length = board.receipt_length;
+		return board.receipt_length ? 0 : -ENOENT;
 	case BOARD_ALIAS:
 		return board_find(body) ? board_alias(body, reply, length) : -ENOENT;
 	case BOARD_PARTITION_DESTROY:

@@ -30,9 +30,11 @@ static struct {
 	bool ready;
 } test_device;
 
+static uint8_t test_device_number;
+
 static void test_device_make(void)
 {
-	static const uint8_t secret[HSM_CDI_SIZE] = { 0xd1, 0xce };
+	const uint8_t secret[HSM_CDI_SIZE] = { 0xd1, 0xce, test_device_number };
 	const struct hsm_dice_device device = { .board_id = "board", .serial = "TEST" };
 	unsigned int i;
 
@@ -51,6 +53,22 @@ static void test_device_make(void)
 			abort();
 	}
 	test_device.ready = true;
+}
+
+/* From here on another device; what certificates of the former one the caller has, go */
+__attribute__((unused)) static void test_device_use(uint8_t number)
+{
+	unsigned int i;
+
+	if (test_device.ready && number == test_device_number)
+		return;
+	for (i = 0; i < HSM_DICE_ALGORITHMS; i++)
+		X509_free(test_device.cert[i]);
+	hsm_dice_keys_free(&test_device.keys);
+	hsm_dice_keys_free(&test_device.alias);
+	memset(&test_device, 0, sizeof(test_device));
+	test_device_number = number;
+	test_device_make();
 }
 
 /* The device's certificate, which a verifier would have as its root; NULL: no such algorithm */

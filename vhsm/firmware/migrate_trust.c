@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The documents of migrations: signed by this process's alias keys, and those of other boards checked
+ * against a partition's policy, or against the board that they have to come from.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "attest_keys.h"
+#include "migrate.h"
+
+#define WORD_MAX 40 /* of a content type: what is between application/vnd.ihsm. and +cbor */
+
+int migrate_hash(const void *bytes, size_t length, uint8_t hash[HSM_MIGRATION_HASH])
+{
+	EVP_MD *md = EVP_MD_fetch(mech_libctx(), "SHA384", NULL);
+	int ret = md && EVP_Digest(bytes, length, hash, NULL, md, NULL) == 1 ? 0 : -EIO;
+
+	EVP_MD_free(md);
+	return ret;
+}
+
+bool migrate_rollback_safe(void)
+{
+	return partitions_hello()->flags & BOARD_HELLO_ROLLBACK_SAFE;
+}
+
+/* ---- ours ---- */
+
+CK_RV migrate_payload(const struct partition *partition, enum hsm_migration_kind kind,
+		      struct hsm_migration_document *document, uint8_t **bytes, size_t *length,
+		      uint8_t hash[HSM_MIGRATION_HASH])
+{
+	int ret;
+
+	memcpy(document->partition, partition->info.id, sizeof(document->partition));
+	memcpy(document->board, partitions_hello()->board_id, sizeof(document->board));
+	ret = hsm_migration_write(kind, document, bytes, length);
+	if (!ret && hash)
+		ret = migrate_hash(*bytes, *length, hash);
+	return ret < 0 ? CKR_DEVICE_ERROR : CKR_OK;
+}
+
+CK_RV migrate_sign(struct partition *partition, enum hsm_migration_kind kind, const uint8_t *bytes,
+		   size_t length, uint8_t **message, size_t *message_length)
+{
+	const char *type = hsm_migration_type(kind) + strlen("application/vnd.ihsm.");
+	char word[WORD_MAX] = "";
+
+	strncat(word, type, strcspn(type, "+"));
+	return attest_sign(partition, word, bytes, length, NULL, 0, message, message_length) < 0
+		       ? CKR_DEVICE_ERROR
+		       : CKR_OK;
+}
+
+CK_RV migrate_answer(struct command *command, enum hsm_migration_kind kind, const uint8_t *bytes,
+		     size_t length)
+{
+	uint8_t *message = NULL;
+	size_t message_length = 0;
+	CK_RV rv = migrate_sign(command->partition, kind, bytes, length, &message, &message_length);
+
+	if (rv == CKR_OK)
+		hsm_put_bytes(&command->out, HSM_FIELD_DOCUMENT, message, message_length);
+	free(message);
+	return rv;
+}
+
+CK_RV migrate_retire(struct partition *partition, const uint8_t *document, size_t length)
+{
+	uint8_t *request = OPENSSL_malloc(PARTITION_ID_SIZE + length);
+	size_t answered = 0;
+	int ret;
+
+	if (!request)
+		return CKR_HOST_MEMORY;
+	memcpy(request, partition->info.id, PARTITION_ID_SIZE);
+	memcpy(request + PARTITION_ID_SIZE, document, length);
+	ret = ask_board(BOARD_RETIRE, request, PARTITION_ID_SIZE + length, request,
+			PARTITION_ID_SIZE + length, &answered);
+	OPENSSL_free(request);
+	return board_error(ret);
+}
+
+/* ---- roots ---- */
+
+static int key_hash(X509 *cert, uint8_t hash[HSM_POLICY_HASH])
+{
+	uint8_t *der = NULL;
+	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der), ret;
+
+	ret = length > 0 ? migrate_hash(der, (size_t)length, hash) : -EIO;
+	OPENSSL_free(der);
+	return ret;
+}
+
+/* Of these certificates those whose keys are roots: of the policy, or, when there is none, the chain's own end */
+static void add_roots(X509_STORE *store, const struct migrate_trust *trust, STACK_OF(X509) * certs)
+{
+	uint8_t hash[HSM_POLICY_HASH];
+	int i, count = sk_X509_num(certs);
+
+	if (!trust->policy && count > 0)
+		X509_STORE_add_cert(store, sk_X509_value(certs, count - 1));
+	for (i = 0; trust->policy && i < count; i++)
+		if (!key_hash(sk_X509_value(certs, i), hash) &&
+		    policy_hash_listed(&trust->policy->roots, hash))
+			X509_STORE_add_cert(store, sk_X509_value(certs, i));
+}
+
+/* Further certificates that came with the command, for roots that are not in the boards' own chains */
+static STACK_OF(X509) * more_certificates(const struct command *command)
+{
+	STACK_OF(X509) *certs = sk_X509_new_null();
+	const uint8_t *der;
+	size_t length;
+	X509 *cert;
+
+	der = hsm_fields_bytes(&command->fields, HSM_FIELD_CERTIFICATES, &length);
+	while (certs && length) {
+		const uint8_t *from = der;
+
+		cert = X509_new_ex(mech_libctx(), NULL);
+		if (!cert || !d2i_X509(&cert, &der, (long)length) || !sk_X509_push(certs, cert)) {
+			X509_free(cert);
+			break;
+		}
+		length -= (size_t)(der - from);
+	}
+	return certs;
+}
+
+static void fill_policy(struct hsm_trust_policy *out, const struct policy *policy)
+{
+	if (!policy)
+		return;
+	out->minimum_version = policy->value[HSM_POLICY_MIGRATION_VERSION];
+	out->measurements = policy->measurements.hash;
+	out->measurement_count = policy->measurements.count;
+	out->rollback_protected = policy->value[HSM_POLICY_MIGRATION_ROLLBACK];
+	if (policy->value[HSM_POLICY_MIGRATION_PRODUCTION])
+		out->lifecycle = HSM_LIFECYCLE_PRODUCTION;
+}
+
+/* ---- theirs ---- */
+
+/* One signature with its chain. Return: 0, -ENOENT when it is of another kind of key than @algorithm, -EKEYREJECTED */
+static int check_signature(struct command *command, const struct migrate_trust *trust,
+			   struct migrate_letter *letter, size_t index, char *reason)
+{
+	struct hsm_trust_policy policy = { .roots = hsm_dice_store() };
+	STACK_OF(X509) *chain = hsm_cose_signer_chain(letter->message, index, mech_libctx());
+	STACK_OF(X509) *more = more_certificates(command);
+	bool p384 = hsm_cose_signer_algorithm(letter->message, index) == HSM_COSE_ES384;
+	int algorithm = p384 ? HSM_DICE_P384 : HSM_DICE_ML_DSA_87;
+	struct hsm_dice_facts facts;
+	X509 *leaf = chain ? sk_X509_value(chain, 0) : NULL;
+	int ret = -EKEYREJECTED;
+
+	snprintf(reason, HSM_DICE_REASON_MAX, "signature %zu does not verify", index + 1);
+	if (leaf && more && policy.roots &&
+	    !hsm_cose_verify(letter->message, index, mech_libctx(), X509_get0_pubkey(leaf), NULL,
+			     0)) {
+		add_roots(policy.roots, trust, chain);
+		if (trust->policy)
+			add_roots(policy.roots, trust, more);
+		fill_policy(&policy, trust->policy);
+		ret = hsm_dice_verify(mech_libctx(), &policy, HSM_DICE_LEAF_ALIAS, leaf, chain,
+				      letter->document.partition, &facts, reason);
+	}
+	if (!ret && trust->peer &&
+	    memcmp(trust->peer[algorithm], facts.device, HSM_FINGERPRINT_SIZE)) {
+		snprintf(reason, HSM_DICE_REASON_MAX, "it was signed by another board");
+		ret = -EKEYREJECTED;
+	}
+	if (!ret)
+		memcpy(letter->device[algorithm], facts.device, HSM_FINGERPRINT_SIZE);
+	sk_X509_pop_free(chain, X509_free);
+	sk_X509_pop_free(more, X509_free);
+	X509_STORE_free(policy.roots);
+	return ret;
+}
+
+/* Is there exactly one signature by each kind of key that this process signs with itself? */
+static bool all_kinds(struct partition *partition, const struct hsm_cose *message)
+{
+	static const int kinds[HSM_DICE_ALGORITHMS] = {
+		[HSM_DICE_P384] = HSM_COSE_ES384,
+		[HSM_DICE_ML_DSA_87] = HSM_COSE_ML_DSA_87,
+	};
+	STACK_OF(X509) * chain;
+	size_t i, j, found, needed = 0;
+
+	for (i = 0; i < HSM_DICE_ALGORITHMS; i++) {
+		chain = NULL;
+		if (attest_chain(partition, (enum hsm_dice_algorithm)i, &chain))
+			continue;
+		sk_X509_pop_free(chain, X509_free);
+		needed++;
+		for (j = found = 0; j < hsm_cose_signatures(message); j++)
+			found += hsm_cose_signer_algorithm(message, j) == kinds[i];
+		if (found != 1)
+			return false;
+	}
+	return needed && hsm_cose_signatures(message) == needed;
+}
+
+static CK_RV check(struct command *command, const struct migrate_trust *trust,
+		   struct migrate_letter *letter)
+{
+	char reason[HSM_DICE_REASON_MAX] = "";
+	size_t i;
+
+	if (!all_kinds(command->partition, letter->message))
+		return migrate_refuse(command, CKR_SIGNATURE_INVALID,
+				      "it needs one signature by each kind of alias key");
+	for (i = 0; i < hsm_cose_signatures(letter->message); i++)
+		if (check_signature(command, trust, letter, i, reason))
+			return migrate_refuse(command, CKR_SIGNATURE_INVALID, "%s", reason);
+	return CKR_OK;
+}
+
+CK_RV migrate_read(struct command *command, enum hsm_migration_kind kind, const uint8_t *id,
+		   const struct migrate_trust *trust, struct migrate_letter *letter)
+{
+	const uint8_t *bytes, *payload;
+	size_t length;
+
+	memset(letter, 0, sizeof(*letter));
+	letter->kind = kind;
+	bytes = hsm_fields_bytes(&command->fields, HSM_FIELD_DOCUMENT, &length);
+	if (hsm_cose_read(bytes, length, hsm_migration_type(kind), &letter->message))
+		return migrate_refuse(command, CKR_DATA_INVALID, "it is no %s",
+				      hsm_migration_type(kind));
+	payload = hsm_cose_payload(letter->message, &length);
+	if (hsm_migration_read(kind, payload, length, &letter->document) ||
+	    migrate_hash(payload, length, letter->hash))
+		return migrate_refuse(command, CKR_DATA_INVALID, "its fields are not those of %s",
+				      hsm_migration_type(kind));
+	if (id && memcmp(id, letter->document.partition, PARTITION_ID_SIZE))
+		return migrate_refuse(command, CKR_DATA_INVALID, "it is about another partition");
+	return check(command, trust, letter);
+}
+
+enum hsm_migration_kind migrate_kind(const struct command *command, enum hsm_migration_kind one,
+				     enum hsm_migration_kind other)
+{
+	struct hsm_cose *message = NULL;
+	const uint8_t *bytes;
+	size_t length;
+	int ret;
+
+	bytes = hsm_fields_bytes(&command->fields, HSM_FIELD_DOCUMENT, &length);
+	ret = hsm_cose_read(bytes, length, hsm_migration_type(one), &message);
+	hsm_cose_free(message);
+	return ret ? other : one;
+}
+
+void migrate_letter_free(struct migrate_letter *letter)
+{
+	hsm_migration_free(&letter->document);
+	hsm_cose_free(letter->message);
+	letter->message = NULL;
+}
