@@ -231,7 +231,7 @@
 	  " bit 8 when a board on the way had no rollback protection; counter and time (count) of what was imported") \
 	X(0x00b9, MIGRATE_REQUEST,	SESSION, SO, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(R(DOCUMENT), O(REASON)), \
 	  "a signed request for room on another board; a later one takes its place") \
-	X(0x00ba, MIGRATE_FREEZE,	SESSION, SO, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT), O(CERTIFICATES)), \
+	X(0x00ba, MIGRATE_FREEZE,	SESSION, SO, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT), O(MORE_CERTIFICATES)), \
 	  HSM_FIELDS(O(REASON)), "freeze the partition for the board that made this offer; certificates of roots that its chain lacks") \
 	X(0x00bb, MIGRATE_EXPORT,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(O(CHUNK)), \
 	  HSM_FIELDS(O(DOCUMENT), O(DATA), O(REASON)), \

@@ -261,7 +261,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xe3, BACKUP,		U32,	4,	"1: backups are allowed") \
 	X(0xe4, MIGRATION_SOURCE, BYTES, 48,	"SHA-384 of the document that a partition is to be filled from") \
 	X(0xe5, REASON,		BYTES,	255,	"why a command was refused, for people") \
-	X(0xe6, CERTIFICATES,	BYTES,	32768,	"certificates (DER), one after the other") \
+	X(0xe6, MORE_CERTIFICATES, BYTES,	32768,	"certificates (DER), one after the other") \
 	/* approvals */ \
 	X(0xd0, APPROVALS,	BYTES,	65536,	"signed approvals: list of struct hsm_record, type 0, each a COSE_Sign message") \
 	X(0xd1, APPROVAL_NONCE,	BYTES,	32,	"the device's nonce that approvals are bound to") \

@@ -116,7 +116,7 @@ static STACK_OF(X509) * more_certificates(const struct command *command)
 	size_t length;
 	X509 *cert;
 
-	der = hsm_fields_bytes(&command->fields, HSM_FIELD_CERTIFICATES, &length);
+	der = hsm_fields_bytes(&command->fields, HSM_FIELD_MORE_CERTIFICATES, &length);
 	while (certs && length) {
 		const uint8_t *from = der;
 
