@@ -36,6 +36,8 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "evidence", "FILE", 1, 1, OPT_TRUST | OPT_NONCE | OPT_BINDING | OPT_PUBLIC,
 	  verify_evidence, "evidence of a device, a partition or a key" },
+	{ "statement", "FILE", 1, 1, OPT_TRUST | OPT_NONCE, verify_statement,
+	  "a board's statement of its own life, or of its erase" },
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -12,11 +12,10 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-#define NONCE_MAX 64 /* as the fields NONCE and BINDING */
 
 /* ---- options ---- */
 
-static int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes,
+int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes,
 		    size_t least, size_t *length)
 {
 	unsigned int byte;

@@ -211,6 +211,17 @@ int policy_options(struct ctl *ctl, struct hsm_writer *writer);
 
 int migration_options(struct ctl *ctl, struct hsm_writer *writer);
 
+/* ---- hsmctl-attest.c ---- */
+
+#define NONCE_MAX 64 /* as the fields NONCE and BINDING */
+
+/* take_hex - the argument of --@option: @least to NONCE_MAX bytes. Return: enum ctl_exit */
+int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,
+	     size_t *length);
+
+/* write_file - a whole file or none. Return: enum ctl_exit */
+int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
+
 /* ---- arguments ---- */
 
 /* parse_u32 - a decimal number within 32 bits. Return: 0 or -EINVAL */
@@ -254,6 +265,10 @@ int verb_approve(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);
+int verb_device_show(struct ctl *ctl, char **args);
+int verb_device_statement(struct ctl *ctl, char **args);
+int verb_device_lifecycle(struct ctl *ctl, char **args);
+int verb_device_recover(struct ctl *ctl, char **args);
 int verb_attest_partition(struct ctl *ctl, char **args);
 int verb_attest_key(struct ctl *ctl, char **args);
 int verb_device_certificate(struct ctl *ctl, char **args);

@@ -269,6 +269,17 @@
 	  HSM_FIELDS(R(EVIDENCE)), "what the device says of itself or of the partition, signed") \
 	X(0x009b, KEY_EVIDENCE,		SESSION, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(KEY), O(NONCE), O(BINDING)), \
 	  HSM_FIELDS(R(EVIDENCE)), "what the device says of a key, signed") \
+	X(0x00a8, DEVICE_CONDITION,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(LIFECYCLE), R(FLAGS), R(TAMPERS), R(RECOVERIES), R(ERASED), R(COUNTER), R(SENSORS)), \
+	  "what happened to the board in its life, flags BOARD_HELLO_*, and its sensors") \
+	X(0x00a9, DEVICE_STATEMENT,	NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(O(NONCE)), HSM_FIELDS(R(STATEMENT)), \
+	  "the same, signed: of a board that was decommissioned, the certificate of its erase") \
+	X(0x00aa, DEVICE_LIFECYCLE,	NONE, OFFICER, LONG, ONCE, \
+	  HSM_FIELDS(R(LIFECYCLE), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "take the board to another state of its life: all is erased, its officers too") \
+	X(0x00ab, DEVICE_RECOVER,	NONE, OFFICER, LONG, ONCE, \
+	  HSM_FIELDS(O(PARTITION), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
+	  "go on after tampering, or with an old copy of the state or of a partition's rows") \
 	X(0x00b0, OFFICER_ADD,		NONE, OFFICER, LONG, ONCE, \
 	  HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
 	  "make an officer or an auditor of the device") \

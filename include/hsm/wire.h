@@ -262,6 +262,13 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xe4, MIGRATION_SOURCE, BYTES, 48,	"SHA-384 of the document that a partition is to be filled from") \
 	X(0xe5, REASON,		BYTES,	255,	"why a command was refused, for people") \
 	X(0xe6, MORE_CERTIFICATES, BYTES,	32768,	"certificates (DER), one after the other") \
+	/* the board's life */ \
+	X(0xc8, LIFECYCLE,	U32,	4,	"state of life: 1 development, 2 production, 3 returned, 4 decommissioned") \
+	X(0xc9, TAMPERS,	U32,	4,	"how often the board was tampered with") \
+	X(0xca, RECOVERIES,	U32,	4,	"how often officers accepted an old copy of the state") \
+	X(0xcb, ERASED,		U64,	8,	"when all partitions were erased last, seconds since 1970; 0: never") \
+	X(0xcc, STATEMENT,	BYTES,	65536,	"signed statement of the board (hsm/statement.h)") \
+	X(0xcd, SENSORS,	BYTES,	4096,	"list of struct hsm_sensor_status") \
 	/* approvals */ \
 	X(0xd0, APPROVALS,	BYTES,	65536,	"signed approvals: list of struct hsm_record, type 0, each a COSE_Sign message") \
 	X(0xd1, APPROVAL_NONCE,	BYTES,	32,	"the device's nonce that approvals are bound to") \
@@ -336,6 +343,17 @@ struct hsm_partition_status {
 	uint32_t max_bytes;
 };
 _Static_assert(sizeof(struct hsm_partition_status) == 104, "hsm_partition_status");
+
+/* One sensor in the answer to DEVICE_CONDITION; kind, flags and units as struct ihsm_sensor */
+struct hsm_sensor_status {
+	uint32_t kind;
+	uint32_t flags;
+	uint32_t value;		/* signed, as the limits */
+	uint32_t min;
+	uint32_t max;
+	char label[16];
+};
+_Static_assert(sizeof(struct hsm_sensor_status) == 36, "hsm_sensor_status");
 
 #define HSM_USER_LOCKED		(1U << 0)	/* too many wrong PINs */
 #define HSM_USER_EXPIRED	(1U << 1)	/* the PIN must be changed before it logs in again */

@@ -159,7 +159,7 @@ static int load_firmware(struct board *board, struct error *error)
 	const struct bundle_policy policy = {
 		.vendor = fuses->vendor_hash,
 		.minimum = fuses->minimum_version,
-		.production = fuses->lifecycle != HSM_LIFECYCLE_DEVELOPMENT,
+		.production = fuses->lifecycle == HSM_LIFECYCLE_PRODUCTION,
 	};
 	int ret;
 

@@ -304,6 +304,9 @@ static int handle_lifecycle(struct storage_call *call)
 	int ret;
 
 	memcpy(&next, call->body, sizeof(next));
+	/* It would not start again. */
+	if (next == HSM_LIFECYCLE_PRODUCTION && call->board->bundle->development)
+		return -EKEYREVOKED;
 	ret = state_set_lifecycle(call->state, next);
 	if (ret != -EINVAL)
 		board_state_changed(call->board);
