@@ -125,8 +125,20 @@ static int open_socket(struct vfio_user *vu, struct hsm_error *error)
 
 /* ---- up, down, and up again ---- */
 
+/*
+ * What the device had answered before it went counts: a command that has the board start its firmware
+ * anew is not left in doubt.
+ */
+static void take_last_words(struct vfio_user *vu)
+{
+	for (unsigned int i = 0; i < vu->queues; i++)
+		queue_reap(vu, &vu->queue[i]);
+}
+
 void vfio_user_lost(struct vfio_user *vu, int result)
 {
+	if (result == -ECONNRESET && !atomic_load(&vu->transport.lost))
+		take_last_words(vu);
 	if (atomic_exchange(&vu->transport.lost, true))
 		return;
 	atomic_fetch_add(&vu->transport.instance, 1);
