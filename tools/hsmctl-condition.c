@@ -9,6 +9,7 @@
 #include <hsm/board.h>
 #include <hsm/lifecycle.h>
 #include "hsmctl.h"
+#include "hsmctl-approval.h"
 
 /* ---- device show ---- */
 
@@ -115,7 +116,7 @@ static int get_statement(struct ctl *ctl, struct link *link, const uint8_t *nonc
 	if (!code) {
 		statement = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_STATEMENT,
 					     &length);
-		code = write_file(ctl, path, statement, length);
+		code = put_file(ctl, path, statement, length);
 	}
 	hsm_request_free(request);
 	if (!code)
@@ -150,7 +151,7 @@ static int send_lifecycle(struct ctl *ctl, struct link *link, uint32_t next)
 	if (!request)
 		return CTL_DEVICE;
 	hsm_put_u32(hsm_request_writer(request), HSM_FIELD_LIFECYCLE, next);
-	code = link_call(ctl, request);
+	code = approval_call(ctl, link, request, HSM_OP_DEVICE_LIFECYCLE);
 	hsm_request_free(request);
 	return code;
 }
@@ -180,13 +181,25 @@ int verb_device_lifecycle(struct ctl *ctl, char **args)
 
 /* ---- device recover ---- */
 
+/* @id: of a partition, NULL: all of the state */
+static int send_recover(struct ctl *ctl, struct link *link, const uint8_t *id)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_DEVICE_RECOVER);
+	int code;
+
+	if (!request)
+		return CTL_DEVICE;
+	if (id)
+		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_PARTITION, id,
+			      HSM_PARTITION_ID_SIZE);
+	code = approval_call(ctl, link, request, HSM_OP_DEVICE_RECOVER);
+	hsm_request_free(request);
+	return code;
+}
+
 int verb_device_recover(struct ctl *ctl, char **args)
 {
 	uint8_t id[HSM_PARTITION_ID_SIZE];
-	const struct field fields[] = {
-		{ args[0] ? HSM_FIELD_PARTITION : 0, id, sizeof(id) },
-		{ 0 },
-	};
 	struct link link = { 0 };
 	int code;
 
@@ -197,7 +210,7 @@ int verb_device_recover(struct ctl *ctl, char **args)
 		code = confirm(ctl, "What the device holds now will be taken for the present state, also "
 				    "where it is an older one.");
 	if (!code)
-		code = link_send(ctl, &link, HSM_OP_DEVICE_RECOVER, fields);
+		code = send_recover(ctl, &link, args[0] ? id : NULL);
 	link_close(&link);
 	return code;
 }

@@ -219,8 +219,8 @@ int migration_options(struct ctl *ctl, struct hsm_writer *writer);
 int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,
 	     size_t *length);
 
-/* write_file - a whole file or none. Return: enum ctl_exit */
-int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
+/* put_file - a whole file or none. Return: enum ctl_exit */
+int put_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
 
 /* ---- arguments ---- */
 
