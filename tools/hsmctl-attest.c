@@ -15,8 +15,8 @@
 
 /* ---- options ---- */
 
-int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes,
-		    size_t least, size_t *length)
+int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,
+	     size_t *length)
 {
 	unsigned int byte;
 	size_t n = 0;

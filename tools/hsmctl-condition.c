@@ -116,7 +116,7 @@ static int get_statement(struct ctl *ctl, struct link *link, const uint8_t *nonc
 	if (!code) {
 		statement = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_STATEMENT,
 					     &length);
-		code = put_file(ctl, path, statement, length);
+		code = write_file(ctl, path, statement, length);
 	}
 	hsm_request_free(request);
 	if (!code)

@@ -219,9 +219,6 @@ int migration_options(struct ctl *ctl, struct hsm_writer *writer);
 int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,
 	     size_t *length);
 
-/* put_file - a whole file or none. Return: enum ctl_exit */
-int put_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
-
 /* ---- arguments ---- */
 
 /* parse_u32 - a decimal number within 32 bits. Return: 0 or -EINVAL */

@@ -44,7 +44,7 @@ static void make_parents(const char *path)
 	}
 }
 
-static void write_file(const char *path, const char *how, const void *data, size_t length)
+static void fake_file(const char *path, const char *how, const void *data, size_t length)
 {
 	FILE *file;
 
@@ -60,7 +60,7 @@ static void put(const char *path, const char *text)
 	char whole[256];
 
 	snprintf(whole, sizeof(whole), "%s/%s", machine.sys, path);
-	write_file(whole, "w", text, strlen(text));
+	fake_file(whole, "w", text, strlen(text));
 }
 
 /* A module file: an ELF object that has nothing but a section .modinfo of strings */
@@ -101,7 +101,7 @@ static void write_module(const char *path, const char *const *strings)
 					  .sh_type = SHT_STRTAB,
 					  .sh_offset = offsetof(typeof(module), names),
 					  .sh_size = sizeof(names) };
-	write_file(path, "w", &module, sizeof(module));
+	fake_file(path, "w", &module, sizeof(module));
 }
 
 /* ---- the kernel ---- */
@@ -118,7 +118,7 @@ static int insert(struct kmod_module *module)
 	assert_string_equal(kmod_module_get_name(module), "ihsm");
 	machine.inserted++;
 	if (machine.kernel_says)
-		write_file(machine.kmsg, "a", machine.kernel_says, strlen(machine.kernel_says));
+		fake_file(machine.kmsg, "a", machine.kernel_says, strlen(machine.kernel_says));
 	if (!machine.insert_error)
 		become_loaded();
 	return machine.insert_error;
@@ -151,7 +151,7 @@ static int setup(void **state)
 		.remove = unload,
 	};
 	mkdir(machine.modules, 0755);
-	write_file(machine.kmsg, "w", "6,1,2,-;ihsm: from before\n", 26);
+	fake_file(machine.kmsg, "w", "6,1,2,-;ihsm: from before\n", 26);
 	write_module(machine.file, info);
 	(void)state;
 	return 0;
@@ -287,7 +287,7 @@ static void test_bad_files(void **state)
 	a = status(path);
 	assert_error(&a, CTL_USAGE, "No such file");
 	end(&a);
-	write_file(path, "w", "no module", 9);
+	fake_file(path, "w", "no module", 9);
 	a = load(path);
 	assert_error(&a, CTL_USAGE, "cannot be read as a kernel module");
 	end(&a);
