@@ -36,22 +36,22 @@ static int find_signature(const struct hsm_cose *message, int algorithm)
 }
 
 /*
- * First whether the chain is genuine, then whether it is what the policy asks for: so the two can be told
- * apart.
+ * One that is not what the policy asks for is looked at once more, to tell apart what is genuine and what
+ * is not.
  */
 static int verify_chain(struct verify *verify, const char *name, X509 *leaf, STACK_OF(X509) * chain,
 			const uint8_t *partition, struct hsm_dice_facts *facts)
 {
 	const struct hsm_trust_policy genuine = { .roots = verify->trust.all.roots };
-	char reason[HSM_DICE_REASON_MAX];
+	char reason[HSM_DICE_REASON_MAX], other[HSM_DICE_REASON_MAX];
 
-	if (hsm_dice_verify(verify->libctx, &genuine, HSM_DICE_LEAF_ALIAS, leaf, chain, partition,
-			    facts, reason) < 0)
-		return fail(verify, VERIFY_FORGED, "%s: certificates: %s", name, reason);
 	if (hsm_dice_verify(verify->libctx, &verify->trust.all, HSM_DICE_LEAF_ALIAS, leaf, chain,
-			    partition, facts, reason) < 0)
+			    partition, facts, reason) == 0)
+		return VERIFY_OK;
+	if (hsm_dice_verify(verify->libctx, &genuine, HSM_DICE_LEAF_ALIAS, leaf, chain, partition,
+			    facts, other) == 0)
 		return fail(verify, VERIFY_POLICY, "%s: %s", name, reason);
-	return VERIFY_OK;
+	return fail(verify, VERIFY_FORGED, "%s: certificates: %s", name, other);
 }
 
 static void put_signature(struct json_object *rows, const char *name, const char *verdict,
