@@ -38,6 +38,8 @@ static const struct verb verbs[] = {
 	  verify_evidence, "evidence of a device, a partition or a key" },
 	{ "statement", "FILE", 1, 1, OPT_TRUST | OPT_NONCE, verify_statement,
 	  "a board's statement of its own life, or of its erase" },
+	{ "receipt", "FILE [DIRECTORY]", 1, 2, OPT_TRUST | OPT_NONCE, verify_receipt,
+	  "what a device has exported, and whether these are the files" },
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -32,6 +32,7 @@ enum {
 	OPT_APPROVAL = 1 << 22,
 	OPT_OUTPUT = 1 << 23,
 	OPT_SIGNER = 1 << 24,
+	OPT_EXPORT = 1 << 25,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -130,6 +131,10 @@ static const struct verb verbs[] = {
 	{ "device recover", "[PARTITION-ID]", 0, 1, OPT_OFFICER | OPT_YES | OPT_APPROVAL,
 	  verb_device_recover,
 	  "go on after tampering, or with an old copy of the state (officer)" },
+	{ "export keys", "DIRECTORY", 1, 1, OPT_PARTITION | OPT_EXPORT | OPT_PIN, verb_export_keys,
+	  "wrap all keys that may leave under a public key, with the device's receipt (user)" },
+	{ "export trust", "KEY", 1, 1, OPT_PARTITION | OPT_LABEL | OPT_PIN, verb_export_trust,
+	  "put a public key to wrap under into the token, trusted (SO)" },
 	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
 	  "the kernel module, and the functions that it drives" },
 	{ "driver load", "[FILE]", 0, 1, 0, verb_driver_load, "load the kernel module" },
@@ -166,6 +171,7 @@ enum {
 	O_APPROVAL,
 	O_KEY,
 	O_OUTPUT,
+	O_TO,
 	O_BLOB, /* and as many as a policy has of them */
 	O_BLOB_LAST = O_BLOB + HSM_POLICY_BLOBS - 1,
 	O_POLICY, /* and as many as a policy has values */
@@ -228,6 +234,7 @@ static const struct option_row options[] = {
 	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
 	  "an approval of exactly this command, from hsmctl approve; once for each" },
 	{ "key", O_KEY, OPT_SIGNER, "KEY", "private key to sign with, a file or a URI" },
+	{ "to", O_TO, OPT_EXPORT, "KEY", "the customer's RSA public key" },
 	{ "output", O_OUTPUT, OPT_OUTPUT, "FILE", "file to write" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
@@ -370,6 +377,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->key;
 	case O_OUTPUT:
 		return &ctl->output;
+	case O_TO:
+		return &ctl->to;
 	case O_NAME:
 		return &ctl->name;
 	case O_USER:

@@ -75,6 +75,7 @@ struct ctl {
 	size_t approvals;
 	const char *key;
 	const char *output;
+	const char *to;
 	const char *migration_roots;
 	const char *migration_measurements;
 	const char *name;
@@ -259,6 +260,8 @@ int verb_officer_list(struct ctl *ctl, char **args);
 int verb_quorum_show(struct ctl *ctl, char **args);
 int verb_quorum_set(struct ctl *ctl, char **args);
 int verb_approve(struct ctl *ctl, char **args);
+int verb_export_keys(struct ctl *ctl, char **args);
+int verb_export_trust(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);

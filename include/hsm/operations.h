@@ -294,6 +294,8 @@
 	  HSM_NONE, "how many officers must approve a class of actions; fewer than now needs approvals itself") \
 	X(0x00b5, APPROVAL_NONCE,	NONE, OFFICER, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(R(APPROVAL_NONCE), R(COUNT)), \
 	  "a nonce to bind approvals to, good once and for so many seconds") \
+	X(0x00b7, EXPORT_RECEIPT,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(FLAGS), O(NONCE)), HSM_FIELDS(O(DATA)), \
+	  "with flag 1 begin to list what the session wraps, with the reader's nonce; without end it: the list, signed") \
 	X(0x00b6, APPROVAL_GRANT,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(DATA), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
 	  "let a partition run one command that needs approvals; data: its bytes to sign, without a nonce")
 

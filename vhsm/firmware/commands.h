@@ -53,6 +53,7 @@ struct partition;
 struct session;
 struct user_table;
 struct officer_table;
+struct hsm_receipt;
 
 /* ---- credentials and the state of a partition ---- */
 
@@ -373,6 +374,7 @@ struct session {
 	struct object *objects; /* session objects made here, under partition.lock */
 
 	/* whoever has the turn */
+	struct hsm_receipt *receipt; /* of what is wrapped; NULL: none is open */
 	bool last_approved; /* the last cryptographic command was an approved service */
 	struct operation operation[OPERATIONS];
 	bool finding;
@@ -905,6 +907,7 @@ CK_RV command_approval_grant(struct command *command);
 CK_RV command_certificates(struct command *command);
 CK_RV command_device_request(struct command *command);
 CK_RV command_device_install(struct command *command);
+CK_RV command_export_receipt(struct command *command);
 CK_RV command_partition_list(struct command *command);
 CK_RV command_partition_create(struct command *command);
 CK_RV command_partition_assign(struct command *command);

@@ -125,6 +125,7 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(DEVICE_STATEMENT, device_statement, DEVICE),
 	ROW_FLAGS(DEVICE_LIFECYCLE, device_lifecycle, DEVICE),
 	ROW_FLAGS(DEVICE_RECOVER, device_recover, DEVICE),
+	ROW(EXPORT_RECEIPT, export_receipt),
 	ROW_FLAGS(PARTITION_LIST, partition_list, DEVICE),
 	ROW_FLAGS(PARTITION_CREATE, partition_create, DEVICE),
 	ROW_FLAGS(PARTITION_ASSIGN, partition_assign, DEVICE),

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "audit.h"
 #include "key_making.h"
+#include "receipt.h"
 
 static struct rule_context rules_for(const struct command *command)
 {
@@ -320,6 +321,10 @@ static CK_RV put_wrapped(struct command *command, const struct mechanism *mechan
 	if (rv == CKR_OK)
 		rv = mech_wrap(&with_nonce, kek, key, command->out.data + command->out.length,
 			       &room);
+	/* What the receipt does not list has not left. */
+	if (rv == CKR_OK)
+		rv = receipt_add(command, wrapping, object, command->out.data + command->out.length,
+				 room);
 	if (rv == CKR_OK) {
 		command->out.length += room;
 		hsm_put_end(&command->out, mark);
@@ -382,6 +387,8 @@ CK_RV command_wrap(struct command *command)
 		rv = key_use_find(command, HSM_FIELD_KEY, 0, NULL, &key);
 	if (rv == CKR_OK)
 		rv = may_wrap(command, &mechanism, wrapping, key);
+	if (rv == CKR_OK)
+		rv = receipt_room(command->session);
 	if (rv == CKR_OK)
 		rv = put_wrapped(command, &mechanism, wrapping, key);
 	if (rv == CKR_OK)

@@ -5,6 +5,7 @@
  * their predecessors.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "users.h"
@@ -61,6 +62,7 @@ void session_put(struct session *session)
 	if (!session || atomic_fetch_sub(&session->refs, 1) != 1)
 		return;
 	end_operations(session, false);
+	free(session->receipt);
 	pthread_cond_destroy(&session->turn);
 	pthread_mutex_destroy(&session->lock);
 	OPENSSL_free(session);
