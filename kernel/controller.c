@@ -12,6 +12,9 @@
 #include <linux/slab.h>
 
 #include "ihsm.h"
+#ifndef KUNIT_STATIC_STUB_REDIRECT
+#include <kunit/static_stub.h>
+#endif
 
 /**
  * ihsm_present() - is the device there?
@@ -23,6 +26,7 @@
  */
 bool ihsm_present(struct ihsm_device *ihsm, u32 *status)
 {
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_present, ihsm, status);
 	*status = readl(ihsm->regs + IHSM_REG_STATUS);
 	if (*status != U32_MAX)
 		return true;
@@ -157,6 +161,7 @@ void ihsm_stop(struct ihsm_device *ihsm, int error)
 {
 	unsigned int i;
 
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_stop, ihsm, error);
 	for (i = 0; i <= ihsm->queues; i++)
 		ihsm_queue_stop(ihsm->queue[i]);
 	if (reset(ihsm))

@@ -77,7 +77,7 @@ static void upload_cleanup(struct fw_upload *upload)
 	WRITE_ONCE(ihsm->upload_cancelled, false);
 }
 
-static const struct fw_upload_ops upload_ops = {
+const struct fw_upload_ops ihsm_upload_ops = {
 	.prepare = upload_prepare,
 	.write = upload_write,
 	.poll_complete = upload_complete,
@@ -98,7 +98,7 @@ void ihsm_fw_upload_register(struct ihsm_device *ihsm)
 	if (!IS_ENABLED(CONFIG_FW_UPLOAD) || !ihsm_identify_flag(ihsm, IHSM_IDENTIFY_STAGE))
 		return;
 	upload = firmware_upload_register(THIS_MODULE, &ihsm->pdev->dev, dev_name(&ihsm->dev),
-					  &upload_ops, ihsm);
+					  &ihsm_upload_ops, ihsm);
 	if (IS_ERR(upload))
 		dev_warn(&ihsm->dev, "takes no firmware images (%ld)\n", PTR_ERR(upload));
 	else

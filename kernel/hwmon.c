@@ -139,7 +139,7 @@ static int sensor_label(struct device *dev, enum hwmon_sensor_types type, u32 at
 	return -EOPNOTSUPP;
 }
 
-static const struct hwmon_ops ops = {
+const struct hwmon_ops ihsm_hwmon_ops = {
 	.is_visible = sensor_visible,
 	.read = sensor_read,
 	.read_string = sensor_label,
@@ -193,7 +193,7 @@ void ihsm_hwmon_register(struct ihsm_device *ihsm)
 	mon->ihsm = ihsm;
 	if (refresh(mon) || !sort_sensors(mon))
 		goto free;
-	mon->chip.ops = &ops;
+	mon->chip.ops = &ihsm_hwmon_ops;
 	mon->chip.info = mon->infos;
 	dev = hwmon_device_register_with_info(&ihsm->pdev->dev, "ihsm", mon, &mon->chip, NULL);
 	if (IS_ERR(dev)) {

@@ -470,8 +470,11 @@ u32 ihsm_sriov_vectors(struct pci_dev *pdev);
 int ihsm_sriov_set_vectors(struct pci_dev *vf, int count);
 void ihsm_coredump(struct ihsm_device *ihsm, const char *why);
 
-/* ---- chardev.c, sysfs.c ---- */
+/* ---- what the kernel calls: pci.c, hwmon.c, fw_upload.c, chardev.c, sysfs.c ---- */
 
+extern const struct pci_error_handlers ihsm_errors;
+extern const struct hwmon_ops ihsm_hwmon_ops;
+extern const struct fw_upload_ops ihsm_upload_ops;
 extern const struct file_operations ihsm_fops;
 extern const struct attribute_group *ihsm_groups[];
 int ihsm_sysfs_add_queues(struct ihsm_device *ihsm);

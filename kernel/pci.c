@@ -331,7 +331,7 @@ static void ihsm_error_resume(struct pci_dev *pdev)
 	go_on(pci_get_drvdata(pdev), IHSM_HOLD_BUS);
 }
 
-static const struct pci_error_handlers ihsm_errors = {
+const struct pci_error_handlers ihsm_errors = {
 	.error_detected = ihsm_error_detected,
 	.slot_reset = ihsm_slot_reset,
 	.resume = ihsm_error_resume,

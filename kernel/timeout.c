@@ -9,6 +9,9 @@
 
 #include "ihsm.h"
 #include "trace.h"
+#ifndef KUNIT_STATIC_STUB_REDIRECT
+#include <kunit/static_stub.h>
+#endif
 
 #define SLACK_MS	5000U		/* beyond what the device says that commands take */
 #define MAX_LIMIT_MS	(3600U * 1000)
@@ -140,6 +143,7 @@ void ihsm_restart(struct ihsm_device *ihsm)
 	u32 status;
 	int err;
 
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_restart, ihsm);
 	/*
 	 * The firmware may end once more while it is started, or answer with what makes no sense:
 	 * the queue that does not run any more is no proof that the device is gone.

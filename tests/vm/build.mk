@@ -45,5 +45,10 @@ check-vm check: $(O)/vhsm-fault
 check-debug-kernel: all pkcs11-programs $(O)/vhsm-fault
 	@scripts/check-debug-kernel $(O)
 
+# Which lines of kernel/ run in those guests, with the KUnit suites as part of the module.
+.PHONY: coverage
+coverage: all pkcs11-programs $(O)/vhsm-fault
+	@scripts/check-debug-kernel --coverage $(O)
+
 # The tests in guests are part of all tests.
 check: kernel
