@@ -297,7 +297,17 @@
 	X(0x00b7, EXPORT_RECEIPT,	SESSION, ANY, MEDIUM, ONCE, HSM_FIELDS(R(FLAGS), O(NONCE)), HSM_FIELDS(O(DATA)), \
 	  "with flag 1 begin to list what the session wraps, with the reader's nonce; without end it: the list, signed") \
 	X(0x00b6, APPROVAL_GRANT,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(DATA), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
-	  "let a partition run one command that needs approvals; data: its bytes to sign, without a nonce")
+	  "let a partition run one command that needs approvals; data: its bytes to sign, without a nonce") \
+	X(0x00a0, AUDIT_STATUS,		NONE, ANY, SHORT, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(AUDIT_HEAD), R(COUNT), R(AUDIT_BYTES), R(AUDIT_FULL), R(AUDIT_KEYS)), \
+	  "where the audit log stands: head, not signed, and bytes in use. For its readers: officers, auditors, the SO") \
+	X(0x00a1, AUDIT_READ,		NONE, ANY, MEDIUM, REPEAT, HSM_FIELDS(R(SEQUENCE)), \
+	  HSM_FIELDS(R(AUDIT_RECORDS), R(SEQUENCE), R(AUDIT_BASE)), \
+	  "records of the audit log from the given one on, as many as fit; their first number, and the hash before it. For its readers") \
+	X(0x00a2, AUDIT_SIGN,		NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(AUDIT_NONCE)), HSM_FIELDS(R(AUDIT_HEAD)), \
+	  "write down what was only counted, and sign the head over the reader's nonce. For its readers") \
+	X(0x00a3, AUDIT_RELEASE,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(SEQUENCE)), HSM_NONE, \
+	  "let go of the records up to this one, which were exported. For auditors")
 
 #define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
 enum hsm_operation {

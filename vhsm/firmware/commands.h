@@ -935,6 +935,10 @@ CK_RV command_user_list(struct command *command);
 CK_RV command_user_pin(struct command *command);
 CK_RV command_user_unlock(struct command *command);
 CK_RV command_user_role(struct command *command);
+CK_RV command_audit_status(struct command *command);
+CK_RV command_audit_read(struct command *command);
+CK_RV command_audit_sign(struct command *command);
+CK_RV command_audit_release(struct command *command);
 CK_RV command_evidence(struct command *command);
 CK_RV command_key_evidence(struct command *command);
 

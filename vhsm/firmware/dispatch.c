@@ -156,6 +156,10 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(CERTIFICATES, certificates, COMMAND_ALWAYS),
 	ROW_FLAGS(DEVICE_REQUEST, device_request, DEVICE),
 	ROW_FLAGS(DEVICE_INSTALL, device_install, DEVICE),
+	ROW_FLAGS(AUDIT_STATUS, audit_status, COMMAND_ALWAYS),
+	ROW_FLAGS(AUDIT_READ, audit_read, COMMAND_ALWAYS),
+	ROW_FLAGS(AUDIT_SIGN, audit_sign, COMMAND_ALWAYS),
+	ROW_FLAGS(AUDIT_RELEASE, audit_release, COMMAND_ALWAYS),
 	ROW_FLAGS(EVIDENCE, evidence, COMMAND_ALWAYS),
 	ROW(KEY_EVIDENCE, key_evidence),
 };

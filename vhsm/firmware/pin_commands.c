@@ -4,6 +4,7 @@
  * when it may be tried is in pin.c.
  */
 #include <string.h>
+#include "audit.h"
 #include "users.h"
 
 /* A copy of an account's credential, to be wiped; false: there is no such account */
@@ -210,6 +211,8 @@ CK_RV command_login(struct command *command)
 
 CK_RV command_logout(struct command *command)
 {
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_LOGOUT, actor);
 	struct partition *partition = command->partition;
 	CK_RV rv = CKR_USER_NOT_LOGGED_IN;
 
@@ -219,5 +222,8 @@ CK_RV command_logout(struct command *command)
 		rv = CKR_OK;
 	}
 	pthread_mutex_unlock(&partition->lock);
+	/* A log that is full keeps nobody in. */
+	if (rv == CKR_OK)
+		audit_commit(command->task, partition, &record);
 	return rv;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <openssl/rand.h>
+#include "audit.h"
 #include "builtin_objects.h"
 #include "users.h"
 #include "selftest.h"
@@ -149,8 +150,12 @@ static void end_reset(struct partition *partition)
 	pthread_mutex_unlock(&partition->lock);
 }
 
-static CK_RV reset(struct partition *partition, const struct credential *so, const uint8_t *label)
+static CK_RV reset(struct command *command, const struct credential *so, const uint8_t *label)
 {
+	const struct hsm_audit_record record = { .event = HSM_AUDIT_TOKEN_INITIALIZED,
+						 .actor = "so",
+						 .operation = command->info->code };
+	struct partition *partition = command->partition;
 	struct user_table *users;
 	struct partition_state next;
 	CK_RV rv;
@@ -163,7 +168,9 @@ static CK_RV reset(struct partition *partition, const struct credential *so, con
 	next.so = *so;
 	memset(&next.user, 0, sizeof(next.user));
 	next.users = NULL;
-	rv = partition_reset(partition, &next);
+	rv = audit_record(partition, &next, &record);
+	if (rv == CKR_OK)
+		rv = partition_reset(partition, &next);
 	/* Gone with the first commit, also when a later one failed */
 	if (partition->state.users != users)
 		users_free(users);
@@ -190,7 +197,7 @@ static CK_RV token_init(struct command *command, const uint8_t *pin, size_t leng
 	if (rv == CKR_OK)
 		rv = pin_make(partition, NULL, &so, pin, length, private_key);
 	if (rv == CKR_OK)
-		rv = reset(partition, &so, label);
+		rv = reset(command, &so, label);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
 	return rv;
 }

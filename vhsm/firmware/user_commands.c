@@ -3,7 +3,9 @@
  * Commands that make, remove and change users with names. The SO may do so with all of them, a manager with those who
  * are no managers.
  */
+#include <stdio.h>
 #include <string.h>
+#include "audit.h"
 #include "clock.h"
 #include "users.h"
 
@@ -42,6 +44,34 @@ static void log_out(struct partition *partition, uint32_t account)
 	pthread_mutex_unlock(&partition->lock);
 }
 
+static enum hsm_audit_event event_of(const struct command *command)
+{
+	switch (command->info->code) {
+	case HSM_OP_USER_CREATE:
+		return HSM_AUDIT_USER_CREATED;
+	case HSM_OP_USER_REMOVE:
+		return HSM_AUDIT_USER_REMOVED;
+	case HSM_OP_USER_ROLE:
+		return HSM_AUDIT_USER_ROLE;
+	case HSM_OP_USER_UNLOCK:
+		return HSM_AUDIT_USER_UNLOCKED;
+	default:
+		return HSM_AUDIT_PIN_SET;
+	}
+}
+
+static CK_RV record_change(struct command *command, struct partition_state *next,
+			   const uint8_t *name, size_t length)
+{
+	char actor[AUDIT_ACTOR_MAX], subject[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, event_of(command), actor);
+
+	snprintf(subject, sizeof(subject), "user:%.*s", (int)length, (const char *)name);
+	record.subject = subject;
+	record.number = hsm_fields_u64(&command->fields, HSM_FIELD_USER_ROLE, 0);
+	return audit_record(command->partition, next, &record);
+}
+
 static CK_RV change(struct command *command, struct partition_state *next, user_change apply,
 		    const void *data, uint32_t *account)
 {
@@ -59,6 +89,8 @@ static CK_RV change(struct command *command, struct partition_state *next, user_
 	rv = user ? may_manage(command->client, user->role) : CKR_OK;
 	if (rv == CKR_OK)
 		rv = apply(command, next->users, (struct named_user *)user, data);
+	if (rv == CKR_OK)
+		rv = record_change(command, next, name, length);
 	if (rv == CKR_OK)
 		return users_commit(command->partition, next, true);
 	users_free(next->users);
