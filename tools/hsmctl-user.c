@@ -7,7 +7,8 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-static const char *const roles[] = { [1] = "user", [2] = "manager", [3] = "read-only" };
+static const char *const roles[] = { [1] = "user", [2] = "manager", [3] = "read-only",
+				     [4] = "auditor" };
 
 #define N_ROLES (sizeof(roles) / sizeof(roles[0]))
 
@@ -16,7 +17,7 @@ static int find_role(struct ctl *ctl, const char *name, uint32_t *role)
 	for (*role = 1; *role < N_ROLES; ++*role)
 		if (!strcmp(roles[*role], name))
 			return CTL_OK;
-	return fail(ctl, CTL_USAGE, "'%s' is no role of a user: user, manager or read-only", name);
+	return fail(ctl, CTL_USAGE, "'%s' is no role of a user: user, manager, read-only or auditor", name);
 }
 
 static int check_name(struct ctl *ctl, const char *name)
@@ -46,8 +47,7 @@ static int log_in(struct ctl *ctl, struct link *link, const struct secret *pin)
 	return code;
 }
 
-/* Open a session in which the SO, or who --as names, is logged in; @new_pin: read the new PIN as well */
-static int open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
+int open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
 {
 	struct secret pin = { 0 };
 	int code = ctl->as ? check_name(ctl, ctl->as) : CTL_OK;

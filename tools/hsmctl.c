@@ -27,7 +27,11 @@ enum {
 	OPT_AS = 1 << 12,
 	OPT_CHAIN = 1 << 18,
 	OPT_ML_DSA = 1 << 19,
-	OPT_ATTEST = 1 << 20,
+	OPT_NONCE = 1 << 13,
+	OPT_FROM = 1 << 14,
+	OPT_FORMAT = 1 << 15,
+	OPT_BINDING = 1 << 20,
+	OPT_ATTEST = OPT_NONCE | OPT_BINDING,
 	OPT_KEY = 1 << 21,
 	OPT_APPROVAL = 1 << 22,
 	OPT_OUTPUT = 1 << 23,
@@ -109,6 +113,14 @@ static const struct verb verbs[] = {
 	  verb_pin_set, "change the PIN of a user, the SO or the officer" },
 	{ "pin init", "", 0, 0, OPT_PARTITION | OPT_PIN | OPT_NEW_PIN, verb_pin_init,
 	  "the SO gives the user a new PIN; unlocks a locked one" },
+	{ "audit status", "[LOG]", 0, 1, OPT_OFFICER, verb_audit_status,
+	  "where an audit log stands; LOG: a partition, or device (auditor, officer, SO)" },
+	{ "audit show", "[LOG]", 0, 1, OPT_OFFICER | OPT_FROM, verb_audit_show,
+	  "records of an audit log (auditor, officer, SO)" },
+	{ "audit export", "FILE [LOG]", 1, 2, OPT_OFFICER | OPT_FROM | OPT_NONCE | OPT_FORMAT,
+	  verb_audit_export, "... into a file that hsm-verify checks (auditor, officer, SO)" },
+	{ "audit release", "N [LOG]", 1, 2, OPT_OFFICER, verb_audit_release,
+	  "let go of records up to number N, which were exported (auditor)" },
 	{ "attest device", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST, verb_attest_device,
 	  "evidence of the device, signed" },
 	{ "attest partition", "FILE", 1, 1, OPT_PARTITION | OPT_ATTEST, verb_attest_partition,
@@ -163,6 +175,8 @@ enum {
 	O_CHAIN,
 	O_ML_DSA,
 	O_NONCE,
+	O_FROM,
+	O_FORMAT,
 	O_BINDING,
 	O_KEY_LABEL,
 	O_KEY_ID,
@@ -240,8 +254,11 @@ static const struct option_row options[] = {
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
 	{ "ml-dsa", O_ML_DSA, OPT_ML_DSA, NULL, "of the ML-DSA-87 key; default: P-384" },
 	{ "chain", O_CHAIN, OPT_CHAIN, NULL, "all certificates, from the partition's own" },
-	{ "nonce", O_NONCE, OPT_ATTEST, "HEX", "nonce of whoever will verify it, 8 to 64 bytes" },
-	{ "binding", O_BINDING, OPT_ATTEST, "HEX", "1 to 64 bytes to be bound to the evidence" },
+	{ "nonce", O_NONCE, OPT_NONCE, "HEX", "nonce of whoever will verify it, 8 to 64 bytes" },
+	{ "binding", O_BINDING, OPT_BINDING, "HEX", "1 to 64 bytes to be bound to the evidence" },
+	{ "from", O_FROM, OPT_FROM, "N", "number of the first record, the oldest one there is" },
+	{ "format", O_FORMAT, OPT_FORMAT, "F",
+	  "json (default, can be verified), syslog (RFC 5424) or journald (its export format)" },
 	{ "key-label", O_KEY_LABEL, OPT_KEY, "TEXT", "label of the key" },
 	{ "key-id", O_KEY_ID, OPT_KEY, "HEX", "CKA_ID of the key" },
 	{ "key-class", O_KEY_CLASS, OPT_KEY, "CLASS", "private, secret, public or otp" },
@@ -387,6 +404,10 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->as;
 	case O_NONCE:
 		return &ctl->nonce;
+	case O_FROM:
+		return &ctl->from;
+	case O_FORMAT:
+		return &ctl->format;
 	case O_BINDING:
 		return &ctl->binding;
 	case O_KEY_LABEL:

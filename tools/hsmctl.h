@@ -82,6 +82,8 @@ struct ctl {
 	const char *user;
 	const char *as;
 	const char *nonce;
+	const char *from;
+	const char *format;
 	const char *binding;
 	const char *key_label;
 	const char *key_id;
@@ -202,6 +204,13 @@ int output(struct ctl *ctl);
 
 /* write_file - a whole file or none: a reader never sees half of one. Return: enum ctl_exit */
 int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length);
+/* ---- hsmctl-user.c ---- */
+
+/*
+ * open_as - open a session in which the SO, or who --as names, is logged in; @new_pin: read a new PIN as well. Return: enum
+ * ctl_exit
+ */
+int open_as(struct ctl *ctl, struct link *link, struct secret *new_pin);
 
 /* ---- hsmctl-policy.c ---- */
 
@@ -264,6 +273,10 @@ int verb_export_keys(struct ctl *ctl, char **args);
 int verb_export_trust(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
+int verb_audit_status(struct ctl *ctl, char **args);
+int verb_audit_show(struct ctl *ctl, char **args);
+int verb_audit_export(struct ctl *ctl, char **args);
+int verb_audit_release(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);
 int verb_device_show(struct ctl *ctl, char **args);
 int verb_device_statement(struct ctl *ctl, char **args);
