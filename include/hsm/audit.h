@@ -15,6 +15,7 @@
 #define HSM_AUDIT_HASH	     48	      /* SHA-384 */
 #define HSM_AUDIT_RECORD_MAX 65536    /* bytes of one record; a checkpoint is the longest */
 #define HSM_AUDIT_LOG_ID     16
+#define HSM_AUDIT_ALIAS_SIZE 32	      /* as HSM_FINGERPRINT_SIZE in hsm/dice.h */
 #define HSM_AUDIT_NONCE_MIN  8
 #define HSM_AUDIT_NONCE_MAX  64
 
@@ -147,7 +148,7 @@ struct hsm_audit_bytes {
 	X(19, fingerprint, BYTES, "of a policy or a public key: SHA-384") \
 	X(20, measurement, BYTES, "of the firmware: SHA-384") \
 	X(21, version, NUMBER, "the firmware's security version") \
-	X(22, alias, BYTES, "SHA-384 of the alias key's certificate") \
+	X(22, alias, BYTES, "SHA-256 of the alias's public key") \
 	X(23, detail, TEXT, "more, for people") \
 	X(24, signature, BYTES, "COSE_Sign message of a checkpoint") \
 	X(25, reserved, NUMBER, "with key-uses: at most so many uses before the key's next record") \

@@ -266,7 +266,7 @@ static void checkpoint(struct partition *partition, struct partition_state *next
 	if (audit_sign_head(partition, next, NULL, 0, &message, &length) < 0)
 		return;
 	record.signature = (struct hsm_audit_bytes){ message, length };
-	record.alias = (struct hsm_audit_bytes){ next->audit.alias, HSM_AUDIT_HASH };
+	record.alias = (struct hsm_audit_bytes){ next->audit.alias, HSM_AUDIT_ALIAS_SIZE };
 	if (append(partition, next, &record, AUDIT_RESERVE) == CKR_OK)
 		next->audit.checkpoint = next->audit.chain.sequence;
 	else
@@ -276,13 +276,13 @@ static void checkpoint(struct partition *partition, struct partition_state *next
 
 /* Another firmware, or another device: it says so, and vouches for what it found. */
 static CK_RV record_alias(struct partition *partition, struct partition_state *next,
-			  const uint8_t alias[HSM_AUDIT_HASH])
+			  const uint8_t alias[HSM_AUDIT_ALIAS_SIZE])
 {
 	const struct board_hello *hello = partitions_hello();
 	struct hsm_audit_record record = {
 		.event = HSM_AUDIT_ALIAS,
 		.actor = "board",
-		.alias = { alias, HSM_AUDIT_HASH },
+		.alias = { alias, HSM_AUDIT_ALIAS_SIZE },
 		.board = { hello->board_id, BOARD_ID_SIZE },
 		.measurement = { hello->measurement, sizeof(hello->measurement) },
 		.version = hello->security_version,
@@ -292,7 +292,7 @@ static CK_RV record_alias(struct partition *partition, struct partition_state *n
 
 	if (rv != CKR_OK)
 		return rv;
-	memcpy(next->audit.alias, alias, HSM_AUDIT_HASH);
+	memcpy(next->audit.alias, alias, HSM_AUDIT_ALIAS_SIZE);
 	if (old)
 		checkpoint(partition, next);
 	return CKR_OK;
@@ -303,7 +303,7 @@ static CK_RV speak(struct partition *partition, struct partition_state *next)
 {
 	const uint8_t *alias = audit_alias(partition);
 
-	if (!alias || !CRYPTO_memcmp(alias, next->audit.alias, HSM_AUDIT_HASH))
+	if (!alias || !CRYPTO_memcmp(alias, next->audit.alias, HSM_AUDIT_ALIAS_SIZE))
 		return CKR_OK;
 	return record_alias(partition, next, alias);
 }

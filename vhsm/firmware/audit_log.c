@@ -79,7 +79,7 @@ struct audit_log {
 	uint64_t tight;
 	bool closed;
 	bool has_alias;
-	uint8_t alias[HSM_AUDIT_HASH];
+	uint8_t alias[HSM_AUDIT_ALIAS_SIZE];
 	struct audit_draft draft;
 };
 
@@ -893,7 +893,7 @@ void audit_put_state(struct header_cursor *cursor, const struct partition *parti
 	header_put64(cursor, audit->bytes);
 	header_put64(cursor, audit->released);
 	header_put64(cursor, audit->checkpoint);
-	header_put(cursor, audit->alias, HSM_AUDIT_HASH);
+	header_put(cursor, audit->alias, sizeof(audit->alias));
 	header_put64(cursor, audit->serial);
 	header_put32(cursor, audit->filling);
 	for (i = 0; i < AUDIT_REPEATS_MAX; i++)
@@ -921,7 +921,7 @@ void audit_get_state(struct header_cursor *cursor, struct partition *partition,
 	audit->bytes = header_get64(cursor);
 	audit->released = header_get64(cursor);
 	audit->checkpoint = header_get64(cursor);
-	header_get(cursor, audit->alias, HSM_AUDIT_HASH);
+	header_get(cursor, audit->alias, sizeof(audit->alias));
 	audit->serial = header_get64(cursor);
 	audit->filling = header_get32(cursor);
 	used = header_get32(cursor);

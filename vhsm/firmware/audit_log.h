@@ -93,7 +93,7 @@ void audit_log_free(struct partition *partition);
 long audit_read(struct partition *partition, uint64_t from, uint8_t *out, size_t room,
 		uint64_t *first, uint8_t base[HSM_AUDIT_HASH]);
 
-/* audit_alias - SHA-384 of the public key of this process's alias, NULL: it has none */
+/* audit_alias - fingerprint of the public key of this process's alias, NULL: it has none */
 const uint8_t *audit_alias(struct partition *partition);
 
 /* audit_sha384 - for the chain */

@@ -14,26 +14,19 @@
 #define CHECKPOINT_KIND "audit-checkpoint"
 #define HEAD_KIND	"audit-head"
 
-static int hash_key(EVP_PKEY *key, uint8_t hash[HSM_AUDIT_HASH])
-{
-	uint8_t *der = NULL;
-	int length = i2d_PUBKEY(key, &der), ret = -EIO;
+_Static_assert(HSM_AUDIT_ALIAS_SIZE == HSM_FINGERPRINT_SIZE, "alias");
 
-	if (length > 0 && EVP_Digest(der, length, hash, NULL, audit_sha384(), NULL) == 1)
-		ret = 0;
-	OPENSSL_free(der);
-	return ret;
-}
-
-int audit_sign_alias(struct partition *partition, uint8_t alias[HSM_AUDIT_HASH])
+int audit_sign_alias(struct partition *partition, uint8_t alias[HSM_AUDIT_ALIAS_SIZE])
 {
 	STACK_OF(X509) *chain = NULL;
+	X509 *cert = NULL;
 	int ret = attest_chain(partition, HSM_DICE_P384, &chain);
 
 	if (!ret)
-		ret = sk_X509_num(chain) > 0
-			      ? hash_key(X509_get0_pubkey(sk_X509_value(chain, 0)), alias)
-			      : -ENOENT;
+		cert = sk_X509_value(chain, 0);
+	if (!ret)
+		ret = cert ? hsm_dice_fingerprint(mech_libctx(), X509_get0_pubkey(cert), alias)
+			   : -ENOENT;
 	sk_X509_pop_free(chain, X509_free);
 	return ret;
 }

@@ -7,8 +7,8 @@
 
 #include "audit.h"
 
-/* audit_sign_alias - SHA-384 of the public key of the alias that signs. Return: 0, or a negative errno: there is none. */
-int audit_sign_alias(struct partition *partition, uint8_t alias[HSM_AUDIT_HASH]);
+/* audit_sign_alias - fingerprint of the public key of the alias that signs. Return: 0, or a negative errno: there is none. */
+int audit_sign_alias(struct partition *partition, uint8_t alias[HSM_AUDIT_ALIAS_SIZE]);
 
 /**
  * audit_sign_head - sign where the log of @state stands

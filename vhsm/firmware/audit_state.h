@@ -34,7 +34,7 @@ struct audit_repeat {
  * @bytes: stored, with what is pending
  * @released: records up to here were let go of by an auditor
  * @checkpoint: number of the last checkpoint
- * @alias: certificate of the alias key that speaks for the log
+ * @alias: fingerprint of the alias key that speaks for the log
  * @serial: the board's events up to here are in the log (device partition)
  * @filling: HSM_AUDIT_LOG_FILLING is in the log
  * @pending, @fill: records that wait for the commit, and bytes used of the last row with them. Not stored
@@ -49,7 +49,7 @@ struct audit_state {
 	uint64_t bytes;
 	uint64_t released;
 	uint64_t checkpoint;
-	uint8_t alias[HSM_AUDIT_HASH];
+	uint8_t alias[HSM_AUDIT_ALIAS_SIZE];
 	uint64_t serial;
 	uint32_t filling;
 	struct audit_repeat repeat[AUDIT_REPEATS_MAX];
