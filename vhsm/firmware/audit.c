@@ -393,6 +393,24 @@ CK_RV audit_commit(struct task *task, struct partition *partition,
 	return rv;
 }
 
+CK_RV audit_asked(struct command *command, const struct hsm_audit_record *record)
+{
+	struct hsm_audit_record asked = *record;
+
+	asked.detail = "asked for";
+	return audit_commit(command->task, command->partition, &asked);
+}
+
+CK_RV audit_answered(struct command *command, const struct hsm_audit_record *record, CK_RV rv)
+{
+	struct hsm_audit_record answered = *record;
+
+	answered.result = rv;
+	/* It has happened, or not: what could be said against it was said before. */
+	(void)audit_commit(command->task, command->partition, &answered);
+	return rv;
+}
+
 /* ---- PINs ---- */
 
 /* A wrong PIN of an account; @subject is room for its name */

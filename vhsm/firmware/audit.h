@@ -47,6 +47,17 @@ CK_RV audit_commit(struct task *task, struct partition *partition,
 struct hsm_audit_record audit_begin(const struct command *command, enum hsm_audit_event event,
 				    char actor[AUDIT_ACTOR_MAX]);
 
+/**
+ * audit_asked, audit_answered - around something that the board does, in a transaction of its own
+ * @record: from audit_begin()
+ * @rv: what came of it
+ *
+ * One record says that it is asked for, before it is; another one what came of it. Nothing happens that has no record.
+ * Return: audit_asked(): as audit_commit(); audit_answered(): @rv.
+ */
+CK_RV audit_asked(struct command *command, const struct hsm_audit_record *record);
+CK_RV audit_answered(struct command *command, const struct hsm_audit_record *record, CK_RV rv);
+
 /* audit_account - name of an account of the partition: so, user, user:NAME, officer. The caller holds partition.lock or commit_lock. */
 void audit_account(const struct partition *partition, const struct partition_state *state,
 		   uint32_t account, char name[AUDIT_ACTOR_MAX]);

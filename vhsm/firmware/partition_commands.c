@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/asn1.h>
+#include "audit.h"
 #include "approval.h"
 #include "officers.h"
 
@@ -153,6 +154,8 @@ CK_RV command_partition_create(struct command *command)
 	struct board_partition info = { .function = number(command, HSM_FIELD_FUNCTION, 0) };
 	/* What an officer makes is strict unless told otherwise; only the board's own first partition is not. */
 	uint32_t profile = number(command, HSM_FIELD_PROFILE, HSM_PROFILE_STRICT);
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_PARTITION_CREATED, actor);
 	struct policy policy;
 	CK_RV rv = take_name(command, &info);
 
@@ -161,9 +164,16 @@ CK_RV command_partition_create(struct command *command)
 	policy_begin(&policy, profile);
 	if (rv == CKR_OK)
 		rv = take_policy(&policy, &command->fields);
+	record.subject = info.name;
+	record.function = info.function;
 	if (rv == CKR_OK)
-		rv = partition_put_board(BOARD_PARTITION_CREATE, &info, &policy);
+		rv = audit_asked(command, &record);
 	if (rv != CKR_OK)
+		return rv;
+	rv = partition_put_board(BOARD_PARTITION_CREATE, &info, &policy);
+	record.partition = (struct hsm_audit_bytes){ info.id, rv == CKR_OK ? PARTITION_ID_SIZE : 0 };
+	record.number = info.slot;
+	if (audit_answered(command, &record, rv) != CKR_OK)
 		return rv;
 	hsm_put_bytes(&command->out, HSM_FIELD_PARTITION, info.id, PARTITION_ID_SIZE);
 	hsm_put_u32(&command->out, HSM_FIELD_SLOT, info.slot);
@@ -187,13 +197,20 @@ static CK_RV named_partition(const struct command *command, uint8_t id[PARTITION
 CK_RV command_partition_assign(struct command *command)
 {
 	struct board_partition info = { .function = number(command, HSM_FIELD_FUNCTION, 0) };
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_PARTITION_ASSIGNED, actor);
 	size_t length;
 	CK_RV rv = named_partition(command, info.id);
 
+	record.partition = (struct hsm_audit_bytes){ info.id, PARTITION_ID_SIZE };
+	record.function = info.function;
+	if (rv == CKR_OK)
+		rv = audit_asked(command, &record);
 	if (rv != CKR_OK)
 		return rv;
-	return board_error(ask_board(BOARD_PARTITION_ASSIGN, &info, sizeof(info), &info,
-				     sizeof(info), &length));
+	rv = board_error(ask_board(BOARD_PARTITION_ASSIGN, &info, sizeof(info), &info, sizeof(info),
+				   &length));
+	return audit_answered(command, &record, rv);
 }
 
 /* ---- policies ---- */
@@ -265,15 +282,41 @@ static CK_RV may_destroy(struct command *command, const uint8_t id[PARTITION_ID_
 CK_RV command_partition_destroy(struct command *command)
 {
 	uint8_t id[PARTITION_ID_SIZE];
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_PARTITION_DESTROYED, actor);
 	size_t length;
 	CK_RV rv = named_partition(command, id);
 
 	if (rv == CKR_OK)
 		rv = may_destroy(command, id);
+	record.partition = (struct hsm_audit_bytes){ id, PARTITION_ID_SIZE };
+	if (rv == CKR_OK)
+		rv = audit_asked(command, &record);
 	if (rv != CKR_OK)
 		return rv;
-	return board_error(
-		ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), id, sizeof(id), &length));
+	rv = board_error(ask_board(BOARD_PARTITION_DESTROY, id, sizeof(id), NULL, 0, &length));
+	return audit_answered(command, &record, rv);
+}
+
+static CK_RV update(struct command *command, struct board_partition *info, struct policy *next,
+		    bool relaxes)
+{
+	uint8_t fingerprint[POLICY_FINGERPRINT];
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record = audit_begin(
+		command, relaxes ? HSM_AUDIT_POLICY_RELAXED : HSM_AUDIT_POLICY_CHANGED, actor);
+	CK_RV rv;
+
+	if (policy_fingerprint(next, fingerprint) < 0)
+		return CKR_DEVICE_ERROR;
+	record.subject = info->name;
+	record.partition = (struct hsm_audit_bytes){ info->id, PARTITION_ID_SIZE };
+	record.fingerprint = (struct hsm_audit_bytes){ fingerprint, sizeof(fingerprint) };
+	rv = audit_asked(command, &record);
+	if (rv != CKR_OK)
+		return rv;
+	return audit_answered(command, &record,
+			      partition_put_board(BOARD_PARTITION_UPDATE, info, next));
 }
 
 /*
@@ -303,7 +346,7 @@ CK_RV command_partition_update(struct command *command)
 	/* Now's owner is asked, who may be another one next. */
 	if (rv == CKR_OK && relaxes)
 		rv = approval_check(command, &now);
-	return rv == CKR_OK ? partition_put_board(BOARD_PARTITION_UPDATE, &info, &next) : rv;
+	return rv == CKR_OK ? update(command, &info, &next, relaxes) : rv;
 }
 
 static CK_RV put_policy(struct command *command, const struct policy *policy)
