@@ -22,7 +22,7 @@ static int open_log(struct ctl *ctl, const char *name, struct link *link)
 	if (name && !strcmp(name, DEVICE_LOG))
 		return link_officer(ctl, link);
 	ctl->partition = name ?: ctl->partition;
-	return open_as(ctl, link, NULL);
+	return link_open_as(ctl, link, NULL);
 }
 
 /* ---- requests ---- */

@@ -47,7 +47,7 @@ static int log_in(struct ctl *ctl, struct link *link, const struct secret *pin)
 	return code;
 }
 
-int open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
+int link_open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
 {
 	struct secret pin = { 0 };
 	int code = ctl->as ? check_name(ctl, ctl->as) : CTL_OK;
@@ -93,7 +93,7 @@ static int run(struct ctl *ctl, enum hsm_operation operation, const char *name, 
 	struct link link = { 0 };
 	int code = check_name(ctl, name);
 
-	code = code ?: open_as(ctl, &link, with_pin ? &new_pin : NULL);
+	code = code ?: link_open_as(ctl, &link, with_pin ? &new_pin : NULL);
 	if (!code)
 		code = send_user(ctl, &link, operation, name, role, with_pin ? &new_pin : NULL);
 	link_close(&link);
@@ -173,7 +173,7 @@ int verb_user_list(struct ctl *ctl, char **args)
 {
 	struct hsm_request *request = NULL;
 	struct link link = { 0 };
-	int code = open_as(ctl, &link, NULL);
+	int code = link_open_as(ctl, &link, NULL);
 
 	(void)args;
 	if (!code) {

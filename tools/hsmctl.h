@@ -207,10 +207,10 @@ int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t l
 /* ---- hsmctl-user.c ---- */
 
 /*
- * open_as - open a session in which the SO, or who --as names, is logged in; @new_pin: read a new PIN as well. Return: enum
+ * link_open_as - open a session in which the SO, or who --as names, is logged in; @new_pin: read a new PIN as well. Return: enum
  * ctl_exit
  */
-int open_as(struct ctl *ctl, struct link *link, struct secret *new_pin);
+int link_open_as(struct ctl *ctl, struct link *link, struct secret *new_pin);
 
 /* ---- hsmctl-policy.c ---- */
 
