@@ -19,7 +19,7 @@ static const char *const state_names[] = {
 /* No text of ours says less or more of approved mode. */
 #define APPROVED "approved algorithms in an unvalidated build"
 
-static const char *state_name(uint32_t state)
+const char *state_name(uint32_t state)
 {
 	if (state >= sizeof(state_names) / sizeof(state_names[0]))
 		return "unknown";

@@ -37,6 +37,7 @@ enum {
 	OPT_OUTPUT = 1 << 23,
 	OPT_SIGNER = 1 << 24,
 	OPT_EXPORT = 1 << 25,
+	OPT_SIDEBAND = 1 << 28,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -147,6 +148,8 @@ static const struct verb verbs[] = {
 	  "wrap all keys that may leave under a public key, with the device's receipt (user)" },
 	{ "export trust", "KEY", 1, 1, OPT_PARTITION | OPT_LABEL | OPT_PIN, verb_export_trust,
 	  "put a public key to wrap under into the token, trusted (SO)" },
+	{ "bmc", "COMMAND [SENSOR VALUE]", 1, 3, OPT_SIDEBAND | OPT_YES, verb_bmc,
+	  "over the sideband: inventory, health, sensors, zeroize, inject" },
 	{ "driver status", "[FILE]", 0, 1, 0, verb_driver_status,
 	  "the kernel module, and the functions that it drives" },
 	{ "driver load", "[FILE]", 0, 1, 0, verb_driver_load, "load the kernel module" },
@@ -199,6 +202,7 @@ enum {
 	O_CODE_FILE,
 	O_CODE_FD,
 	O_CODE_CREDENTIAL,
+	O_SIDEBAND,
 };
 
 struct option_row {
@@ -271,6 +275,7 @@ static const struct option_row options[] = {
 	{ "code-file", O_CODE_FILE, OPT_CODE, "FILE", "the claim code, likewise" },
 	{ "code-fd", O_CODE_FD, OPT_CODE, "N", NULL },
 	{ "code-credential", O_CODE_CREDENTIAL, OPT_CODE, "NAME", NULL },
+	{ "sideband", O_SIDEBAND, OPT_SIDEBAND, "SOCKET", "the board's socket for a controller" },
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -434,6 +439,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->code.fd;
 	case O_CODE_CREDENTIAL:
 		return &ctl->code.credential;
+	case O_SIDEBAND:
+		return &ctl->sideband;
 	default:
 		return NULL;
 	}

@@ -81,6 +81,7 @@ struct ctl {
 	const char *name;
 	const char *user;
 	const char *as;
+	const char *sideband;
 	const char *nonce;
 	const char *from;
 	const char *format;
@@ -212,6 +213,11 @@ int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t l
  */
 int link_open_as(struct ctl *ctl, struct link *link, struct secret *new_pin);
 
+/* ---- hsmctl-device.c ---- */
+
+/* state_name - of an enum ihsm_device_state */
+const char *state_name(uint32_t state);
+
 /* ---- hsmctl-policy.c ---- */
 
 /* policy_options - the options of a policy as fields of a request. Return: enum ctl_exit */
@@ -279,6 +285,7 @@ int verb_audit_export(struct ctl *ctl, char **args);
 int verb_audit_release(struct ctl *ctl, char **args);
 int verb_attest_device(struct ctl *ctl, char **args);
 int verb_device_show(struct ctl *ctl, char **args);
+int verb_bmc(struct ctl *ctl, char **args);
 int verb_device_statement(struct ctl *ctl, char **args);
 int verb_device_lifecycle(struct ctl *ctl, char **args);
 int verb_device_recover(struct ctl *ctl, char **args);

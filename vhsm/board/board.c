@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include "tamper.h"
+#include "sideband.h"
 
 #define EVENTS_AT_ONCE 32
 
@@ -184,6 +184,8 @@ static int open_watches(struct board *board)
 		ret = restart_open(board);
 	if (!ret)
 		ret = tamper_open(board);
+	if (!ret)
+		ret = sideband_open(board);
 	return ret;
 }
 
@@ -205,6 +207,7 @@ void board_close(struct board *board)
 {
 	functions_close(board);
 	board_drop_changes(board);
+	sideband_close(board);
 	tamper_close(board);
 	restart_close(board);
 	close(board->changes.fd);

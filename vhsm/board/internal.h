@@ -906,6 +906,7 @@ struct board {
 	pthread_mutex_t changed_lock;
 	struct notice *changed;
 	struct watch late;
+	struct watch sideband;
 	bool state_changed;
 	struct tamper tamper;
 	struct stage stage;

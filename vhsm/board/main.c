@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cap-ng.h>
-#include "internal.h"
+#include "sideband.h"
 
 /* Paths that the options leave to the board */
 struct paths {
@@ -235,7 +235,8 @@ static int serve(struct board *board, gid_t gid, struct error *error)
 static int run(struct board_options *options, struct paths *paths, struct error *error)
 {
 	struct state_config config = { .embedded = options->embedded, .approved = options->fips };
-	struct board board = { .options = options, .run = -1, .spare_fd = -1, .stage.fd = -1 };
+	struct board board = { .options = options, .run = -1, .spare_fd = -1, .stage.fd = -1,
+			       .sideband.fd = -1 };
 	gid_t gid;
 	int ret;
 
@@ -253,6 +254,11 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	if (options->zeroize)
 		return state_zeroize(&config, error);
 
+	/* Before anything is read that its process must not have */
+	if (options->sideband)
+		board.sideband.fd = sideband_start(options->sideband, error);
+	if (options->sideband && board.sideband.fd < 0)
+		return board.sideband.fd;
 	ret = open_state(&board, &config, error);
 	if (!ret && options->log)
 		ret = log_open(options->log, error);

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * hsmctl bmc: what a baseboard management controller does over the board's sideband. It is no way to a
+ * device: no channel, no login, no keys.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <hsm/cose.h>
+#include <hsm/lifecycle.h>
+#include <hsm/sideband.h>
+#include "hsmctl.h"
+
+#define ROW(number, NAME, word, meaning) { number, word },
+static const struct {
+	uint64_t number;
+	const char *word;
+} commands[] = { HSM_SIDEBAND_COMMANDS(ROW) };
+#undef ROW
+
+static const char *const sensors[] = {
+	[IHSM_SENSOR_TEMPERATURE] = "temperature",
+	[IHSM_SENSOR_VOLTAGE] = "voltage",
+	[IHSM_SENSOR_CLOCK] = "clock",
+	[IHSM_SENSOR_ENCLOSURE] = "enclosure",
+};
+
+static const char *const refusals[] = {
+	[HSM_SIDEBAND_MALFORMED] = "the board cannot read the message",
+	[HSM_SIDEBAND_UNKNOWN] = "the board knows no such command",
+	[HSM_SIDEBAND_REFUSED] = "the board refuses: nobody is at the machine, or it is no board for tests",
+	[HSM_SIDEBAND_INVALID] = "no such sensor",
+	[HSM_SIDEBAND_FAILED] = "the board failed; its log says why",
+};
+
+/* ---- the message and its way ---- */
+
+static int connect_to(struct ctl *ctl, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		fail(ctl, CTL_USAGE, "--sideband %s: the path is too long", path);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	fail(ctl, CTL_DEVICE, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool build(uint64_t command, uint64_t kind, int64_t value, uint8_t **bytes, size_t *length)
+{
+	bool inject = command == HSM_SIDEBAND_INJECT;
+	cbor_item_t *map = cbor_new_definite_map(1 + 2 * (size_t)inject);
+	bool ok = map && hsm_cbor_put(map, HSM_SIDEBAND_KEY_COMMAND, hsm_cbor_uint(command));
+
+	if (ok && inject)
+		ok = hsm_cbor_put(map, HSM_SIDEBAND_KEY_KIND, hsm_cbor_uint(kind)) &&
+		     hsm_cbor_put(map, HSM_SIDEBAND_KEY_VALUE, hsm_cbor_int(value));
+	ok = ok && hsm_cbor_write(map, bytes, length) == 0;
+	if (map)
+		cbor_decref(&map);
+	return ok;
+}
+
+static cbor_item_t *exchange(struct ctl *ctl, const uint8_t *bytes, size_t length)
+{
+	uint8_t answer[HSM_SIDEBAND_MAX];
+	int fd = connect_to(ctl, ctl->sideband);
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return NULL;
+	if (send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length)
+		n = recv(fd, answer, sizeof(answer), 0);
+	close(fd);
+	if (n <= 0) {
+		fail(ctl, CTL_DEVICE, "%s: no answer", ctl->sideband);
+		return NULL;
+	}
+	return hsm_cbor_read(answer, (size_t)n);
+}
+
+/* ---- what comes back ---- */
+
+static void put_text(struct json_object *result, const char *key, const cbor_item_t *item)
+{
+	const char *text;
+	char copy[64];
+	size_t length;
+
+	if (!hsm_cbor_as_text(item, &text, &length))
+		return;
+	snprintf(copy, sizeof(copy), "%.*s", (int)length, text);
+	put_string(result, key, copy);
+}
+
+static void put_bytes(struct json_object *result, const char *key, const cbor_item_t *item)
+{
+	const uint8_t *bytes;
+	size_t length;
+
+	if (hsm_cbor_as_bytes(item, &bytes, &length))
+		put_hex(result, key, bytes, length);
+}
+
+static const struct {
+	int key;
+	const char *name;
+} numbers[] = {
+	{ HSM_SIDEBAND_KEY_SECURITY_VERSION, "security_version" },
+	{ HSM_SIDEBAND_KEY_FUNCTIONS, "functions" },
+	{ HSM_SIDEBAND_KEY_TAMPERS, "tampers" },
+	{ HSM_SIDEBAND_KEY_RECOVERIES, "recoveries" },
+	{ HSM_SIDEBAND_KEY_COUNTER, "fuse_counter" },
+	{ HSM_SIDEBAND_KEY_RUNNING, "running" },
+	{ HSM_SIDEBAND_KEY_STARTS, "starts" },
+	{ HSM_SIDEBAND_KEY_CONNECTIONS, "connections" },
+};
+
+static void put_sensor(struct json_object *rows, const cbor_item_t *item)
+{
+	static const char *const names[] = { "value", "least", "largest" };
+	struct json_object *row = json_object_new_object();
+	cbor_item_t **part = cbor_array_handle(item);
+	uint64_t flags = 0;
+	int64_t value = 0;
+
+	put_text(row, "sensor", part[1]);
+	for (size_t i = 0; i < 3; i++) {
+		hsm_cbor_as_int(part[2 + i], &value);
+		json_object_object_add(row, names[i], json_object_new_int64(value));
+	}
+	hsm_cbor_as_uint(part[5], &flags);
+	put_bool(row, "alarm", flags & IHSM_SENSOR_ALARM);
+	put_bool(row, "tripped", flags & IHSM_SENSOR_TRIPPED);
+	json_object_array_add(rows, row);
+}
+
+static void put_sensors(struct json_object *result, const cbor_item_t *list)
+{
+	struct json_object *rows;
+
+	if (!list || !cbor_isa_array(list))
+		return;
+	rows = json_object_new_array();
+	for (size_t i = 0; i < cbor_array_size(list); i++) {
+		cbor_item_t *item = cbor_array_handle(list)[i];
+
+		if (cbor_isa_array(item) && cbor_array_size(item) == 6)
+			put_sensor(rows, item);
+	}
+	json_object_object_add(result, "sensors", rows);
+}
+
+static int report(struct ctl *ctl, const cbor_item_t *map)
+{
+	uint64_t status = UINT64_MAX, value;
+
+	if (!hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_STATUS), &status) ||
+	    status >= sizeof(refusals) / sizeof(refusals[0]))
+		return fail(ctl, CTL_DEVICE, "%s: the answer makes no sense", ctl->sideband);
+	if (status)
+		return fail(ctl, CTL_REFUSED, "%s", refusals[status]);
+	put_text(ctl->result, "model", hsm_cbor_get(map, HSM_SIDEBAND_KEY_MODEL));
+	put_text(ctl->result, "serial", hsm_cbor_get(map, HSM_SIDEBAND_KEY_SERIAL));
+	put_bytes(ctl->result, "board_id", hsm_cbor_get(map, HSM_SIDEBAND_KEY_BOARD));
+	put_text(ctl->result, "firmware", hsm_cbor_get(map, HSM_SIDEBAND_KEY_FIRMWARE));
+	put_bytes(ctl->result, "measurement", hsm_cbor_get(map, HSM_SIDEBAND_KEY_MEASUREMENT));
+	if (hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_STATE), &value))
+		put_string(ctl->result, "state", state_name((uint32_t)value));
+	if (hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_LIFECYCLE), &value))
+		put_string(ctl->result, "lifecycle", hsm_lifecycle_name((uint32_t)value));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (hsm_cbor_as_uint(hsm_cbor_get(map, numbers[i].key), &value))
+			put_number(ctl->result, numbers[i].name, value);
+	put_sensors(ctl->result, hsm_cbor_get(map, HSM_SIDEBAND_KEY_SENSORS));
+	return CTL_OK;
+}
+
+/* ---- the verb ---- */
+
+static uint64_t command_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].word, word))
+			return commands[i].number;
+	return 0;
+}
+
+static uint64_t sensor_of(const char *word)
+{
+	for (size_t i = 1; i < sizeof(sensors) / sizeof(sensors[0]); i++)
+		if (!strcmp(sensors[i], word))
+			return i;
+	return 0;
+}
+
+static int run(struct ctl *ctl, uint64_t command, uint64_t kind, int64_t value)
+{
+	cbor_item_t *map;
+	uint8_t *bytes;
+	size_t length;
+	int code;
+
+	if (!build(command, kind, value, &bytes, &length))
+		return fail(ctl, CTL_DEVICE, "out of memory");
+	map = exchange(ctl, bytes, length);
+	free(bytes);
+	code = map ? report(ctl, map) : CTL_DEVICE;
+	if (map)
+		cbor_decref(&map);
+	return code;
+}
+
+int verb_bmc(struct ctl *ctl, char **args)
+{
+	uint64_t command = command_of(args[0]), kind = 0;
+	bool inject = command == HSM_SIDEBAND_INJECT;
+	int64_t value = 0;
+	char *end;
+	int code = CTL_OK;
+
+	if (!ctl->sideband)
+		return fail(ctl, CTL_USAGE, "--sideband SOCKET names the board's socket");
+	if (!command || inject != (args[1] && args[2]))
+		return fail(ctl, CTL_USAGE,
+			    "inventory, health, sensors, zeroize, or inject SENSOR VALUE");
+	if (inject) {
+		kind = sensor_of(args[1]);
+		value = strtol(args[2], &end, 10);
+		if (!kind || end == args[2] || *end)
+			return fail(ctl, CTL_USAGE, "inject SENSOR VALUE, as inject enclosure 1");
+	}
+	if (command == HSM_SIDEBAND_ZEROIZE)
+		code = confirm(ctl, "All keys and officers of the device will be gone for good.");
+	return code ?: run(ctl, command, kind, value);
+}

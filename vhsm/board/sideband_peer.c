@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The sideband's own process: a controller's messages in CBOR on one side, the board's structures on the
+ * other. It is forked before the board has read fuses, keys or anything of the state, and then shuts
+ * itself in: it can read, write, accept and end.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <hsm/cose.h>
+#include "sideband.h"
+
+#define PEERS 8
+
+struct message {
+	uint64_t id;
+	bool has_id;
+	struct sideband_request request;
+};
+
+/* ---- CBOR ---- */
+
+static bool parse(const uint8_t *bytes, size_t length, struct message *message)
+{
+	cbor_item_t *map = hsm_cbor_read(bytes, length);
+	uint64_t command, kind = 0;
+	int64_t value = 0;
+	bool ok;
+
+	memset(message, 0, sizeof(*message));
+	if (!map)
+		return false;
+	ok = hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_COMMAND), &command) &&
+	     command <= UINT32_MAX;
+	message->has_id = hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_ID), &message->id);
+	if (ok && command == HSM_SIDEBAND_INJECT)
+		ok = hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_KIND), &kind) &&
+		     kind <= UINT32_MAX &&
+		     hsm_cbor_as_int(hsm_cbor_get(map, HSM_SIDEBAND_KEY_VALUE), &value) &&
+		     value >= INT32_MIN && value <= INT32_MAX;
+	if (ok)
+		message->request = (struct sideband_request){ (uint32_t)command, (uint32_t)kind,
+							      (int32_t)value };
+	cbor_decref(&map);
+	return ok;
+}
+
+static bool put_number(cbor_item_t *map, enum hsm_sideband_key key, uint64_t value)
+{
+	return hsm_cbor_put(map, key, hsm_cbor_uint(value));
+}
+
+static bool put_inventory(cbor_item_t *map, const struct sideband_reply *reply)
+{
+	return put_number(map, HSM_SIDEBAND_KEY_VERSION, HSM_SIDEBAND_VERSION) &&
+	       hsm_cbor_put(map, HSM_SIDEBAND_KEY_MODEL, cbor_build_string("Virtual HSM")) &&
+	       hsm_cbor_put(map, HSM_SIDEBAND_KEY_SERIAL, cbor_build_string(reply->serial)) &&
+	       hsm_cbor_put(map, HSM_SIDEBAND_KEY_BOARD,
+			    cbor_build_bytestring(reply->board_id, sizeof(reply->board_id))) &&
+	       hsm_cbor_put(map, HSM_SIDEBAND_KEY_FIRMWARE, cbor_build_string(HSM_VERSION)) &&
+	       put_number(map, HSM_SIDEBAND_KEY_SECURITY_VERSION, reply->security_version) &&
+	       hsm_cbor_put(map, HSM_SIDEBAND_KEY_MEASUREMENT,
+			    cbor_build_bytestring(reply->measurement,
+						  sizeof(reply->measurement))) &&
+	       put_number(map, HSM_SIDEBAND_KEY_FUNCTIONS, reply->functions);
+}
+
+static bool put_health(cbor_item_t *map, const struct sideband_reply *reply)
+{
+	return put_number(map, HSM_SIDEBAND_KEY_STATE, reply->state) &&
+	       put_number(map, HSM_SIDEBAND_KEY_LIFECYCLE, reply->condition.lifecycle) &&
+	       put_number(map, HSM_SIDEBAND_KEY_TAMPERS, reply->condition.tampers) &&
+	       put_number(map, HSM_SIDEBAND_KEY_RECOVERIES, reply->condition.recoveries) &&
+	       put_number(map, HSM_SIDEBAND_KEY_COUNTER, reply->condition.counter) &&
+	       put_number(map, HSM_SIDEBAND_KEY_RUNNING, reply->running) &&
+	       put_number(map, HSM_SIDEBAND_KEY_STARTS, reply->starts) &&
+	       put_number(map, HSM_SIDEBAND_KEY_CONNECTIONS, reply->connections);
+}
+
+static cbor_item_t *sensor_item(const struct board_sensor *sensor)
+{
+	cbor_item_t *item = cbor_new_definite_array(6);
+	char label[sizeof(sensor->label) + 1] = "";
+
+	memcpy(label, sensor->label, sizeof(sensor->label));
+	if (item && hsm_cbor_push(item, hsm_cbor_uint(sensor->kind)) &&
+	    hsm_cbor_push(item, cbor_build_string(label)) &&
+	    hsm_cbor_push(item, hsm_cbor_int(sensor->value)) &&
+	    hsm_cbor_push(item, hsm_cbor_int(sensor->min)) &&
+	    hsm_cbor_push(item, hsm_cbor_int(sensor->max)) &&
+	    hsm_cbor_push(item, hsm_cbor_uint(sensor->flags)))
+		return item;
+	if (item)
+		cbor_decref(&item);
+	return NULL;
+}
+
+static bool put_sensors(cbor_item_t *map, const struct sideband_reply *reply)
+{
+	cbor_item_t *list = cbor_new_definite_array(TAMPER_SENSORS);
+	bool ok = list != NULL;
+	size_t i;
+
+	for (i = 0; ok && i < TAMPER_SENSORS; i++)
+		ok = hsm_cbor_push(list, sensor_item(&reply->sensors[i]));
+	return hsm_cbor_put(map, HSM_SIDEBAND_KEY_SENSORS, list) && ok;
+}
+
+static bool put_body(cbor_item_t *map, uint32_t command, const struct sideband_reply *reply)
+{
+	if (reply->status)
+		return true;
+	switch (command) {
+	case HSM_SIDEBAND_INVENTORY:
+		return put_inventory(map, reply);
+	case HSM_SIDEBAND_HEALTH:
+		return put_health(map, reply);
+	case HSM_SIDEBAND_SENSORS:
+		return put_sensors(map, reply);
+	default:
+		return true;
+	}
+}
+
+static size_t body_pairs(uint32_t command, const struct sideband_reply *reply)
+{
+	if (reply->status)
+		return 0;
+	return command == HSM_SIDEBAND_INVENTORY || command == HSM_SIDEBAND_HEALTH ? 8 :
+	       command == HSM_SIDEBAND_SENSORS ? 1 : 0;
+}
+
+static void answer(int peer, const struct message *message, const struct sideband_reply *reply)
+{
+	uint32_t command = message->request.command;
+	cbor_item_t *map =
+		cbor_new_definite_map(2 + message->has_id + body_pairs(command, reply));
+	uint8_t *bytes = NULL;
+	size_t length;
+
+	if (map && put_number(map, HSM_SIDEBAND_KEY_COMMAND, command) &&
+	    (!message->has_id || put_number(map, HSM_SIDEBAND_KEY_ID, message->id)) &&
+	    put_number(map, HSM_SIDEBAND_KEY_STATUS, reply->status) &&
+	    put_body(map, command, reply) && hsm_cbor_write(map, &bytes, &length) == 0)
+		(void)!send(peer, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(bytes);
+	if (map)
+		cbor_decref(&map);
+}
+
+/* ---- the process ---- */
+
+/* One message of a peer. Return: false: it has gone, or the board has. */
+static bool serve(int peer, int board)
+{
+	uint8_t bytes[HSM_SIDEBAND_MAX + 1];
+	struct sideband_reply reply = { 0 };
+	struct message message;
+	ssize_t n = recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0)
+		return false;
+	if (n > HSM_SIDEBAND_MAX || !parse(bytes, (size_t)n, &message)) {
+		reply.status = HSM_SIDEBAND_MALFORMED;
+		message.request.command = 0;
+	} else if (send(board, &message.request, sizeof(message.request), MSG_NOSIGNAL) < 0 ||
+		   recv(board, &reply, sizeof(reply), 0) != sizeof(reply)) {
+		_exit(0);
+	}
+	answer(peer, &message, &reply);
+	return true;
+}
+
+static void add_peer(struct pollfd *fds, int listener)
+{
+	int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	size_t i;
+
+	for (i = 2; peer >= 0 && i < 2 + PEERS; i++)
+		if (fds[i].fd < 0) {
+			fds[i] = (struct pollfd){ .fd = peer, .events = POLLIN };
+			return;
+		}
+	if (peer >= 0)
+		close(peer);
+}
+
+static bool shut_in(void)
+{
+	static const int allowed[] = {
+		SCMP_SYS(poll),	  SCMP_SYS(ppoll),	SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+		SCMP_SYS(close),  SCMP_SYS(accept4),	SCMP_SYS(brk),	    SCMP_SYS(mmap),
+		SCMP_SYS(munmap), SCMP_SYS(mremap),	SCMP_SYS(madvise),  SCMP_SYS(futex),
+		SCMP_SYS(exit),	  SCMP_SYS(exit_group), SCMP_SYS(getrandom),
+		SCMP_SYS(rt_sigreturn),
+	};
+	scmp_filter_ctx filter = seccomp_init(
+#ifdef HSM_SANITIZED
+		SCMP_ACT_LOG
+#else
+		SCMP_ACT_KILL_PROCESS
+#endif
+	);
+	bool ok = filter != NULL;
+	size_t i;
+
+	for (i = 0; ok && i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
+	ok = ok && seccomp_load(filter) == 0;
+	if (filter)
+		seccomp_release(filter);
+	return ok;
+}
+
+static void run(int listener, int board)
+{
+	struct pollfd fds[2 + PEERS] = {
+		{ .fd = listener, .events = POLLIN },
+		{ .fd = board, .events = 0 },
+	};
+	size_t i;
+
+	for (i = 2; i < 2 + PEERS; i++)
+		fds[i].fd = -1;
+	if (!shut_in())
+		_exit(1);
+	for (;;) {
+		if (poll(fds, 2 + PEERS, -1) < 0 && errno != EINTR)
+			_exit(1);
+		if (fds[1].revents)
+			_exit(0); /* the board has gone */
+		for (i = 2; i < 2 + PEERS; i++)
+			if (fds[i].fd >= 0 && fds[i].revents && !serve(fds[i].fd, board)) {
+				close(fds[i].fd);
+				fds[i].fd = -1;
+			}
+		if (fds[0].revents)
+			add_peer(fds, listener);
+	}
+}
+
+static int listen_on(const char *path, struct error *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, ret;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return error_set(error, -ENAMETOOLONG, "--sideband %s: the path is too long", path);
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(error, -errno, "--sideband %s: %s", path, strerror(errno));
+	unlink(path);
+	mask = umask(0177);
+	ret = bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, PEERS) ?
+		      -errno :
+		      0;
+	umask(mask);
+	if (!ret)
+		return fd;
+	close(fd);
+	return error_set(error, ret, "--sideband %s: %s", path, strerror(-ret));
+}
+
+int sideband_start(const char *path, struct error *error)
+{
+	int pair[2], listener;
+	pid_t pid;
+
+	listener = listen_on(path, error);
+	if (listener < 0)
+		return listener;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		close(listener);
+		return error_set(error, -errno, "--sideband %s: %s", path, strerror(errno));
+	}
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		signal(SIGPIPE, SIG_IGN);
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		run(listener, pair[1]);
+	}
+	close(listener);
+	close(pair[1]);
+	if (pid > 0)
+		return pair[0];
+	close(pair[0]);
+	return error_set(error, -EAGAIN, "--sideband %s: no process for it", path);
+}
