@@ -5,6 +5,7 @@
  * itself in: it can read, write, accept and end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -18,7 +19,8 @@
 #include <hsm/cose.h>
 #include "sideband.h"
 
-#define PEERS 8
+#define PEERS	   8
+#define FIRST_FREE 10 /* above the numbers that its descriptors get */
 
 struct message {
 	uint64_t id;
@@ -249,6 +251,21 @@ static void run(int listener, int board)
 	}
 }
 
+/* Of the board's descriptors, its lock among them, it keeps the two that it works with. */
+static void begin(int listener, int board)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, "vhsm-sideband", 0, 0, 0);
+	signal(SIGPIPE, SIG_IGN);
+	listener = fcntl(listener, F_DUPFD, FIRST_FREE);
+	board = fcntl(board, F_DUPFD, FIRST_FREE);
+	if (listener < 0 || board < 0 || dup2(listener, 3) < 0 || dup2(board, 4) < 0)
+		_exit(1);
+	close_range(5, ~0U, 0);
+	run(3, 4);
+}
+
 static int listen_on(const char *path, struct error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -286,13 +303,8 @@ int sideband_start(const char *path, struct error *error)
 		return error_set(error, -errno, "--sideband %s: %s", path, strerror(errno));
 	}
 	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		signal(SIGPIPE, SIG_IGN);
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-		run(listener, pair[1]);
-	}
+	if (pid == 0)
+		begin(listener, pair[1]);
 	close(listener);
 	close(pair[1]);
 	if (pid > 0)
