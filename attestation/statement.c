@@ -70,8 +70,7 @@ static bool get_all(const cbor_item_t *map, struct hsm_statement *s)
 	     length < sizeof(s->serial);
 	if (ok)
 		memcpy(s->serial, serial, length);
-#define GET(key, member, meaning) \
-	ok = ok && hsm_cbor_as_uint(hsm_cbor_get(map, key), &s->member);
+#define GET(key, member, meaning) ok = ok && hsm_cbor_as_uint(hsm_cbor_get(map, key), &s->member);
 	HSM_STATEMENT_TABLE(GET)
 #undef GET
 	if (ok && hsm_cbor_get(map, HSM_STATEMENT_KEY_NONCE))

@@ -12,7 +12,6 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-
 /* ---- options ---- */
 
 int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,

@@ -32,7 +32,8 @@ static const char *const sensors[] = {
 static const char *const refusals[] = {
 	[HSM_SIDEBAND_MALFORMED] = "the board cannot read the message",
 	[HSM_SIDEBAND_UNKNOWN] = "the board knows no such command",
-	[HSM_SIDEBAND_REFUSED] = "the board refuses: nobody is at the machine, or it is no board for tests",
+	[HSM_SIDEBAND_REFUSED] =
+		"the board refuses: nobody is at the machine, or it is no board for tests",
 	[HSM_SIDEBAND_INVALID] = "no such sensor",
 	[HSM_SIDEBAND_FAILED] = "the board failed; its log says why",
 };

@@ -114,8 +114,8 @@ static int get_statement(struct ctl *ctl, struct link *link, const uint8_t *nonc
 		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_NONCE, nonce, nonce_length);
 	code = link_call(ctl, request);
 	if (!code) {
-		statement = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_STATEMENT,
-					     &length);
+		statement =
+			hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_STATEMENT, &length);
 		code = write_file(ctl, path, statement, length);
 	}
 	hsm_request_free(request);
@@ -167,10 +167,11 @@ int verb_device_lifecycle(struct ctl *ctl, char **args)
 			    "'%s' is no state: production, returned or decommissioned", args[0]);
 	code = link_officer(ctl, &link);
 	if (!code)
-		code = confirm(ctl,
-			       "All partitions, keys and officers of the device will be gone for good, "
-			       "and there is no way back from %s.",
-			       args[0]);
+		code = confirm(
+			ctl,
+			"All partitions, keys and officers of the device will be gone for good, "
+			"and there is no way back from %s.",
+			args[0]);
 	if (!code)
 		code = send_lifecycle(ctl, &link, next);
 	if (!code)
@@ -207,8 +208,9 @@ int verb_device_recover(struct ctl *ctl, char **args)
 		return fail(ctl, CTL_USAGE, "'%s' is no id of a partition", args[0]);
 	code = link_officer(ctl, &link);
 	if (!code)
-		code = confirm(ctl, "What the device holds now will be taken for the present state, also "
-				    "where it is an older one.");
+		code = confirm(
+			ctl, "What the device holds now will be taken for the present state, also "
+			     "where it is an older one.");
 	if (!code)
 		code = send_recover(ctl, &link, args[0] ? id : NULL);
 	link_close(&link);

@@ -158,8 +158,7 @@ static int erase_tenants(struct state *state)
 	    memcmp(state->record->entries[0].partition.id, device, sizeof(device)))
 		return -EBADMSG;
 	draft = state_draft(state);
-	OPENSSL_cleanse(&draft->entries[1],
-			(BOARD_MAX_PARTITIONS - 1) * sizeof(draft->entries[0]));
+	OPENSSL_cleanse(&draft->entries[1], (BOARD_MAX_PARTITIONS - 1) * sizeof(draft->entries[0]));
 	draft->count = 1;
 	ret = state_first_partition(state);
 	if (!ret)
@@ -241,8 +240,9 @@ int state_recovery_try(struct state *state)
 		values.recovery_tries++;
 		ret = state_fuses(state, &values, false);
 	} else {
-		board_log("too many tries on an old copy of the state; put the newest one back, or start "
-			  "anew with --zeroize");
+		board_log(
+			"too many tries on an old copy of the state; put the newest one back, or start "
+			"anew with --zeroize");
 	}
 	OPENSSL_cleanse(&values, sizeof(values));
 	return ret;

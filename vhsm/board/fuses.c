@@ -14,8 +14,8 @@
 
 #define FUSES_MAGIC   "IHSMFUSE"
 #define FUSES_VERSION 2
-#define RECORD_USED                                                                               \
-	(8 + 4 + 4 + 8 + 8 + 5 * 4 + BOARD_ID_SIZE + BOARD_SERIAL_SIZE + BOARD_HASH_SIZE +        \
+#define RECORD_USED                                                                        \
+	(8 + 4 + 4 + 8 + 8 + 5 * 4 + BOARD_ID_SIZE + BOARD_SERIAL_SIZE + BOARD_HASH_SIZE + \
 	 3 * BOARD_SECRET_SIZE + 5 * 4 + 2 * 8)
 /* Zeros up to the digest, so that it covers every byte of the record */
 #define RECORD_BODY (FUSE_RECORD_SIZE - SHA256_DIGEST_LENGTH)

@@ -401,8 +401,8 @@ static int define(struct fuse_store *store, unsigned int slot, const uint8_t *re
 	if (!ret)
 		ret = tpm_write(store, slot, record);
 	return ret ? error_set(error, ret, "fuses tpm:%s: cannot be written: %s", store->place.tcti,
-			       strerror(-ret)) :
-		     0;
+			       strerror(-ret))
+		   : 0;
 }
 
 static int tpm_create(const char *where, uint8_t records[FUSE_SLOTS][FUSE_RECORD_SIZE],

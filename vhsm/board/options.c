@@ -194,13 +194,13 @@ static int set_board(int id, const char *name, struct board_options *options)
 	case OPTION_LIFECYCLE:
 		return set_lifecycle(name, optarg, options);
 	case OPTION_SENSOR:
-		return tamper_source(options->tamper, optarg) ?
-			       bad_value(name, optarg, "SENSOR=FILE") :
-			       0;
+		return tamper_source(options->tamper, optarg)
+			       ? bad_value(name, optarg, "SENSOR=FILE")
+			       : 0;
 	case OPTION_LIMITS:
-		return tamper_limits(options->tamper, optarg) ?
-			       bad_value(name, optarg, "SENSOR=LEAST:LARGEST") :
-			       0;
+		return tamper_limits(options->tamper, optarg)
+			       ? bad_value(name, optarg, "SENSOR=LEAST:LARGEST")
+			       : 0;
 	case OPTION_RECOVER:
 		options->recover = true;
 		return 0;

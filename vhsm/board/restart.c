@@ -27,9 +27,9 @@ uint32_t board_state(struct board *board)
 		return IHSM_STATE_RECOVERY;
 	if (condition.lifecycle > HSM_LIFECYCLE_PRODUCTION)
 		return IHSM_STATE_RETIRED;
-	return condition.flags & (BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED) ?
-		       IHSM_STATE_OPERATIONAL :
-		       IHSM_STATE_UNCLAIMED;
+	return condition.flags & (BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED)
+		       ? IHSM_STATE_OPERATIONAL
+		       : IHSM_STATE_UNCLAIMED;
 }
 
 void board_state_changed(struct board *board)

@@ -136,15 +136,15 @@ static size_t body_pairs(uint32_t command, const struct sideband_reply *reply)
 {
 	if (reply->status)
 		return 0;
-	return command == HSM_SIDEBAND_INVENTORY || command == HSM_SIDEBAND_HEALTH ? 8 :
-	       command == HSM_SIDEBAND_SENSORS ? 1 : 0;
+	return command == HSM_SIDEBAND_INVENTORY || command == HSM_SIDEBAND_HEALTH ? 8
+	       : command == HSM_SIDEBAND_SENSORS				   ? 1
+										   : 0;
 }
 
 static void answer(int peer, const struct message *message, const struct sideband_reply *reply)
 {
 	uint32_t command = message->request.command;
-	cbor_item_t *map =
-		cbor_new_definite_map(2 + message->has_id + body_pairs(command, reply));
+	cbor_item_t *map = cbor_new_definite_map(2 + message->has_id + body_pairs(command, reply));
 	uint8_t *bytes = NULL;
 	size_t length;
 
@@ -200,11 +200,10 @@ static void add_peer(struct pollfd *fds, int listener)
 static bool shut_in(void)
 {
 	static const int allowed[] = {
-		SCMP_SYS(poll),	  SCMP_SYS(ppoll),	SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-		SCMP_SYS(close),  SCMP_SYS(accept4),	SCMP_SYS(brk),	    SCMP_SYS(mmap),
-		SCMP_SYS(munmap), SCMP_SYS(mremap),	SCMP_SYS(madvise),  SCMP_SYS(futex),
-		SCMP_SYS(exit),	  SCMP_SYS(exit_group), SCMP_SYS(getrandom),
-		SCMP_SYS(rt_sigreturn),
+		SCMP_SYS(poll),	  SCMP_SYS(ppoll),	SCMP_SYS(recvfrom),  SCMP_SYS(sendto),
+		SCMP_SYS(close),  SCMP_SYS(accept4),	SCMP_SYS(brk),	     SCMP_SYS(mmap),
+		SCMP_SYS(munmap), SCMP_SYS(mremap),	SCMP_SYS(madvise),   SCMP_SYS(futex),
+		SCMP_SYS(exit),	  SCMP_SYS(exit_group), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
 	};
 	scmp_filter_ctx filter = seccomp_init(
 #ifdef HSM_SANITIZED
@@ -280,9 +279,9 @@ static int listen_on(const char *path, struct error *error)
 		return error_set(error, -errno, "--sideband %s: %s", path, strerror(errno));
 	unlink(path);
 	mask = umask(0177);
-	ret = bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, PEERS) ?
-		      -errno :
-		      0;
+	ret = bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, PEERS)
+		      ? -errno
+		      : 0;
 	umask(mask);
 	if (!ret)
 		return fd;

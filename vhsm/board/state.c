@@ -455,10 +455,11 @@ static int check_fuses(const struct state *state, struct error *error)
 			"state %s: was made without --fips; make another one for approved mode",
 			state->config.directory);
 	if (state->config.lifecycle && state->config.lifecycle != values->lifecycle)
-		return error_set(error, -EINVAL,
-				 "state %s: --lifecycle is for a new board; hsmctl device lifecycle "
-				 "takes one to its next state",
-				 state->config.directory);
+		return error_set(
+			error, -EINVAL,
+			"state %s: --lifecycle is for a new board; hsmctl device lifecycle "
+			"takes one to its next state",
+			state->config.directory);
 	return 0;
 }
 
@@ -501,10 +502,11 @@ static int open_database(struct state *state, struct error *error)
 	if (!ret)
 		ret = recover(state, error);
 	if (!ret && state_tamper_resume(state))
-		ret = error_set(error, -EIO,
-				"state %s: the board was tampered with, and its partitions cannot be "
-				"erased; start anew with --zeroize",
-				state->config.directory);
+		ret = error_set(
+			error, -EIO,
+			"state %s: the board was tampered with, and its partitions cannot be "
+			"erased; start anew with --zeroize",
+			state->config.directory);
 	return ret;
 }
 

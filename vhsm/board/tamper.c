@@ -193,8 +193,9 @@ static void tell(const struct board *board, uint32_t tripped)
 	for (i = 0; i < TAMPER_SENSORS; i++) {
 		sensor = &board->tamper.sensors[i].now;
 		if (tripped >> i & 1)
-			board_log("tampered: %s is %d, limits %d to %d; all partitions are destroyed",
-				  sensor->label, sensor->value, sensor->min, sensor->max);
+			board_log(
+				"tampered: %s is %d, limits %d to %d; all partitions are destroyed",
+				sensor->label, sensor->value, sensor->min, sensor->max);
 	}
 }
 
@@ -247,8 +248,9 @@ int tamper_open(struct board *board)
 	if (board->options->tamper)
 		*tamper = *board->options->tamper;
 	pthread_mutex_init(&tamper->lock, NULL);
-	tamper->look = (struct watch){ look_ready, board,
-				       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK) };
+	tamper->look =
+		(struct watch){ look_ready, board,
+				timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK) };
 	take_condition(board);
 	ret = board_watch(board, &tamper->look, EPOLLIN);
 	/* Values that nobody gives do not change: a board without sources sleeps when it is idle. */

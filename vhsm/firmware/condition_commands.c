@@ -152,9 +152,8 @@ static CK_RV write_down(struct command *command, enum hsm_audit_event event, uin
 CK_RV command_device_lifecycle(struct command *command)
 {
 	uint32_t next = (uint32_t)hsm_fields_u64(&command->fields, HSM_FIELD_LIFECYCLE, 0);
-	enum hsm_audit_event event = next == HSM_LIFECYCLE_DECOMMISSIONED ?
-					     HSM_AUDIT_DECOMMISSIONED :
-					     HSM_AUDIT_LIFECYCLE;
+	enum hsm_audit_event event = next == HSM_LIFECYCLE_DECOMMISSIONED ? HSM_AUDIT_DECOMMISSIONED
+									  : HSM_AUDIT_LIFECYCLE;
 	size_t length;
 	CK_RV rv = approval_check(command, NULL);
 
@@ -162,8 +161,7 @@ CK_RV command_device_lifecycle(struct command *command)
 		rv = write_down(command, event, next, NULL, CKR_OK);
 	if (rv != CKR_OK)
 		return rv;
-	rv = board_error(
-		ask_board(BOARD_LIFECYCLE, &next, sizeof(next), NULL, 0, &length));
+	rv = board_error(ask_board(BOARD_LIFECYCLE, &next, sizeof(next), NULL, 0, &length));
 	if (rv != CKR_OK)
 		write_down(command, event, next, NULL, rv);
 	return rv;
@@ -201,7 +199,7 @@ CK_RV command_device_recover(struct command *command)
 		rv = approval_check(command, NULL);
 	if (rv != CKR_OK)
 		return rv;
-	event = id || condition.flags & BOARD_HELLO_STALE ? HSM_AUDIT_ROLLBACK_ACCEPTED :
-							    HSM_AUDIT_RECOVERED;
+	event = id || condition.flags & BOARD_HELLO_STALE ? HSM_AUDIT_ROLLBACK_ACCEPTED
+							  : HSM_AUDIT_RECOVERED;
 	return recover(command, event, id ? BOARD_ACCEPT : BOARD_RECOVER, id);
 }

@@ -75,9 +75,10 @@ static int take_audit_row(struct loading *loading, const struct board_row *row, 
 	int ret = audit_take_row(loading->partition, row->id, blob, row->length, loading->sum);
 
 	if (ret < 0)
-		store_complain(loading->partition,
-			       "row %llu of its audit log does not verify; put the newest state back",
-			       (unsigned long long)(row->id - BOARD_AUDIT_ROWS));
+		store_complain(
+			loading->partition,
+			"row %llu of its audit log does not verify; put the newest state back",
+			(unsigned long long)(row->id - BOARD_AUDIT_ROWS));
 	loading->audit += !ret;
 	return ret;
 }
