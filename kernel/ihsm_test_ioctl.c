@@ -37,8 +37,8 @@ static struct caller *make_caller(struct kunit *test)
 	caller->file.f_mode = FMODE_READ | FMODE_WRITE;
 	caller->user = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 				     MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_NE_MSG(test, caller->user, 0, "no memory of a program");
-	KUNIT_ASSERT_LT_MSG(test, caller->user, (unsigned long)TASK_SIZE, "no memory of a program");
+	if (!caller->user || caller->user >= (unsigned long)TASK_SIZE)
+		kunit_skip(test, "no memory of a program");
 	return caller;
 }
 

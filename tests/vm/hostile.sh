@@ -31,13 +31,13 @@ hostile() {
 	"$device" --socket "$TMPDIR/hostile$1.sock" --seed $((seed + $1)) --faults "$2" --rate "$3" --slow "$4" \
 		>"$TMPDIR/says$1" 2>"$TMPDIR/log$1" &
 	pids="$pids $!"
-	eval "exec $((5 + $1))<\"\$TMPDIR/says$1\""
+	eval "exec $((4 + $1))<\"\$TMPDIR/says$1\""
 	read_line "$1" && [ "$line" = ready ] || return 1
 	options="$options --device $TMPDIR/hostile$1.sock"
 }
 
 read_line() {
-	eval "IFS= read -r line <&$((5 + $1))"
+	eval "IFS= read -r line <&$((4 + $1))"
 }
 
 # Each tells at its end what it did.
