@@ -26,7 +26,7 @@ static int hash_root(struct ctl *ctl, const char *path, X509 *cert, uint8_t hash
 	X509_free(cert);
 	if (good)
 		return CTL_OK;
-	return fail(ctl, CTL_USAGE, "--migration-roots %s: not a certificate (PEM)", path);
+	return fail(ctl, CTL_USAGE, "%s: not a certificate (PEM)", path);
 }
 
 static int read_root(struct ctl *ctl, const char *path, uint8_t hash[HSM_POLICY_HASH])
@@ -35,7 +35,7 @@ static int read_root(struct ctl *ctl, const char *path, uint8_t hash[HSM_POLICY_
 	X509 *cert;
 
 	if (!file)
-		return fail(ctl, CTL_USAGE, "--migration-roots %s: %s", path, strerror(errno));
+		return fail(ctl, CTL_USAGE, "%s: %s", path, strerror(errno));
 	cert = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
 	return hash_root(ctl, path, cert, hash);
@@ -83,5 +83,7 @@ int migration_options(struct ctl *ctl, struct hsm_writer *writer)
 	return put_list(ctl, writer, HSM_FIELD_MIGRATION_ROOTS, ctl->migration_roots, "none",
 			read_root)
 		       ?: put_list(ctl, writer, HSM_FIELD_MIGRATION_MEASUREMENTS,
-				   ctl->migration_measurements, "any", read_measurement);
+				   ctl->migration_measurements, "any", read_measurement)
+		       ?: put_list(ctl, writer, HSM_FIELD_CLIENT_ROOTS, ctl->client_roots, "none",
+				   read_root);
 }

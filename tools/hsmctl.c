@@ -171,6 +171,7 @@ enum {
 	O_MECHANISMS_FILE,
 	O_MIGRATION_ROOTS,
 	O_MIGRATION_MEASUREMENTS,
+	O_CLIENT_ROOTS,
 	O_NAME,
 	O_RELAX,
 	O_USER,
@@ -247,6 +248,8 @@ static const struct option_row options[] = {
 	  "root certificates whose boards it may move to; none: it does not move" },
 	{ "migration-measurements", O_MIGRATION_MEASUREMENTS, OPT_POLICY, "HEX,...",
 	  "firmware that it may move to; any" },
+	{ "client-roots", O_CLIENT_ROOTS, OPT_POLICY, "FILE,...",
+	  "certificates that applications' ones must lead to; none" },
 	{ "request", O_REQUEST, OPT_APPROVAL, "FILE",
 	  "do nothing, but write what has to be approved" },
 	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
@@ -389,6 +392,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->migration_roots;
 	case O_MIGRATION_MEASUREMENTS:
 		return &ctl->migration_measurements;
+	case O_CLIENT_ROOTS:
+		return &ctl->client_roots;
 	case O_REQUEST:
 		return &ctl->request;
 	case O_APPROVAL:

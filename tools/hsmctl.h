@@ -78,6 +78,7 @@ struct ctl {
 	const char *to;
 	const char *migration_roots;
 	const char *migration_measurements;
+	const char *client_roots;
 	const char *name;
 	const char *user;
 	const char *as;

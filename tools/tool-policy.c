@@ -49,6 +49,7 @@ static void migration_result(struct json_object *object, const struct hsm_fields
 {
 	put_hashes(object, "migration_roots", fields, HSM_FIELD_MIGRATION_ROOTS);
 	put_hashes(object, "migration_measurements", fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
+	put_hashes(object, "client_roots", fields, HSM_FIELD_CLIENT_ROOTS);
 }
 
 /* A key is named by its hash, as the device and its evidence do. */

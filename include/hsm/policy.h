@@ -119,7 +119,7 @@ struct hsm_policy_info {
 /* hsm_policy_at - row by enum hsm_policy_value; NULL past the end */
 const struct hsm_policy_info *hsm_policy_at(size_t index);
 
-/* Hashes in one list of a policy: MIGRATION_ROOTS, MIGRATION_MEASUREMENTS */
+/* Hashes in one list of a policy: MIGRATION_ROOTS, MIGRATION_MEASUREMENTS, CLIENT_ROOTS */
 #define HSM_POLICY_HASH		48	/* SHA-384 */
 #define HSM_POLICY_HASHES	16
 

@@ -281,6 +281,7 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	/* certificates of the device */ \
 	X(0xb0, KEY_ALGORITHM,	U32,	4,	"enum hsm_dice_algorithm: 0 P-384, 1 ML-DSA-87") \
 	X(0xb1, CERTIFICATES,	BYTES,	65536,	"certificates, DER, one behind the other, each certified by the next") \
+	X(0xb2, CLIENT_ROOTS,	BYTES,	768,	"SHA-384 of the public keys of certificates that applications' certificates must lead to") \
 	/* evidence */ \
 	X(0xb4, NONCE,		BYTES,	64,	"a verifier's nonce, 8 bytes or more") \
 	X(0xb5, BINDING,	BYTES,	64,	"bytes to be bound to evidence") \

@@ -23,12 +23,14 @@
  * struct channel - one secure channel
  * @ssl: while the handshake goes on
  * @seal: when it is done
+ * @client_rules: of the partition, when the handshake began
  * @client: what it speaks for; moves to a successor. Under context.lock
  * @lock: of @window and, during the handshake, of @ssl
  */
 struct channel {
 	atomic_uint refs;
 	uint32_t id;
+	unsigned int client_rules;
 	struct partition *partition;
 	struct client *client;
 	SSL *ssl;
@@ -167,8 +169,10 @@ static enum ihsm_status discover(size_t length, uint8_t *response, size_t capaci
 static int start_tls(struct channel *channel)
 {
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-	SSL_CTX *tls = identity_tls(channel->partition);
+	SSL_CTX *tls;
 
+	channel->client_rules = atomic_load(&channel->partition->client_rules);
+	tls = identity_tls(channel->partition);
 	channel->ssl = tls ? SSL_new(tls) : NULL;
 	SSL_CTX_free(tls);
 	if (!channel->ssl || !in || !out) {
@@ -397,7 +401,8 @@ static enum ihsm_status open_request(struct firmware_context *context, struct ch
 {
 	bool fresh;
 
-	if (channel->partition->dead) {
+	if (channel->partition->dead ||
+	    channel->client_rules != atomic_load(&channel->partition->client_rules)) {
 		channel_close(context, channel);
 		return IHSM_SC_NO_CHANNEL;
 	}

@@ -249,6 +249,7 @@ struct partition {
 	_Atomic(uint64_t) bucket_full;
 	struct audit_log *audit; /* under commit_lock; NULL: nothing was recorded yet */
 	struct audit_uses *uses;
+	atomic_uint client_rules; /* moves on when other applications may connect than before: channels end */
 	SSL_CTX *tls; /* made with the first handshake; identity_tls() */
 	struct attest_chains *chains; /* of attest_keys.c */
 	uint8_t *identity;
@@ -559,6 +560,9 @@ int identity_create(uint8_t **identity, uint32_t *length);
  * failure. Made when first asked for; that asks the board, so under no lock that must not be held then.
  */
 SSL_CTX *identity_tls(struct partition *partition);
+
+/* client_demand - have a TLS context demand a certificate, where the partition's policy says so (client_cert.c) */
+void client_demand(struct partition *partition, SSL_CTX *tls);
 
 /* identity_reset - what outlived a handshake is void: sessions cannot be resumed */
 void identity_reset(struct partition *partition);

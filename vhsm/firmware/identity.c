@@ -92,6 +92,7 @@ static SSL_CTX *make_tls(struct partition *partition)
 		SSL_CTX_free(tls);
 		return NULL;
 	}
+	client_demand(partition, tls);
 	return tls;
 }
 

@@ -360,8 +360,20 @@ struct partition *partition_reload(struct partition *partition)
 	return fresh;
 }
 
+/* May other applications connect than before? Both policies stay readable until the partition's end. */
+static bool other_clients(const struct policy *before, const struct policy *now)
+{
+	static const struct policy_hashes none;
+	const struct policy_hashes *a = before ? &before->clients : &none;
+	const struct policy_hashes *b = now ? &now->clients : &none;
+
+	return a->count != b->count || memcmp(a->hash, b->hash, a->count * HSM_POLICY_HASH);
+}
+
 static void refresh(struct partition *partition, const struct board_partition *info)
 {
+	const struct policy *before;
+
 	pthread_mutex_lock(&function.lock);
 	pthread_mutex_lock(&partition->lock);
 	memcpy(partition->info.name, info->name, BOARD_NAME_MAX - 1);
@@ -371,9 +383,13 @@ static void refresh(struct partition *partition, const struct board_partition *i
 	partition->info.max_bytes = info->max_bytes;
 	pthread_mutex_unlock(&partition->lock);
 	pthread_mutex_unlock(&function.lock);
+	before = atomic_load(&partition->policy);
 	load_policy(partition);
 	attest_renew(partition);
 	identity_reset(partition);
+	/* Whoever is connected came by the former rules. */
+	if (other_clients(before, atomic_load(&partition->policy)))
+		atomic_fetch_add(&partition->client_rules, 1);
 }
 
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])

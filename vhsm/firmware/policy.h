@@ -34,6 +34,7 @@ struct policy_blob {
  * @mechanism: allowed ones, ascending; none: all that the profile has
  * @roots: whose boards the partition may move to; none: it does not move
  * @measurements: firmware that it may move to; none: any
+ * @clients: what applications' certificates must lead to; none: applications need no certificate
  * @has_source: the partition waits to be filled from the document with the hash @source. No part of what is
  *	shown, compared and fingerprinted: it says where the partition comes from, not what is allowed in it
  * @blob: by enum hsm_policy_blob
@@ -46,6 +47,7 @@ struct policy {
 	uint64_t mechanism[HSM_MECHANISM_ROWS];
 	struct policy_hashes roots;
 	struct policy_hashes measurements;
+	struct policy_hashes clients;
 	bool has_source;
 	uint8_t source[HSM_POLICY_HASH];
 	struct policy_blob blob[HSM_POLICY_BLOBS];

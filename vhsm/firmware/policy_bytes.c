@@ -115,6 +115,8 @@ static CK_RV take_lists(struct policy *policy, const struct hsm_fields *fields)
 		rv = take_hashes(&policy->roots, fields, HSM_FIELD_MIGRATION_ROOTS);
 	if (rv == CKR_OK)
 		rv = take_hashes(&policy->measurements, fields, HSM_FIELD_MIGRATION_MEASUREMENTS);
+	if (rv == CKR_OK)
+		rv = take_hashes(&policy->clients, fields, HSM_FIELD_CLIENT_ROOTS);
 	return rv == CKR_OK ? take_blobs(policy, fields) : rv;
 }
 
@@ -164,6 +166,13 @@ static bool moves_further(const struct policy *now, const struct policy *next)
 	return !next->measurements.count || !hashes_within(&now->measurements, &next->measurements);
 }
 
+/* None: applications without a certificate are served as well. */
+static bool serves_more(const struct policy *now, const struct policy *next)
+{
+	return now->clients.count &&
+	       (!next->clients.count || !hashes_within(&now->clients, &next->clients));
+}
+
 /* From the strictest */
 static const uint8_t rank[HSM_PROFILES] = {
 	[HSM_PROFILE_STRICT] = 0,
@@ -189,7 +198,7 @@ bool policy_relaxes(const struct policy *now, const struct policy *next)
 	for (i = 0; i < next->mechanisms; i++)
 		if (!allows(now, next->mechanism[i]))
 			return true;
-	return moves_further(now, next);
+	return moves_further(now, next) || serves_more(now, next);
 }
 
 /* ---- to and from bytes ---- */
@@ -249,6 +258,8 @@ void policy_put(struct hsm_writer *out, const struct policy *policy)
 			put_hashes(out, tag, &policy->roots);
 		else if (tag == HSM_FIELD_MIGRATION_MEASUREMENTS)
 			put_hashes(out, tag, &policy->measurements);
+		else if (tag == HSM_FIELD_CLIENT_ROOTS)
+			put_hashes(out, tag, &policy->clients);
 		else if (value_of(policy, tag, &value))
 			hsm_put_number(out, tag, value);
 	}
@@ -295,6 +306,7 @@ int policy_to_board(const struct policy *policy, struct board_partition *info,
 	put_mechanisms(out, policy);
 	put_hashes(out, HSM_FIELD_MIGRATION_ROOTS, &policy->roots);
 	put_hashes(out, HSM_FIELD_MIGRATION_MEASUREMENTS, &policy->measurements);
+	put_hashes(out, HSM_FIELD_CLIENT_ROOTS, &policy->clients);
 	if (policy->has_source)
 		hsm_put_bytes(out, HSM_FIELD_MIGRATION_SOURCE, policy->source,
 			      sizeof(policy->source));
