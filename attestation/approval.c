@@ -16,6 +16,7 @@ enum {
 	KEY_NONCE = 3,
 	KEY_OPERATION = 4,
 	KEY_FIELDS = 5,
+	KEY_HASHED = 6,
 };
 
 /* ---- tables ---- */
@@ -94,39 +95,67 @@ static bool left_out(unsigned int tag)
 	}
 }
 
-/* The fields in the order of their tags. Return: a new item, or NULL. */
-static cbor_item_t *put_fields(const struct hsm_fields *fields)
+/* People are shown names of mechanisms, however many there are. */
+static bool is_long(const struct hsm_field *field)
 {
-	const struct hsm_field *field;
+	return field->length > HSM_APPROVAL_FIELD_MAX && field->tag != HSM_FIELD_MECHANISMS;
+}
+
+static void put_hash(struct hsm_writer *out, const struct hsm_field *field)
+{
+	uint8_t hash[HSM_APPROVAL_ID_SIZE];
+
+	if (EVP_Digest(field->data, field->length, hash, NULL, EVP_sha384(), NULL) == 1)
+		hsm_put_bytes(out, field->tag, hash, sizeof(hash));
+	else
+		out->error = -EIO;
+}
+
+/* The field with this tag, if it is among those that are signed so: as it is, or by its hash */
+static void put_field(struct hsm_writer *out, const struct hsm_approval *approval, unsigned int tag,
+		      bool hashed)
+{
+	const struct hsm_field *field = hsm_fields_find(&approval->fields, tag);
+
+	if (left_out(tag))
+		return;
+	if (field && is_long(field) == hashed) {
+		if (hashed)
+			put_hash(out, field);
+		else
+			hsm_put_bytes(out, tag, field->data, field->length);
+	}
+	field = hashed ? hsm_fields_find(&approval->hashed, tag) : NULL;
+	if (field)
+		hsm_put_bytes(out, tag, field->data, field->length);
+}
+
+/* Fields in the order of their tags. Return: a new item, or NULL. @length: set to its bytes */
+static cbor_item_t *put_fields(const struct hsm_approval *approval, bool hashed, size_t *length)
+{
+	uint8_t *bytes = malloc(HSM_MESSAGE_MAX);
 	struct hsm_writer out;
 	cbor_item_t *item;
-	uint8_t *bytes = malloc(HSM_MESSAGE_MAX);
 	unsigned int tag;
 
+	*length = 0;
 	if (!bytes)
 		return NULL;
 	hsm_writer_init(&out, bytes, HSM_MESSAGE_MAX);
-	for (tag = 1; tag <= UINT8_MAX; tag++) {
-		field = hsm_fields_find(fields, tag);
-		if (field && !left_out(tag))
-			hsm_put_bytes(&out, tag, field->data, field->length);
-	}
+	for (tag = 1; tag <= UINT8_MAX; tag++)
+		put_field(&out, approval, tag, hashed);
 	item = out.error ? NULL : cbor_build_bytestring(bytes, out.length);
+	*length = out.length;
 	free(bytes);
 	return item;
 }
 
-int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, size_t *length)
+/* @hashed is taken over, NULL: there are none */
+static bool put_map(cbor_item_t *map, const struct hsm_approval *approval, cbor_item_t *hashed)
 {
-	cbor_item_t *map;
+	size_t length;
 	bool whole;
-	int ret = -ENOMEM;
 
-	if (hsm_guarded(approval->operation) == HSM_ACTION_NONE)
-		return -EINVAL;
-	map = cbor_new_definite_map(approval->has_nonce ? 5 : 4);
-	if (!map)
-		return -ENOMEM;
 	whole = hsm_cbor_put(map, KEY_BOARD,
 			     cbor_build_bytestring(approval->board, sizeof(approval->board))) &&
 		hsm_cbor_put(map, KEY_PARTITION,
@@ -137,8 +166,34 @@ int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, siz
 				     cbor_build_bytestring(approval->nonce,
 							   sizeof(approval->nonce)));
 	whole = whole && hsm_cbor_put(map, KEY_OPERATION, hsm_cbor_uint(approval->operation)) &&
-		hsm_cbor_put(map, KEY_FIELDS, put_fields(&approval->fields));
-	if (whole)
+		hsm_cbor_put(map, KEY_FIELDS, put_fields(approval, false, &length));
+	if (whole && hashed)
+		return hsm_cbor_put(map, KEY_HASHED, hashed);
+	if (hashed)
+		cbor_decref(&hashed);
+	return whole;
+}
+
+int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, size_t *length)
+{
+	cbor_item_t *map, *hashed;
+	size_t some;
+	int ret = -ENOMEM;
+
+	if (hsm_guarded(approval->operation) == HSM_ACTION_NONE)
+		return -EINVAL;
+	hashed = put_fields(approval, true, &some);
+	if (!hashed)
+		return -ENOMEM;
+	if (!some)
+		cbor_decref(&hashed);
+	map = cbor_new_definite_map(4 + approval->has_nonce + (some != 0));
+	if (!map) {
+		if (some)
+			cbor_decref(&hashed);
+		return -ENOMEM;
+	}
+	if (put_map(map, approval, some ? hashed : NULL))
 		ret = hsm_cbor_write(map, bytes, length);
 	cbor_decref(&map);
 	return ret;
@@ -157,19 +212,26 @@ static bool get_exact(const cbor_item_t *map, int64_t key, uint8_t *value, size_
 	return true;
 }
 
+/* Both lists of fields in one copy */
 static int take_fields(const cbor_item_t *map, struct hsm_approval *approval, uint8_t **kept)
 {
-	const uint8_t *bytes;
-	size_t length;
+	const cbor_item_t *item = hsm_cbor_get(map, KEY_HASHED);
+	const uint8_t *bytes, *more = NULL;
+	size_t length, rest = 0;
 
-	if (!hsm_cbor_as_bytes(hsm_cbor_get(map, KEY_FIELDS), &bytes, &length))
+	if (!hsm_cbor_as_bytes(hsm_cbor_get(map, KEY_FIELDS), &bytes, &length) ||
+	    (item && !hsm_cbor_as_bytes(item, &more, &rest)))
 		return -EBADMSG;
-	*kept = malloc(length + 1);
+	*kept = malloc(length + rest + 1);
 	if (!*kept)
 		return -ENOMEM;
 	if (length)
 		memcpy(*kept, bytes, length);
-	return hsm_fields_parse(&approval->fields, *kept, length);
+	if (rest)
+		memcpy(*kept + length, more, rest);
+	if (hsm_fields_parse(&approval->fields, *kept, length) < 0)
+		return -EBADMSG;
+	return hsm_fields_parse(&approval->hashed, *kept + length, rest);
 }
 
 static int take_map(const cbor_item_t *map, struct hsm_approval *approval, uint8_t **kept)
@@ -191,10 +253,15 @@ static int check_form(const struct hsm_approval *approval, const uint8_t *bytes,
 {
 	uint8_t *again = NULL;
 	size_t size = 0;
+	unsigned int i;
 	int ret = hsm_approval_build(approval, &again, &size);
 
 	if (ret == -EINVAL || (!ret && (size != length || memcmp(again, bytes, length))))
 		ret = -EBADMSG;
+	for (i = 0; !ret && i < approval->hashed.count; i++)
+		if (approval->hashed.field[i].length != HSM_APPROVAL_ID_SIZE ||
+		    hsm_fields_find(&approval->fields, approval->hashed.field[i].tag))
+			ret = -EBADMSG;
 	free(again);
 	return ret;
 }

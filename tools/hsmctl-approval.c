@@ -55,21 +55,27 @@ static int write_whole(struct ctl *ctl, const char *path, const uint8_t *bytes, 
 
 /* ---- showing ---- */
 
-static void show_hash(struct json_object *object, const char *key, const struct hsm_field *field)
+static void put_hash(struct json_object *object, const char *key,
+		     const uint8_t hash[HSM_APPROVAL_ID_SIZE])
 {
-	uint8_t hash[48];
-	char text[sizeof("sha384:") + 2 * sizeof(hash)];
-	size_t i, n;
+	char text[sizeof("sha384:") + 2 * HSM_APPROVAL_ID_SIZE];
+	size_t n = (size_t)snprintf(text, sizeof(text), "sha384:");
 
-	if (!field->length) {
-		put_string(object, key, "none");
-		return;
-	}
-	EVP_Digest(field->data, field->length, hash, NULL, EVP_sha384(), NULL);
-	n = (size_t)snprintf(text, sizeof(text), "sha384:");
-	for (i = 0; i < sizeof(hash); i++)
+	for (size_t i = 0; i < HSM_APPROVAL_ID_SIZE; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%02x", hash[i]);
 	put_string(object, key, text);
+}
+
+/* As the long ones are that come as hashes */
+static void show_hash(struct json_object *object, const char *key, const struct hsm_field *field)
+{
+	uint8_t hash[HSM_APPROVAL_ID_SIZE];
+
+	if (field->length &&
+	    EVP_Digest(field->data, field->length, hash, NULL, EVP_sha384(), NULL) == 1)
+		put_hash(object, key, hash);
+	else
+		put_string(object, key, "none");
 }
 
 static void show_mechanisms(struct json_object *object, const char *key,
@@ -146,6 +152,9 @@ static void show_approval(struct json_object *object, const struct hsm_approval 
 	put_string(object, "class", action ?: "unknown");
 	for (unsigned int i = 0; i < what->fields.count; i++)
 		show_field(object, &what->fields.field[i]);
+	for (unsigned int i = 0; i < what->hashed.count; i++)
+		put_hash(object, hsm_field_name(what->hashed.field[i].tag),
+			 what->hashed.field[i].data);
 	put_hex(object, "nonce", what->nonce, sizeof(what->nonce));
 }
 

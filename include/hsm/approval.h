@@ -17,6 +17,7 @@
 #define HSM_APPROVAL_SECONDS	86400 /* that a nonce is good for */
 #define HSM_APPROVAL_KEY_MAX	4096 /* bytes of a public key, DER */
 #define HSM_APPROVAL_ID_SIZE	48 /* of a key: SHA-384 of its DER form; header kid of a signature */
+#define HSM_APPROVAL_FIELD_MAX	1024 /* bytes of a field that is signed as it is; a longer one is signed as its SHA-384 */
 #define HSM_APPROVALS_MAX	16 /* signatures in one command */
 
 /*
@@ -75,6 +76,7 @@ uint32_t hsm_action_owner(unsigned int action);
  * @nonce: the device's, NULL: none (in what APPROVAL_GRANT carries)
  * @operation: enum hsm_operation
  * @fields: of the command, in the order of their tags, as on the wire
+ * @hashed: those that were too long, each with the hash in place of its bytes; from hsm_approval_parse() alone
  */
 struct hsm_approval {
 	uint8_t board[16];
@@ -83,6 +85,7 @@ struct hsm_approval {
 	bool has_nonce;
 	unsigned int operation;
 	struct hsm_fields fields;
+	struct hsm_fields hashed;
 };
 
 /**

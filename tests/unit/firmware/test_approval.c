@@ -1107,6 +1107,46 @@ static void only_one_form_is_read(void **state)
 	peer_free(officer);
 }
 
+/* What is too long to be sent along with each approval is signed by its hash, and shown so. */
+static void long_fields_are_signed_by_their_hash(void **state)
+{
+	struct peer *officer = officer_new();
+	static const uint8_t id[PARTITION_ID_SIZE] = { 7 };
+	static uint8_t document[HSM_APPROVAL_FIELD_MAX + 1];
+	static struct request request;
+	uint8_t hash[HSM_APPROVAL_ID_SIZE], *bytes, *again, *kept;
+	const struct hsm_field *field;
+	struct hsm_approval read;
+	struct hsm_writer out;
+	size_t length, size, i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		out = named(officer, id);
+		hsm_put_bytes(&out, HSM_FIELD_OWNER_KEY, document, sizeof(document) - 1 + i);
+		begin(&request, HSM_OP_PARTITION_UPDATE, &out);
+		take_nonce(officer, &request);
+		assert_int_equal(hsm_approval_build(&request.what, &bytes, &length), 0);
+		assert_int_equal(hsm_approval_parse(bytes, length, &read, &kept), 0);
+		assert_int_equal(read.hashed.count, i);
+		assert_int_equal(read.fields.count, 2 - i);
+		/* What was read is the same request. */
+		assert_int_equal(hsm_approval_build(&read, &again, &size), 0);
+		assert_int_equal(size, length);
+		assert_memory_equal(again, bytes, length);
+		free(again);
+		free(bytes);
+		if (!i)
+			free(kept);
+	}
+	field = hsm_fields_find(&read.hashed, HSM_FIELD_OWNER_KEY);
+	assert_int_equal(officer_key_id(document, sizeof(document), hash), 0);
+	assert_int_equal(field->length, sizeof(hash));
+	assert_memory_equal(field->data, hash, sizeof(hash));
+	free(kept);
+	peer_free(officer);
+}
+
 static int prepare(void **state)
 {
 	return board_prepare(state) || make_keys();
@@ -1150,6 +1190,7 @@ int main(void)
 		OFFICER(a_partition_does_what_was_granted_once),
 		OFFICER(what_cannot_be_granted),
 		OFFICER(only_one_form_is_read),
+		OFFICER(long_fields_are_signed_by_their_hash),
 	};
 
 	return cmocka_run_group_tests(tests, prepare, finish);
