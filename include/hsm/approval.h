@@ -57,7 +57,9 @@ enum hsm_action {
 	X(QUORUM_SET, ROLES) \
 	X(MIGRATE_FREEZE, EXPORT) \
 	X(BACKUP_BEGIN, EXPORT) \
-	X(PARTITION_IMPORT, EXPORT)
+	X(PARTITION_IMPORT, EXPORT) \
+	X(FIRMWARE_ACTIVATE, FIRMWARE) \
+	X(FIRMWARE_MINIMUM, FIRMWARE)
 
 /* hsm_guarded - enum hsm_action of an operation, HSM_ACTION_NONE: it needs no approvals */
 enum hsm_action hsm_guarded(unsigned int operation);

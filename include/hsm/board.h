@@ -66,8 +66,16 @@ enum board_control {
 	 * partition id.
 	 */
 	BOARD_PARTITION_CHANGED	= 4,
-	/* Board to firmware: finish what runs, close connections, exit. */
+	/*
+	 * Board to firmware: finish what runs, exit. Connections stay: they end with the board, or a
+	 * successor serves them.
+	 */
 	BOARD_STOP		= 5,
+	/*
+	 * Board to firmware: the firmware that this process runs has become the board's. Its partitions go
+	 * up the ladder now, see BOARD_LADDER.
+	 */
+	BOARD_UPDATED		= 6,
 
 	/*
 	 * Firmware to board: keep this descriptor for a successor; answered by BOARD_KEPT. Body:
@@ -144,6 +152,11 @@ enum board_request {
 	 * struct board_chain and certificates
 	 */
 	BOARD_ALIAS		= 32,
+	/*
+	 * own; request: id; reply: struct board_ladder, the key that the storage key is to be wrapped under
+	 * now; -EALREADY: it is
+	 */
+	BOARD_LADDER		= 58,
 
 	/*
 	 * own; request: id, then a signed document. The partition is destroyed as by BOARD_PARTITION_DESTROY, and the
@@ -185,6 +198,13 @@ enum board_request {
 	BOARD_GRANT		= 50,
 	/* own; request: struct board_grant, its seconds zero; -ENOENT: there is none. It is used up. */
 	BOARD_GRANT_TAKE	= 51,
+	BOARD_FIRMWARE		= 59,	/* reply: struct board_update, then struct board_firmware[] */
+	/*
+	 * request: measurement; what is known to the board with that measurement follows the firmware that
+	 * runs. Answered when it has passed its self-tests; then this process, too, is stopped.
+	 */
+	BOARD_ACTIVATE		= 60,
+	BOARD_MINIMUM		= 61,	/* request: uint32_t, the least security version from now on */
 };
 
 /* struct board_hello.flags */
@@ -196,6 +216,8 @@ enum board_request {
 #define BOARD_HELLO_TAMPERED		(1U << 7)	/* a sensor tripped: the partitions are gone */
 #define BOARD_HELLO_STALE		(1U << 8)	/* an old copy of the state: officers may accept it, nobody is served */
 #define BOARD_HELLO_RECOVERED		(1U << 9)	/* an old copy was accepted at some time */
+
+#define BOARD_HELLO_TRIAL		(1U << 16)	/* on trial: end, do not serve, when a self-test fails */
 
 struct board_hello {
 	uint32_t flags;
@@ -333,11 +355,14 @@ struct board_device {
 
 /* struct board_commit.flags */
 #define BOARD_COMMIT_ADVANCE		(1U << 0)	/* move the fuse counter and this header's counter on by one */
+/* with ADVANCE: the header's storage key is wrapped under the key of BOARD_LADDER for version @ladder */
+#define BOARD_COMMIT_LADDER		(1U << 1)
 
 /**
  * struct board_commit - one transaction: a new header and the rows that change with it
  * @header_length: bytes of the header blob, which follows this structure; must not be 0
  * @changes: number of struct board_change, which follow the header, each with its blob
+ * @ladder: with BOARD_COMMIT_LADDER its security version, else zero; -ESTALE: it is another one now
  *
  * On disk when answered with status 0, or, with any other status, not done at all.
  */
@@ -346,7 +371,7 @@ struct board_commit {
 	uint32_t flags;
 	uint32_t header_length;
 	uint32_t changes;
-	uint32_t reserved;
+	uint32_t ladder;
 };
 
 /* @length 0: the row is deleted */
@@ -365,6 +390,61 @@ struct board_change {
 
 struct board_committed {
 	uint64_t counter;	/* the header's counter after the commit */
+};
+
+/* struct board_ladder - as struct board_open has it, for firmware of @security_version */
+struct board_ladder {
+	uint32_t security_version;
+	uint8_t key[BOARD_KEY_SIZE];
+};
+
+enum board_update_phase {
+	BOARD_UPDATE_NONE	= 0,	/* none since the board's start */
+	BOARD_UPDATE_RUNS	= 1,
+	BOARD_UPDATE_DONE	= 2,
+	BOARD_UPDATE_FAILED	= 3,	/* the former firmware runs on */
+};
+
+/**
+ * struct board_update - the last update
+ * @phase: enum board_update_phase
+ * @minimum: least security version, by the fuses
+ * @rung: highest security version that has used a partition; nothing lower can be activated
+ * @text: what was wrong, NUL-padded
+ */
+struct board_update {
+	uint32_t phase;
+	uint32_t minimum;
+	uint32_t rung;
+	uint32_t reserved;
+	char text[224];
+};
+
+/* struct board_firmware.place */
+enum board_place {
+	BOARD_PLACE_INSTALLED	= 0,	/* the directory that came with the board's program */
+	BOARD_PLACE_A		= 1,
+	BOARD_PLACE_B		= 2,
+	BOARD_PLACE_STAGED	= 3,	/* taken in, in neither slot yet */
+	BOARD_PLACES
+};
+
+/* struct board_firmware.flags */
+#define BOARD_FIRMWARE_ACTIVE		(1U << 0)	/* what the board starts */
+#define BOARD_FIRMWARE_RUNNING		(1U << 1)
+#define BOARD_FIRMWARE_PROVEN		(1U << 2)	/* it has run: the board may fall back to it */
+#define BOARD_FIRMWARE_BAD		(1U << 3)	/* its manifest does not verify; nothing below is known */
+#define BOARD_FIRMWARE_DEVELOPMENT	(1U << 4)	/* signed with development keys */
+#define BOARD_FIRMWARE_REFUSED		(1U << 5)	/* the vendor's, but not for this board any more */
+
+/* struct board_firmware - firmware that the board knows, by its manifest */
+struct board_firmware {
+	uint32_t place;
+	uint32_t flags;
+	uint32_t security_version;
+	uint32_t reserved;
+	char version[32];
+	uint8_t measurement[48];
 };
 
 /**

@@ -307,7 +307,16 @@
 	X(0x00a2, AUDIT_SIGN,		NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(AUDIT_NONCE)), HSM_FIELDS(R(AUDIT_HEAD)), \
 	  "write down what was only counted, and sign the head over the reader's nonce. For its readers") \
 	X(0x00a3, AUDIT_RELEASE,	NONE, ANY, MEDIUM, ONCE, HSM_FIELDS(R(SEQUENCE)), HSM_NONE, \
-	  "let go of the records up to this one, which were exported. For auditors")
+	  "let go of the records up to this one, which were exported. For auditors") \
+	X(0x00d0, FIRMWARE_STATUS,	NONE, ANY, MEDIUM, REPEAT, HSM_NONE, \
+	  HSM_FIELDS(R(FIRMWARES), R(STATE), R(MIN), R(SECURITY_VERSION), O(REASON)), \
+	  "firmware that the board knows; STATE of the last update: 0 none, 1 under way, 2 done, 3 failed; least security version by the fuses, and the highest that has used a partition") \
+	X(0x00d1, FIRMWARE_STAGE,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(FLAGS), R(COUNT), O(DATA)), HSM_NONE, \
+	  "take an image in: FLAGS is enum ihsm_stage, COUNT the total or, with bytes, their offset; it does not run") \
+	X(0x00d2, FIRMWARE_ACTIVATE,	NONE, OFFICER, LONG, ONCE, HSM_FIELDS(R(MEASUREMENT), O(APPROVALS), O(APPROVAL_NONCE)), \
+	  HSM_FIELDS(O(REASON)), "have firmware that the board knows follow the one that runs") \
+	X(0x00d3, FIRMWARE_MINIMUM,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(SECURITY_VERSION), O(APPROVALS), O(APPROVAL_NONCE)), \
+	  HSM_NONE, "refuse older firmware for ever: the least security version, at most the one that runs")
 
 #define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
 enum hsm_operation {

@@ -298,7 +298,11 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xc7, AUDIT_BASE,	BYTES,	48,	"hash of the record before the first one that is here") \
 	/* how the nonce of a message is made: no parameters, as no mechanism reads them */ \
 	X(0x90, GENERATOR,	U64,	8,	"CKG_ number; absent: the caller's nonce is the nonce") \
-	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives")
+	X(0x91, FIXED_BITS,	U64,	8,	"leading bits of IV that the caller gives") \
+	/* firmware */ \
+	X(0xe8, MEASUREMENT,	BYTES,	48,	"SHA-384 of what a vendor signed of a firmware") \
+	X(0xe9, FIRMWARES,	BYTES,	4096,	"list of struct hsm_firmware_status") \
+	X(0xea, SECURITY_VERSION, U32,	4,	"security version of a firmware")
 
 /*
  * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature,
@@ -355,6 +359,17 @@ struct hsm_sensor_status {
 	char label[16];
 };
 _Static_assert(sizeof(struct hsm_sensor_status) == 36, "hsm_sensor_status");
+
+/* Firmware in the answer to FIRMWARE_STATUS: enum board_place, BOARD_FIRMWARE_ flags (hsm/board.h) */
+struct hsm_firmware_status {
+	uint32_t place;
+	uint32_t flags;
+	uint32_t security_version;
+	uint32_t reserved;
+	char version[32];
+	uint8_t measurement[48];
+};
+_Static_assert(sizeof(struct hsm_firmware_status) == 96, "hsm_firmware_status");
 
 #define HSM_USER_LOCKED		(1U << 0)	/* too many wrong PINs */
 #define HSM_USER_EXPIRED	(1U << 1)	/* the PIN must be changed before it logs in again */

@@ -186,6 +186,8 @@ static int open_watches(struct board *board)
 		ret = tamper_open(board);
 	if (!ret)
 		ret = sideband_open(board);
+	if (!ret)
+		ret = update_open(board);
 	return ret;
 }
 
@@ -210,6 +212,7 @@ void board_close(struct board *board)
 	sideband_close(board);
 	tamper_close(board);
 	restart_close(board);
+	update_close(board);
 	close(board->changes.fd);
 	close(board->idle.fd);
 	close(board->signals.fd);

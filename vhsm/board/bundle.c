@@ -160,13 +160,16 @@ static int load_file(struct keys *keys, struct source *source, struct bundle_fil
 
 /* ---- the manifest ---- */
 
+bool bundle_is_development(const struct bundle *bundle)
+{
+	return bundle->development ||
+	       (vendor_development && !CRYPTO_memcmp(bundle->vendor, vendor_hash, BOARD_HASH_SIZE));
+}
+
 static int refuse_development(const struct bundle *bundle, const struct bundle_policy *policy,
 			      struct error *error)
 {
-	if (!policy->production)
-		return 0;
-	if (!bundle->development &&
-	    !(vendor_development && !CRYPTO_memcmp(bundle->vendor, vendor_hash, BOARD_HASH_SIZE)))
+	if (!policy->production || !bundle_is_development(bundle))
 		return 0;
 	return error_set(error, -EKEYREJECTED,
 			 "firmware: signed with development keys, which a board in production "
@@ -308,11 +311,11 @@ static int check_length(const struct source *source, const struct bundle *bundle
 			 "firmware: the image is cut off, or longer than its manifest says");
 }
 
-static int load(struct keys *keys, struct source *source, const struct bundle_policy *policy,
+/* Its manifest alone */
+static int peek(struct keys *keys, struct source *source, const struct bundle_policy *policy,
 		struct bundle *bundle, struct error *error)
 {
 	uint8_t *message = malloc(HSM_FW_MESSAGE_MAX);
-	unsigned int i;
 	ssize_t n;
 	int ret;
 
@@ -324,18 +327,29 @@ static int load(struct keys *keys, struct source *source, const struct bundle_po
 		ret = error_set(error, (int)n, "firmware manifest: %s", strerror((int)-n));
 	else
 		ret = bundle_verify(keys, message, (size_t)n, policy, bundle, error);
+	free(message);
+	return ret;
+}
+
+static int load(struct keys *keys, struct source *source, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error)
+{
+	unsigned int i;
+	int ret;
+
+	ret = peek(keys, source, policy, bundle, error);
 	if (!ret)
 		ret = check_length(source, bundle, error);
 	for (i = 0; !ret && i < bundle->count; i++)
 		ret = load_file(keys, source, &bundle->files[i], error);
-	free(message);
 	if (ret)
 		bundle_close(bundle);
 	return ret;
 }
 
-int bundle_load(struct keys *keys, const char *path, const struct bundle_policy *policy,
-		struct bundle *bundle, struct error *error)
+/* Open the directory, by default the installed one, and do either of the above. */
+static int from_directory(struct keys *keys, const char *path, const struct bundle_policy *policy,
+			  struct bundle *bundle, bool whole, struct error *error)
 {
 	char found[PATH_MAX], text[BOARD_ERROR_MAX];
 	struct source source = { .image = false };
@@ -354,13 +368,25 @@ int bundle_load(struct keys *keys, const char *path, const struct bundle_policy 
 				 "firmware %s: %s; install it, or name it with "
 				 "--firmware",
 				 path, strerror(errno));
-	ret = load(keys, &source, policy, bundle, error);
+	ret = (whole ? load : peek)(keys, &source, policy, bundle, error);
 	close(source.fd);
 	if (ret) {
 		snprintf(text, sizeof(text), "%s", error->text);
 		error_set(error, ret, "%.200s: %.300s", path, text);
 	}
 	return ret;
+}
+
+int bundle_load(struct keys *keys, const char *path, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error)
+{
+	return from_directory(keys, path, policy, bundle, true, error);
+}
+
+int bundle_peek(struct keys *keys, const char *path, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error)
+{
+	return from_directory(keys, path, policy, bundle, false, error);
 }
 
 int bundle_load_image(struct keys *keys, int fd, const struct bundle_policy *policy,
@@ -370,6 +396,15 @@ int bundle_load_image(struct keys *keys, int fd, const struct bundle_policy *pol
 
 	memset(bundle, 0, sizeof(*bundle));
 	return load(keys, &source, policy, bundle, error);
+}
+
+int bundle_peek_image(struct keys *keys, int fd, const struct bundle_policy *policy,
+		      struct bundle *bundle, struct error *error)
+{
+	struct source source = { .fd = fd, .image = true };
+
+	memset(bundle, 0, sizeof(*bundle));
+	return peek(keys, &source, policy, bundle, error);
 }
 
 void bundle_close(struct bundle *bundle)

@@ -66,16 +66,16 @@ static int measure(struct state *state, struct root_entry *entry)
 	return ret;
 }
 
-static int derive_key(struct state *state, const struct root_entry *entry,
+static int derive_key(struct state *state, const struct root_entry *entry, uint32_t version,
 		      uint8_t key[BOARD_KEY_SIZE])
 {
 	uint8_t ladder[BOARD_KEY_SIZE];
 	int ret;
 
 	/* Firmware of a lower version gets no key of a higher one. */
-	if (entry->security_version > state->security_version)
+	if (version > state->security_version)
 		return -EKEYREJECTED;
-	ret = keys_ladder(state->keys, state->platform, entry->security_version, ladder);
+	ret = keys_ladder(state->keys, state->platform, version, ladder);
 	if (!ret)
 		ret = keys_partition(state->keys, ladder, entry->wrapping, entry->partition.id,
 				     entry->generation, key);
@@ -100,7 +100,7 @@ int state_partition_open(struct state *state, uint32_t function,
 	if (!ret)
 		ret = nvm_header_get(state->nvm, id, header, capacity, &length);
 	if (!ret)
-		ret = derive_key(state, entry, opened->key);
+		ret = derive_key(state, entry, entry->security_version, opened->key);
 	if (!ret) {
 		opened->partition = entry->partition;
 		opened->generation = entry->generation;
@@ -109,6 +109,27 @@ int state_partition_open(struct state *state, uint32_t function,
 		opened->rows = entry->rows;
 		opened->flags = entry->accept ? BOARD_OPEN_ACCEPT : 0;
 	}
+	state_leave(state);
+	return ret;
+}
+
+int state_ladder(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+		 struct board_ladder *ladder)
+{
+	struct root_entry *entry;
+	int ret;
+
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	entry = state_own_entry(state, function, id);
+	if (!entry)
+		ret = -ENOENT;
+	else if (entry->security_version >= state->security_version)
+		ret = -EALREADY;
+	else
+		ret = derive_key(state, entry, state->security_version, ladder->key);
+	ladder->security_version = state->security_version;
 	state_leave(state);
 	return ret;
 }
@@ -140,6 +161,16 @@ struct commit {
 	uint64_t audit;
 };
 
+/* A partition moves up the ladder with its counter, and not without saying so. */
+static bool flags_valid(const struct board_commit *head)
+{
+	if (head->flags & ~(BOARD_COMMIT_ADVANCE | BOARD_COMMIT_LADDER))
+		return false;
+	if (head->flags & BOARD_COMMIT_LADDER)
+		return head->flags & BOARD_COMMIT_ADVANCE;
+	return !head->ladder;
+}
+
 /* Check the whole before anything is done: after this the pieces can be walked without a look. */
 static int commit_parse(const uint8_t *request, size_t length, struct commit *commit)
 {
@@ -152,7 +183,7 @@ static int commit_parse(const uint8_t *request, size_t length, struct commit *co
 	request += sizeof(commit->head);
 	length -= sizeof(commit->head);
 	if (commit->head.header_length == 0 || commit->head.header_length > BOARD_BLOB_MAX ||
-	    commit->head.header_length > length || (commit->head.flags & ~BOARD_COMMIT_ADVANCE))
+	    commit->head.header_length > length || !flags_valid(&commit->head))
 		return -EINVAL;
 	commit->header = request;
 	commit->changes = request + commit->head.header_length;
@@ -235,13 +266,20 @@ static int commit_plain(struct state *state, state_write write, void *data)
 
 static int commit_advance(struct state *state, const struct root_entry *entry, void **both)
 {
+	const struct board_commit *head = &((const struct commit *)both[0])->head;
+	bool climbs = head->flags & BOARD_COMMIT_LADDER;
 	struct root_entry *next;
 	int ret = state->stale ? state_recovery_try(state) : 0;
 
+	/* Wrapped for a rung that is not the board's any more: to be asked for anew. */
+	if (!ret && climbs && head->ladder != state->security_version)
+		ret = -ESTALE;
 	if (ret)
 		return ret;
 	next = root_find(state_draft(state), entry->partition.id);
 	next->counter++;
+	if (climbs)
+		next->security_version = head->ladder;
 	next->accept = false;
 	return state_apply(state, commit_checked, both);
 }

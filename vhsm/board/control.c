@@ -140,6 +140,13 @@ void control_stop(struct function *function)
 	enqueue(function, &out);
 }
 
+void control_updated(struct function *function)
+{
+	struct outgoing out = { .head = { .type = BOARD_UPDATED } };
+
+	enqueue(function, &out);
+}
+
 void control_drop(struct function *function, uint32_t connection)
 {
 	struct outgoing **at = &function->first_out, *out;

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,14 +33,9 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static void kill_process(const struct process *process)
-{
-	syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
-}
-
 void function_kill(struct function *function)
 {
-	kill_process(&function->process);
+	process_kill(&function->process);
 }
 
 static void *storage_thread(void *data)
@@ -53,7 +47,7 @@ static void *storage_thread(void *data)
 	 * Without storage a firmware process is good for nothing; when it is dead already no harm
 	 * is done.
 	 */
-	kill_process(&function->process);
+	process_kill(&function->process);
 	return NULL;
 }
 
@@ -138,12 +132,37 @@ static void backoff_ready(struct watch *watch, uint32_t events)
 		start(function);
 }
 
+/*
+ * While another firmware takes over: who was told to end has a successor, and who ends without ends the
+ * update.
+ */
+static void after_update(struct function *function)
+{
+	struct board *board = function->board;
+	bool died = function->trial && !function->replaced;
+
+	function->replaced = false;
+	function->trial = false;
+	function->ready = false;
+	if (board->stopping)
+		return;
+	if (died && board->update.switching)
+		update_failed(board, "it ended");
+	if (function->connections && !function->running)
+		start(function);
+	update_progress(board);
+}
+
 /* After the death of a process, or a failed attempt to start one. */
 static void after_death(struct function *function)
 {
 	bool told = function->leaving == function->starts && function->starts;
 	bool quick = !told && now_ms() - function->started < QUICK_MS;
 
+	if (function->replaced || function->trial) {
+		after_update(function);
+		return;
+	}
 	function->quick_deaths = quick ? function->quick_deaths + 1 : 0;
 	function->never_ready = quick && !function->ready ? function->never_ready + 1 : 0;
 	function->ready = false;
@@ -198,7 +217,7 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 	control_receive(function);
 	log_lines(function);
 	release(function);
-	if (!function->board->stopping) {
+	if (!function->board->stopping && !function->replaced) {
 		describe_end(&info, text, sizeof(text));
 		board_log("function %u: the firmware ended: %s; %u connections open",
 			  function->number, text, function->connection_count);
@@ -222,7 +241,7 @@ static void control_ready(struct watch *watch, uint32_t events)
 		board_log("function %u: the firmware sent a malformed control message, it is ended",
 			  function->number);
 	board_unwatch(watch->board, watch);
-	kill_process(&function->process);
+	process_kill(&function->process);
 }
 
 /* ---- its start ---- */
@@ -234,6 +253,7 @@ void function_ready(struct function *function)
 	function->ready = true;
 	for (connection = function->connections; connection; connection = connection->next)
 		control_hand_over(function, connection);
+	update_progress(function->board);
 }
 
 static int watch_process(struct function *function)
@@ -259,6 +279,7 @@ static void start(struct function *function)
 	function->started = now_ms();
 	function->ready = false;
 	function->bundle = function->board->bundle;
+	function->trial = function->board->update.switching;
 	ret = launch(function->bundle, &function->process);
 	if (ret) {
 		board_log("function %u: the firmware cannot be started: %s", function->number,
@@ -278,7 +299,7 @@ static void start(struct function *function)
 		 * with.
 		 */
 		board_log("function %u: %s; the board ends", function->number, strerror(-ret));
-		kill_process(&function->process);
+		process_kill(&function->process);
 		exit(EXIT_BOARD_FAILED);
 	}
 }
@@ -347,9 +368,91 @@ uint32_t board_starts(const struct board *board, uint32_t number)
 	return __atomic_load_n(&board->functions[number].starts, __ATOMIC_ACQUIRE);
 }
 
+/* ---- another firmware ---- */
+
 const struct bundle *board_bundle(const struct board *board, uint32_t number)
 {
 	return board->functions[number].bundle;
+}
+
+bool board_trial(const struct board *board, uint32_t number)
+{
+	return board->functions[number].trial;
+}
+
+uint32_t functions_probe(struct board *board, const struct bundle *bundle)
+{
+	uint32_t number = board->options->functions;
+
+	board->functions[number] = (struct function){
+		.board = board, .number = number, .bundle = bundle, .starts = 1, .trial = true
+	};
+	return number;
+}
+
+void functions_replace(struct board *board)
+{
+	struct function *function;
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++) {
+		function = &board->functions[i];
+		if (!function->running || function->bundle == board->bundle || function->replaced)
+			continue;
+		function->replaced = true;
+		/* One that is not ready yet has nothing to finish, and would not listen. */
+		if (function->ready)
+			control_stop(function);
+		else
+			process_kill(&function->process);
+	}
+}
+
+void functions_kill_old(struct board *board)
+{
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++)
+		if (board->functions[i].running && board->functions[i].replaced)
+			process_kill(&board->functions[i].process);
+}
+
+bool functions_settled(const struct board *board)
+{
+	const struct function *function;
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++) {
+		function = &board->functions[i];
+		if (function->replaced || (function->running && !function->ready))
+			return false;
+	}
+	return true;
+}
+
+void functions_updated(struct board *board)
+{
+	struct function *function;
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++) {
+		function = &board->functions[i];
+		function->trial = false;
+		if (function->running)
+			control_updated(function);
+		else if (i == 0)
+			start(function);
+	}
+}
+
+bool functions_run(const struct board *board, const struct bundle *bundle)
+{
+	unsigned int i;
+
+	for (i = 0; i < board->options->functions; i++)
+		if (board->functions[i].running && board->functions[i].bundle == bundle)
+			return true;
+	return false;
 }
 
 /* ---- all of them ---- */
@@ -385,7 +488,8 @@ int functions_open(struct board *board, gid_t gid, struct error *error)
 	unsigned int i;
 	int ret = 0;
 
-	board->functions = calloc(board->options->functions, sizeof(*board->functions));
+	/* One more for the firmware that is tried before it takes over */
+	board->functions = calloc(board->options->functions + 1, sizeof(*board->functions));
 	if (!board->functions)
 		return error_set(error, -ENOMEM, "functions: out of memory");
 	for (i = 0; i < board->options->functions; i++) {
@@ -405,7 +509,7 @@ static void stop_process(struct function *function, int64_t until)
 
 	if (poll(&poll_fd, 1, left > 0 ? (int)left : 0) != 1) {
 		board_log("function %u: the firmware does not end, it is killed", function->number);
-		kill_process(&function->process);
+		process_kill(&function->process);
 	}
 	waitid(P_PIDFD, (id_t)function->process.pidfd, &(siginfo_t){ 0 }, WEXITED);
 	log_lines(function);

@@ -55,6 +55,8 @@ struct outgoing {
 /**
  * struct function - one function
  * @running: there is a process; @ready: it has said so
+ * @trial: it must not serve when a self-test fails
+ * @replaced: it was told to end for another firmware
  * @bundle: that the process was started from
  * @starts: processes started, the incarnation of the present one
  * @leaving: the start whose process was told to end, for another state of the board
@@ -76,6 +78,8 @@ struct function {
 	pthread_t storage;
 	bool running;
 	bool ready;
+	bool trial;
+	bool replaced;
 	uint32_t starts;
 	uint32_t leaving;
 	unsigned int quick_deaths;
@@ -118,6 +122,9 @@ void control_stop(struct function *function);
 
 /* control_state - BOARD_STATE */
 void control_state(struct function *function, uint32_t state);
+
+/* control_updated - BOARD_UPDATED */
+void control_updated(struct function *function);
 
 /* control_flush - send what waits, as far as there is room */
 void control_flush(struct function *function);

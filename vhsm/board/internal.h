@@ -60,7 +60,8 @@ enum fuse_flag {
 	FUSE_NEXT_ROOT = 1U << 2, /* a rotation of the storage root is under way */
 	FUSE_EMBEDDED = 1U << 3, /* made as a user's own directory */
 	FUSE_APPROVED = 1U << 4, /* made for approved mode, and never used in another */
-	FUSE_TAMPERED = 1U << 7, /* a sensor tripped; no partition is served before an officer's word */
+	FUSE_TAMPERED =
+		1U << 7, /* a sensor tripped; no partition is served before an officer's word */
 	FUSE_RECOVERED = 1U << 8, /* an old copy was accepted once, see @recoveries */
 	FUSE_ERASED = 1U << 9, /* with FUSE_TAMPERED: the erase that it asks for is done */
 };
@@ -326,6 +327,10 @@ enum state_step {
 	STEP_TAMPER_NOTED, /* the fuses say that the board was tampered with, nothing is erased yet */
 	STEP_ERASE_FUSES, /* the fuses have new secrets, the database is still there */
 	STEP_RECOVER_NOTED, /* the fuses count a recovery, the record is still the old one */
+	STEP_UPDATE_NOTED, /* the boot record names the slot on trial, whose image is the former one */
+	STEP_UPDATE_FILLED, /* the slot has the new image */
+	STEP_UPDATE_TESTED, /* it has passed its self-tests */
+	STEP_UPDATE_COMMITTED, /* the boot record names it, the partitions are where they were */
 	STEP_COUNT,
 };
 
@@ -404,8 +409,17 @@ int state_open(const struct state_config *config, uint32_t security_version, str
 	       struct error *error);
 void state_close(struct state *state);
 
-/* state_highest_rung - the highest security version that has used a partition; the caller serializes */
-uint32_t state_highest_rung(const struct state *state);
+/**
+ * state_version - the board's firmware has this security version from now on
+ * Return: 0, or -EKEYREJECTED when the fuses or a partition demand a higher one.
+ */
+int state_version(struct state *state, uint32_t security_version, struct error *error);
+
+/* state_set_minimum - in the fuses; 0, -ERANGE when it is lower than it was or higher than what runs */
+int state_set_minimum(struct state *state, uint32_t version);
+
+/* state_rung - the highest security version that has used a partition */
+uint32_t state_rung(struct state *state);
 
 /*
  * state_zeroize - new secrets in the fuses, then the database goes. Works on any state of the two.
@@ -418,6 +432,9 @@ int state_list(struct state *state, uint32_t function, struct board_partition *l
 int state_partition_open(struct state *state, uint32_t function,
 			 const uint8_t id[PARTITION_ID_SIZE], struct board_open *opened,
 			 void *header, size_t capacity);
+/* state_ladder - the key for the present rung; -EALREADY when the partition is there */
+int state_ladder(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+		 struct board_ladder *ladder);
 int state_rows(struct state *state, uint32_t function, const struct board_rows *request,
 	       void *buffer, size_t capacity, size_t *length);
 int state_commit(struct state *state, uint32_t function, const uint8_t *request, size_t length,
@@ -707,13 +724,66 @@ int bundle_load(struct keys *keys, const char *directory, const struct bundle_po
 /* bundle_load_image - the same from one file that has all of it */
 int bundle_load_image(struct keys *keys, int fd, const struct bundle_policy *policy,
 		      struct bundle *bundle, struct error *error);
+
+/* bundle_peek, bundle_peek_image - the manifest alone is read and verified; nothing is to be closed */
+int bundle_peek(struct keys *keys, const char *directory, const struct bundle_policy *policy,
+		struct bundle *bundle, struct error *error);
+int bundle_peek_image(struct keys *keys, int fd, const struct bundle_policy *policy,
+		      struct bundle *bundle, struct error *error);
 void bundle_close(struct bundle *bundle);
+
+/* bundle_is_development - signed with keys that a build made for itself, this one or another */
+bool bundle_is_development(const struct bundle *bundle);
 
 /* bundle_find - the first file of a role, or NULL */
 const struct bundle_file *bundle_find(const struct bundle *bundle, const char *role);
 
 /* bundle_approve - have processes start in approved mode. Return: 0, or -ENOENT: it has no FIPS provider. */
 int bundle_approve(struct bundle *bundle, struct error *error);
+
+/* ---- slots.c: where firmware lies, and the boot record ---- */
+
+struct board;
+
+/**
+ * struct boot_record - what the board starts
+ * @active: enum board_place
+ * @trial: slot of an update that is under way, 0: none
+ * @proven: slots that have been active, 1 << place
+ */
+struct boot_record {
+	uint32_t active;
+	uint32_t trial;
+	uint32_t proven;
+};
+
+/* slots_word - a place for people; slots_file - in the state directory, NULL: elsewhere */
+const char *slots_word(enum board_place place);
+const char *slots_file(enum board_place place);
+
+/* slots_open - the state directory; a descriptor or a negative errno */
+int slots_open(const struct board *board);
+
+/* slots_read - 0, also when there is none yet; -EBADMSG when it is none; slots_write - durable or not at all */
+int slots_read(const struct board *board, struct boot_record *record);
+int slots_write(const struct board *board, const struct boot_record *record);
+
+/* slots_fill - the staged image is in the slot, and no longer staged */
+int slots_fill(const struct board *board, enum board_place slot);
+
+/* slots_load, slots_peek - bundle_load() and bundle_peek() from a place, under the policy of the fuses */
+int slots_load(const struct board *board, enum board_place place, struct bundle *bundle,
+	       struct error *error);
+int slots_peek(const struct board *board, enum board_place place, struct bundle *bundle,
+	       struct error *error);
+
+/* ---- rom.c: what starts ---- */
+
+/* rom_report - a line or two about what rom_boot() found, once there is a log */
+void rom_report(const struct board *board);
+
+/* rom_boot - choose, verify and load the firmware, and start the state for it; 0 or a negative errno */
+int rom_boot(struct board *board, struct error *error);
 
 /* ---- launch.c: a firmware process ---- */
 
@@ -729,12 +799,13 @@ struct process {
 	int log;
 };
 
+/* process_kill - at once */
+void process_kill(const struct process *process);
+
 /* launch - start the firmware; 0 or a negative errno */
 int launch(const struct bundle *bundle, struct process *process);
 
 /* ---- storage.c: storage requests of one function ---- */
-
-struct board;
 
 /**
  * storage_handle - answer one request
@@ -857,10 +928,64 @@ struct stage {
 };
 
 /**
+ * struct update - another firmware on its way to be the board's
+ * @lock: guards @phase and @text, which function 0's storage thread and the main loop write
+ * @place: where it lies, once it is decided
+ * @go: an eventfd: it has passed its self-tests, the main loop replaces what runs
+ * @patience: a timer, each second of the replacement
+ * @waited: of these seconds
+ * @due: it is about to be replaced
+ * @switching: the main loop is at it
+ */
+struct update {
+	pthread_mutex_t lock;
+	enum board_update_phase phase;
+	struct error text;
+	enum board_place place;
+	struct watch go;
+	struct watch patience;
+	unsigned int waited;
+	bool due;
+	bool switching;
+};
+
+/* ---- activate.c: the next firmware is chosen and tried; update.c: it takes over ---- */
+
+/**
+ * update_activate - for function 0's storage thread: have known firmware follow the one that runs
+ * @measurement: of it
+ *
+ * Return: 0: it has passed its self-tests and takes over now; -ENOENT: none has that measurement; -EBUSY:
+ * another update is under way; -EKEYREJECTED: fuses or partitions refuse it; -EBADMSG: it does not
+ * verify; -ENOEXEC: it does not work. Then the update's text says more, and nothing else has changed.
+ */
+int update_activate(struct board *board, const uint8_t measurement[BOARD_HASH_SIZE]);
+
+/* update_describe - struct board_update and the list of struct board_firmware. Return: bytes */
+size_t update_describe(struct board *board, uint8_t *reply);
+
+/* update_end - the phase and its text, NULL: none */
+void update_end(struct board *board, enum board_update_phase phase, const char *text);
+
+/* update_open, update_close - what the main loop watches */
+int update_open(struct board *board);
+void update_close(struct board *board);
+
+/* update_progress - a process has come or gone: is the replacement complete? */
+void update_progress(struct board *board);
+
+/* update_failed - a process of the next firmware died: the former one comes back */
+void update_failed(struct board *board, const char *why);
+
+/**
  * struct board - all that runs
  * @owner: uid that the state directory belongs to
  * @bundles: the firmware, and room for another one that is about to follow it
  * @bundle: of these, what new processes are started from; the main loop's
+ * @boot: as it is on disk; written by update_activate() and then, while that is over, by the main loop
+ * @running: where @bundle lies
+ * @started: the state's database is open
+ * @note: what rom_boot() has to tell, while there is no log yet
  * @run: descriptor of the sockets' directory, -1: not open
  * @spare_fd: given up for a moment to turn a peer away when descriptors have run out
  * @connections: open now, on all functions
@@ -892,6 +1017,11 @@ struct board {
 	uid_t owner;
 	struct bundle bundles[2];
 	struct bundle *bundle;
+	struct boot_record boot;
+	enum board_place running;
+	bool started;
+	struct error note;
+	struct update update;
 	struct validation validation;
 	int epoll;
 	struct watch signals;
@@ -971,5 +1101,26 @@ void functions_close(struct board *board);
  */
 bool functions_retire(struct board *board);
 void function_notify(struct board *board, uint32_t function, const uint8_t id[PARTITION_ID_SIZE]);
+
+/* functions_replace - end the processes that are not of the board's bundle; what has connections follows at once */
+void functions_replace(struct board *board);
+
+/* functions_kill_old - those of them that have not ended */
+void functions_kill_old(struct board *board);
+
+/* functions_settled - has every process been replaced, and is each one ready? */
+bool functions_settled(const struct board *board);
+
+/* functions_updated - tell all of them BOARD_UPDATED; function 0 is started for it */
+void functions_updated(struct board *board);
+
+/* functions_run - does any process run this bundle? */
+bool functions_run(const struct board *board, const struct bundle *bundle);
+
+/* board_trial - is the function's process on trial? For its storage thread. */
+bool board_trial(const struct board *board, uint32_t function);
+
+/* functions_probe - the entry behind the last function, for a process that serves nobody; its number */
+uint32_t functions_probe(struct board *board, const struct bundle *bundle);
 
 #endif /* BOARD_INTERNAL_H */

@@ -192,6 +192,11 @@ static int start(struct plan *plan, struct process *process)
 	return process->pidfd < 0 ? -errno : 0;
 }
 
+void process_kill(const struct process *process)
+{
+	syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+}
+
 int launch(const struct bundle *bundle, struct process *process)
 {
 	int control[2] = { -1, -1 }, storage[2] = { -1, -1 }, log[2] = { -1, -1 };

@@ -153,27 +153,8 @@ static int find_group(const char *name, gid_t *gid, struct error *error)
 	return 0;
 }
 
-static int load_firmware(struct board *board, struct error *error)
-{
-	const struct fuse_values *fuses = fuses_values(board->state->fuses);
-	const struct bundle_policy policy = {
-		.vendor = fuses->vendor_hash,
-		.minimum = fuses->minimum_version,
-		.production = fuses->lifecycle == HSM_LIFECYCLE_PRODUCTION,
-	};
-	int ret;
-
-	ret = bundle_load(board->state->keys, board->options->firmware, &policy, board->bundle,
-			  error);
-	if (!ret && !board->bundle->post_quantum)
-		board_log(
-			"libcrypto has no ML-DSA: of the firmware's two signatures only ES384 was verified");
-	return ret;
-}
-
 static int open_state(struct board *board, const struct state_config *config, struct error *error)
 {
-	struct board_hello hello = { 0 };
 	struct stat st;
 	int ret;
 
@@ -181,17 +162,10 @@ static int open_state(struct board *board, const struct state_config *config, st
 		return error_set(error, -errno, "state %s: %s", config->directory, strerror(errno));
 	board->owner = st.st_uid;
 	ret = state_begin(config, &board->state, error);
-	if (!ret)
-		ret = load_firmware(board, error);
 	if (!ret && board->options->validation)
 		ret = validation_read(board->options->validation, &board->validation, error);
 	if (!ret)
-		ret = state_start(board->state, board->bundle->security_version, error);
-	if (!ret) {
-		state_identity(board->state, &hello);
-		if (hello.flags & BOARD_HELLO_APPROVED)
-			ret = bundle_approve(board->bundle, error);
-	}
+		ret = rom_boot(board, error);
 	if (!ret && !config->embedded)
 		ret = claim_prepare(board->state, error);
 	return ret;
@@ -262,8 +236,10 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	ret = open_state(&board, &config, error);
 	if (!ret && options->log)
 		ret = log_open(options->log, error);
-	if (!ret)
+	if (!ret) {
+		rom_report(&board);
 		ret = serve(&board, gid, error);
+	}
 	state_close(board.state);
 	bundle_close(&board.bundles[0]);
 	bundle_close(&board.bundles[1]);

@@ -463,26 +463,36 @@ static int check_fuses(const struct state *state, struct error *error)
 	return 0;
 }
 
+static uint32_t highest_rung(const struct state *state)
+{
+	uint32_t highest = 0, i;
+
+	for (i = 0; i < state->record->count; i++)
+		if (state->record->entries[i].security_version > highest)
+			highest = state->record->entries[i].security_version;
+	return highest;
+}
+
 /*
  * Whoever used the state last left keys on the rung of the ladder that was his: firmware of a lower
  * version cannot have them.
  */
-static int check_rungs(const struct state *state, struct error *error)
+static int check_rungs(const struct state *state, uint32_t version, struct error *error)
 {
-	uint32_t version = fuses_values(state->fuses)->minimum_version;
+	uint32_t minimum = fuses_values(state->fuses)->minimum_version;
+	uint32_t rung = highest_rung(state);
 
-	if (state->security_version < version)
+	if (version < minimum)
 		return error_set(error, -EKEYREJECTED,
 				 "firmware: security version %u, the fuses "
 				 "demand %u; install a newer one",
-				 state->security_version, version);
-	version = state_highest_rung(state);
-	if (state->security_version >= version)
+				 version, minimum);
+	if (version >= rung)
 		return 0;
 	return error_set(error, -EKEYREJECTED,
 			 "firmware: security version %u, but the state has been used by version "
 			 "%u; install that one or a newer one",
-			 state->security_version, version);
+			 version, rung);
 }
 
 static int open_database(struct state *state, struct error *error)
@@ -600,7 +610,53 @@ int state_start(struct state *state, uint32_t security_version, struct error *er
 	ret = keys_platform(state->keys, fuses_values(state->fuses), state->platform);
 	if (!ret)
 		ret = open_database(state, error);
-	return ret ? ret : check_rungs(state, error);
+	return ret;
+}
+
+int state_version(struct state *state, uint32_t security_version, struct error *error)
+{
+	int ret;
+
+	ret = state_enter(state);
+	if (ret)
+		return error_set(error, ret, "state %s: %s", state->config.directory,
+				 strerror(-ret));
+	ret = check_rungs(state, security_version, error);
+	if (!ret)
+		state->security_version = security_version;
+	state_leave(state);
+	return ret;
+}
+
+int state_set_minimum(struct state *state, uint32_t version)
+{
+	struct fuse_values values;
+	int ret;
+
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	values = *fuses_values(state->fuses);
+	if (version < values.minimum_version || version > state->security_version) {
+		ret = -ERANGE;
+	} else if (version > values.minimum_version) {
+		values.minimum_version = version;
+		ret = state_fuses(state, &values, false);
+	}
+	state_leave(state);
+	OPENSSL_cleanse(&values, sizeof(values));
+	return ret;
+}
+
+uint32_t state_rung(struct state *state)
+{
+	uint32_t rung = 0;
+
+	if (!state_enter(state)) {
+		rung = highest_rung(state);
+		state_leave(state);
+	}
+	return rung;
 }
 
 int state_open(const struct state_config *config, uint32_t security_version, struct state **result,
@@ -612,22 +668,14 @@ int state_open(const struct state_config *config, uint32_t security_version, str
 	ret = state_begin(config, &state, error);
 	if (!ret) {
 		ret = state_start(state, security_version, error);
+		if (!ret)
+			ret = state_version(state, security_version, error);
 		if (ret)
 			state_close(state);
 		else
 			*result = state;
 	}
 	return ret;
-}
-
-uint32_t state_highest_rung(const struct state *state)
-{
-	uint32_t highest = 0, i;
-
-	for (i = 0; i < state->record->count; i++)
-		if (state->record->entries[i].security_version > highest)
-			highest = state->record->entries[i].security_version;
-	return highest;
 }
 
 static void wipe_free(void *bytes, size_t length)

@@ -44,6 +44,8 @@ static int handle_hello(struct storage_call *call)
 	hello.sensors = TAMPER_SENSORS;
 	state_identity(call->state, &hello);
 	hello.security_version = bundle->security_version;
+	if (board_trial(call->board, call->function))
+		hello.flags |= BOARD_HELLO_TRIAL;
 	memcpy(hello.measurement, bundle->measurement, sizeof(hello.measurement));
 	memcpy(call->reply, &hello, sizeof(hello));
 	call->reply_length = sizeof(hello);
@@ -304,8 +306,8 @@ static int handle_lifecycle(struct storage_call *call)
 	int ret;
 
 	memcpy(&next, call->body, sizeof(next));
-	/* It would not start again. */
-	if (next == HSM_LIFECYCLE_PRODUCTION && call->board->bundle->development)
+	/* It would not start any more. */
+	if (next == HSM_LIFECYCLE_PRODUCTION && bundle_is_development(board_bundle(call->board, 0)))
 		return -EKEYREVOKED;
 	ret = state_set_lifecycle(call->state, next);
 	if (ret != -EINVAL)
@@ -335,6 +337,39 @@ static int handle_accept(struct storage_call *call)
 	if (!ret)
 		board_partition_changed(call->board, function, call->body);
 	return ret;
+}
+
+static int handle_ladder(struct storage_call *call)
+{
+	struct board_ladder ladder = { 0 };
+	int ret;
+
+	ret = state_ladder(call->state, call->function, call->body, &ladder);
+	if (!ret) {
+		memcpy(call->reply, &ladder, sizeof(ladder));
+		call->reply_length = sizeof(ladder);
+	}
+	OPENSSL_cleanse(&ladder, sizeof(ladder));
+	return ret;
+}
+
+static int handle_firmware(struct storage_call *call)
+{
+	call->reply_length = update_describe(call->board, call->reply);
+	return 0;
+}
+
+static int handle_activate(struct storage_call *call)
+{
+	return update_activate(call->board, call->body);
+}
+
+static int handle_minimum(struct storage_call *call)
+{
+	uint32_t version;
+
+	memcpy(&version, call->body, sizeof(version));
+	return state_set_minimum(call->state, version);
 }
 
 #define ANY_LENGTH SIZE_MAX
@@ -401,6 +436,10 @@ static const struct storage_request {
 	{ BOARD_LIFECYCLE, "lifecycle", sizeof(uint32_t), true, handle_lifecycle },
 	{ BOARD_RECOVER, "recover", 0, true, handle_recover },
 	{ BOARD_ACCEPT, "accept", PARTITION_ID_SIZE, true, handle_accept },
+	{ BOARD_LADDER, "ladder", PARTITION_ID_SIZE, false, handle_ladder },
+	{ BOARD_FIRMWARE, "firmware", 0, true, handle_firmware },
+	{ BOARD_ACTIVATE, "activate", BOARD_HASH_SIZE, true, handle_activate },
+	{ BOARD_MINIMUM, "minimum", sizeof(uint32_t), true, handle_minimum },
 	{ BOARD_PARTITION_CREATE, "create", ANY_LENGTH, true, handle_create },
 	{ BOARD_PARTITION_ASSIGN, "assign", sizeof(struct board_partition), true, handle_assign },
 	{ BOARD_PARTITION_DESTROY, "destroy", PARTITION_ID_SIZE, true, handle_destroy },

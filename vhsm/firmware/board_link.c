@@ -368,6 +368,9 @@ static void handle(struct incoming *in)
 	case BOARD_PARTITION_CHANGED:
 		on_partition(in);
 		break;
+	case BOARD_UPDATED:
+		commands_updated();
+		break;
 	default:
 		log_line("unknown message %u from the board", in->head.type);
 		break;

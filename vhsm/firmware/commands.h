@@ -256,6 +256,7 @@ struct partition {
 	uint32_t identity_length;
 	uint8_t storage_key[SECRET_SIZE];
 	uint8_t wrapped_key[SECRET_SIZE + AEAD_OVERHEAD];
+	uint32_t ladder; /* security version that @wrapped_key is for in the commit at hand, 0: as before */
 	uint8_t header_key[SECRET_SIZE];
 	uint8_t row_key[SECRET_SIZE];
 	uint8_t hash_key[SECRET_SIZE];
@@ -532,6 +533,9 @@ CK_RV store_commit(struct partition *partition, struct partition_state *next,
 
 /* store_load_rows - read and verify all rows of a partition, of which the board says that there are so many */
 int store_load_rows(struct partition *partition, uint32_t rows);
+
+/* ladder.c: ladder_climb - have the storage key wrapped for the security version that runs; no lock is held */
+void ladder_climb(struct partition *partition);
 
 /* header.c: the header as bytes */
 int header_write(const struct partition *partition, const struct partition_state *state,
@@ -901,6 +905,10 @@ CK_RV command_device_condition(struct command *command);
 CK_RV command_device_statement(struct command *command);
 CK_RV command_device_lifecycle(struct command *command);
 CK_RV command_device_recover(struct command *command);
+CK_RV command_firmware_status(struct command *command);
+CK_RV command_firmware_stage(struct command *command);
+CK_RV command_firmware_activate(struct command *command);
+CK_RV command_firmware_minimum(struct command *command);
 CK_RV command_officer_add(struct command *command);
 CK_RV command_officer_remove(struct command *command);
 CK_RV command_officer_list(struct command *command);

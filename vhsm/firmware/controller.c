@@ -118,7 +118,8 @@ static void tear_down(struct connection *connection)
 	memset(controller->queues, 0, sizeof(controller->queues));
 	controller->shadow_set = false;
 	controller->event_waiting = 0;
-	controller->events = 0;
+	/* A reset is what follows another firmware: who resets is still told of it. */
+	controller->events &= 1U << IHSM_EVENT_FIRMWARE;
 	controller->config = 0;
 	pthread_mutex_unlock(&controller->lock);
 	for (unsigned int i = 0; i <= IHSM_MAX_QUEUES; i++)

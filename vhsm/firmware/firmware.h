@@ -98,6 +98,9 @@ void commands_wipe(void);
 /* commands_random - for IHSM_ADMIN_RANDOM. Return: 0 or -EIO. */
 int commands_random(uint8_t *out, size_t length);
 
+/* BOARD_UPDATED came: the partitions follow to this firmware's security version. */
+void commands_updated(void);
+
 /* BOARD_PARTITION_CHANGED came: open, drop or refresh the partition. */
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE]);
 

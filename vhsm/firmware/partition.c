@@ -118,6 +118,7 @@ static struct partition *partition_open(const struct board_partition *info)
 	}
 	load_policy(partition);
 	finish_wiping(partition);
+	ladder_climb(partition);
 	if (!partition->identity)
 		fprintf(stderr, "partition \"%s\": no identity, it cannot be reached\n",
 			partition->info.name);
@@ -390,6 +391,28 @@ static void refresh(struct partition *partition, const struct board_partition *i
 	/* Whoever is connected came by the former rules. */
 	if (other_clients(before, atomic_load(&partition->policy)))
 		atomic_fetch_add(&partition->client_rules, 1);
+}
+
+/* Without the list's lock: climbing waits for the board. */
+void commands_updated(void)
+{
+	struct partition *partition, *next = NULL;
+
+	pthread_mutex_lock(&function.lock);
+	partition = function.first;
+	if (partition)
+		atomic_fetch_add(&partition->refs, 1);
+	pthread_mutex_unlock(&function.lock);
+	for (; partition; partition = next) {
+		ladder_climb(partition);
+		pthread_mutex_lock(&function.lock);
+		next = partition->next;
+		if (next)
+			atomic_fetch_add(&next->refs, 1);
+		pthread_mutex_unlock(&function.lock);
+		partition_put(partition);
+	}
+	firmware_event(IHSM_EVENT_FIRMWARE, 0);
 }
 
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])

@@ -412,7 +412,10 @@ static int build(struct partition *partition, struct partition_state *next,
 		return ret;
 	*commit = (struct board_commit){ .flags = advance ? BOARD_COMMIT_ADVANCE : 0,
 					 .header_length = header_length,
-					 .changes = count + audit };
+					 .changes = count + audit,
+					 .ladder = partition->ladder };
+	if (partition->ladder)
+		commit->flags |= BOARD_COMMIT_LADDER;
 	memcpy(commit->partition, partition->info.id, PARTITION_ID_SIZE);
 	part[0] = (struct iovec){ .iov_base = commit, .iov_len = sizeof(*commit) + header_length };
 	part[1] = (struct iovec){ .iov_base = rows, .iov_len = used };

@@ -85,6 +85,10 @@ int commands_random(uint8_t *out, size_t length)
 	return 0;
 }
 
+void commands_updated(void)
+{
+}
+
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])
 {
 	(void)id;
