@@ -71,11 +71,11 @@ static void put(struct out *out, const void *bytes, size_t length)
 
 static void put_head(struct out *out, enum major major, uint64_t value)
 {
-	unsigned int bytes = value > UINT32_MAX ? 8 :
-			     value > UINT16_MAX ? 4 :
-			     value > UINT8_MAX	? 2 :
-			     value > 23		? 1 :
-						  0;
+	unsigned int bytes = value > UINT32_MAX	  ? 8
+			     : value > UINT16_MAX ? 4
+			     : value > UINT8_MAX  ? 2
+			     : value > 23	  ? 1
+						  : 0;
 	uint8_t head[9] = { (uint8_t)(major << 5) };
 	unsigned int i;
 
@@ -94,7 +94,8 @@ static void put_string(struct out *out, enum major major, const void *bytes, siz
 	put(out, bytes, length);
 }
 
-static const void *member(const struct hsm_audit_record *record, const struct hsm_audit_field *field)
+static const void *member(const struct hsm_audit_record *record,
+			  const struct hsm_audit_field *field)
 {
 	return (const uint8_t *)record + field->offset;
 }

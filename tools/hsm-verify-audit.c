@@ -168,8 +168,7 @@ static int compare_text(struct log_check *check, const struct audit_item *item,
 	bool same = true_line && json_object_equal(true_line, line);
 
 	json_object_put(true_line);
-	return same ? VERIFY_OK
-		    : forged(check, "the text of the record is not what its bytes say");
+	return same ? VERIFY_OK : forged(check, "the text of the record is not what its bytes say");
 }
 
 static int check_record(struct log_check *check, struct json_object *line)
@@ -302,15 +301,15 @@ static void put_result(const struct log_check *check)
 	put_number(result, "first", check->first);
 	put_number(result, "last", check->head.chain.sequence);
 	put_string(result, "complete",
-		   check->first == 1		     ? "yes"
+		   check->first == 1		       ? "yes"
 		   : check->first == check->head.first ? "older records are gone from the device"
-						     : "from the record that was asked for");
+						       : "from the record that was asked for");
 	put_number(result, "checkpoints", check->checkpoints);
 	put_hex(result, "head", check->head.chain.head, HSM_AUDIT_HASH);
 	audit_time(check->head.time, time);
 	put_string(result, "time", time);
-	put_string(result, "nonce", check->verify->nonce ? "as asked for"
-							 : "not compared with anything");
+	put_string(result, "nonce",
+		   check->verify->nonce ? "as asked for" : "not compared with anything");
 }
 
 int verify_audit(struct verify *verify, char **args)

@@ -39,7 +39,8 @@ static const uint8_t *answer_bytes(struct hsm_request *request, enum hsm_field_t
  * @next: number of the record to come
  * @put: writes one record
  */
-struct export {
+struct export
+{
 	struct hsm_audit_head head;
 	uint8_t *signed_head;
 	size_t signed_length;
@@ -120,8 +121,7 @@ static int put_records(struct ctl *ctl, struct export *export, const uint8_t *by
 	int code = CTL_OK;
 
 	while (!code && length && export->next <= export->head.chain.sequence) {
-		if (audit_item_next(&bytes, &length, &item) ||
-		    item.record.sequence != export->next)
+		if (audit_item_next(&bytes, &length, &item) || item.record.sequence != export->next)
 			code = fail(ctl, CTL_DEVICE, "the device's answer is no list of records");
 		else
 			code = export->put(ctl, export, &item);
@@ -243,8 +243,8 @@ static int find_format(struct ctl *ctl, struct export *export)
 		if (!strcmp(formats[i].name, name))
 			export->put = formats[i].put;
 	return export->put ? CTL_OK
-			   : fail(ctl, CTL_USAGE, "--format: '%s' is neither json, syslog nor journald",
-				  name);
+			   : fail(ctl, CTL_USAGE,
+				  "--format: '%s' is neither json, syslog nor journald", name);
 }
 
 /* ---- verbs ---- */
@@ -333,8 +333,10 @@ int verb_audit_status(struct ctl *ctl, char **args)
 		put_number(ctl->result, "bytes", hsm_fields_u64(fields, HSM_FIELD_COUNT, 0));
 		put_number(ctl->result, "quota", hsm_fields_u64(fields, HSM_FIELD_AUDIT_BYTES, 0));
 		put_string(ctl->result, "when_full",
-			   hsm_fields_u64(fields, HSM_FIELD_AUDIT_FULL, 0) ? "refuse" : "overwrite");
-		put_number(ctl->result, "key_uses", hsm_fields_u64(fields, HSM_FIELD_AUDIT_KEYS, 0));
+			   hsm_fields_u64(fields, HSM_FIELD_AUDIT_FULL, 0) ? "refuse"
+									   : "overwrite");
+		put_number(ctl->result, "key_uses",
+			   hsm_fields_u64(fields, HSM_FIELD_AUDIT_KEYS, 0));
 	}
 	hsm_request_free(request);
 	link_close(&link);

@@ -13,7 +13,8 @@
 #include "tool-output.h"
 
 #define SYSLOG_FACILITY 13 /* log audit */
-#define SYSLOG_SDID	"ihsm@32473" /* the number that RFC 5612 sets aside for examples and private use */
+#define SYSLOG_SDID \
+	"ihsm@32473" /* the number that RFC 5612 sets aside for examples and private use */
 
 /* ---- records ---- */
 

@@ -75,9 +75,8 @@ void audit_object(struct hsm_audit_record *record, const struct attributes *attr
 	/* A session object's number means nothing after its session. */
 	record->object = handle < HANDLE_BUILTIN ? handle : 0;
 	record->object_class = class + 1;
-	record->key_type = class_is_key(class)
-				   ? attributes_ulong(attributes, CKA_KEY_TYPE, ~0ULL) + 1
-				   : 0;
+	record->key_type =
+		class_is_key(class) ? attributes_ulong(attributes, CKA_KEY_TYPE, ~0ULL) + 1 : 0;
 }
 
 /* ---- the log begins ---- */

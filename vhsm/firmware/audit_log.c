@@ -511,9 +511,7 @@ static int build(struct packing *packing)
 long audit_build(struct partition *partition, struct partition_state *next, uint8_t *out,
 		 size_t room, uint32_t *changes)
 {
-	struct packing packing = {
-		.partition = partition, .next = next, .out = out, .room = room
-	};
+	struct packing packing = { .partition = partition, .next = next, .out = out, .room = room };
 	int ret;
 
 	*changes = 0;

@@ -20,8 +20,8 @@ enum keys_policy {
 };
 
 /* Uses that were made and uses that may be made, changed together */
-#define USES_MADE(word)	   ((uint32_t)(word))
-#define USES_ALLOWED(word) ((uint32_t)((word) >> 32))
+#define USES_MADE(word)	    ((uint32_t)(word))
+#define USES_ALLOWED(word)  ((uint32_t)((word) >> 32))
 #define USES(made, allowed) ((uint64_t)(allowed) << 32 | (uint32_t)(made))
 
 /**
@@ -266,8 +266,7 @@ CK_RV audit_use(struct command *command, const struct object *object, uint64_t u
 	struct key_uses *key;
 
 	/* What anybody may use is nobody's secret, and would let anybody fill the log. */
-	if (policy == KEYS_NONE ||
-	    (!object->is_private && command->client->login == NOT_LOGGED_IN))
+	if (policy == KEYS_NONE || (!object->is_private && command->client->login == NOT_LOGGED_IN))
 		return CKR_OK;
 	if (policy == KEYS_EACH)
 		return record_use(command, object, use, mechanism);
