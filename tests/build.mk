@@ -13,6 +13,7 @@
 fuzz_vfio_user_needs := firmware
 fuzz_command_needs := firmware
 fuzz_command_pkgs := cmocka
+fuzz_evidence_needs := hsm-verify tool
 test_hsmctl_driver_needs := tool libhsm
 test_forged_needs := tool
 test_rules_needs := tool

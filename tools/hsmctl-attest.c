@@ -105,13 +105,30 @@ static int attest(struct ctl *ctl, struct link *link, struct asked *asked, const
 
 /* ---- device and partition ---- */
 
+/* Has the function that the device's name stands for any partition to ask through? A guest sees no other function. */
+static int find_partitions(struct ctl *ctl, size_t *count)
+{
+	struct hsm_partition_info list[PARTITIONS_MAX];
+	struct link link = { 0 };
+	int code = link_open(ctl, 0, &link);
+
+	*count = 0;
+	if (!code)
+		code = link_partitions(ctl, link.device, list, count);
+	link_close(&link);
+	return code;
+}
+
 int verb_attest_device(struct ctl *ctl, char **args)
 {
 	struct asked asked = { .request.kind = HSM_EVIDENCE_DEVICE };
 	struct link link = { 0 };
+	size_t count = 0;
 	int code = take_options(ctl, &asked);
 
-	if (!code && ctl->partition)
+	if (!code)
+		code = find_partitions(ctl, &count);
+	if (!code && count)
 		code = link_partition(ctl, ctl->partition, &link);
 	else if (!code)
 		code = link_admin(ctl, &link);

@@ -319,6 +319,8 @@ static bool counts(unsigned int operation)
 	case HSM_OP_ENCAPSULATE:
 	case HSM_OP_DECAPSULATE:
 	case HSM_OP_RANDOM:
+	case HSM_OP_EVIDENCE:
+	case HSM_OP_KEY_EVIDENCE:
 		return true;
 	default:
 		return false;
