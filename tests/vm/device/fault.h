@@ -60,6 +60,9 @@ void plan_set(uint64_t seed, unsigned int rate, unsigned int slow);
 /* plan_now - does this fault happen on this occasion? If so it is counted. */
 bool plan_now(enum fault fault);
 
+/* plan_has_rate - has it a rate of its own? */
+bool plan_has_rate(enum fault fault);
+
 /* plan_rare - the same, a sixteenth as often: for what is asked for all the time */
 bool plan_rare(enum fault fault);
 

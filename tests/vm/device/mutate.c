@@ -84,11 +84,14 @@ static void mutate(struct ihsm_cqe *entry)
 		entry->sq_head = htole32(near(FAULT_HEAD, le32toh(entry->sq_head)));
 	if (plan_now(FAULT_LENGTH))
 		entry->result = htole32(near(FAULT_LENGTH, le32toh(entry->result)));
-	/* It stays below what was asked for, whatever that was. */
-	if (plan_now(FAULT_SHORT))
+	/*
+	 * Lengths stay below what was asked for, whatever that was. A device most of whose admin
+	 * commands fail would never start: rates of their own are those of messages.
+	 */
+	if ((entry->sq_id || !plan_has_rate(FAULT_SHORT)) && plan_now(FAULT_SHORT))
 		entry->result = htole32(
 			(uint32_t)(plan_random(FAULT_SHORT) % (le32toh(entry->result) + 1ULL)));
-	if (plan_now(FAULT_STATUS))
+	if ((entry->sq_id || !plan_has_rate(FAULT_STATUS)) && plan_now(FAULT_STATUS))
 		set_status(entry, plan_random(FAULT_STATUS));
 	mutate_noise(entry);
 	if (plan_now(FAULT_PHASE))

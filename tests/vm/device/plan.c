@@ -112,6 +112,11 @@ bool plan_now(enum fault fault)
 	return decide(fault, one_in);
 }
 
+bool plan_has_rate(enum fault fault)
+{
+	return sequences[fault].one_in;
+}
+
 bool plan_rare(enum fault fault)
 {
 	return decide(fault, 16 * one_in);
