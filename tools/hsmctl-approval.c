@@ -335,6 +335,45 @@ int approval_call(struct ctl *ctl, struct link *link, struct hsm_request *reques
 	return code || ctl->request ? code : approval_answer(ctl, request);
 }
 
+static int send_grant(struct ctl *ctl, struct link *link, const struct hsm_approval *what)
+{
+	struct hsm_request *request = link_request(ctl, link, HSM_OP_APPROVAL_GRANT);
+	uint8_t *bytes = NULL;
+	size_t length = 0;
+	int code = request ? CTL_OK : CTL_DEVICE;
+
+	if (!code && hsm_approval_build(what, &bytes, &length) < 0)
+		code = fail(ctl, CTL_USAGE, "this command needs no approvals");
+	if (!code)
+		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_DATA, bytes, length);
+	if (!code && ctl->approvals)
+		code = put_approvals(ctl, hsm_request_writer(request));
+	code = code ?: link_try(ctl, request);
+	code = code ?: approval_answer(ctl, request);
+	hsm_request_free(request);
+	free(bytes);
+	return code;
+}
+
+int approval_grant(struct ctl *ctl, struct link *link,
+		   const uint8_t partition[HSM_PARTITION_ID_SIZE], enum hsm_operation operation,
+		   const struct hsm_writer *fields)
+{
+	struct hsm_approval what = { .operation = operation };
+	struct hsm_device_info info;
+	struct hsm_error error = { 0 };
+
+	if (ctl->request && ctl->approvals)
+		return fail(ctl, CTL_USAGE, "give either --request or --approval");
+	if (hsm_device_info(link->device, &info, &error))
+		return fail_hsm(ctl, &error);
+	memcpy(what.board, info.board_id, sizeof(what.board));
+	memcpy(what.partition, partition, sizeof(what.partition));
+	if (hsm_fields_parse(&what.fields, fields->data, fields->length) < 0)
+		return fail(ctl, CTL_USAGE, "the command is too long");
+	return ctl->request ? write_request(ctl, link, &what) : send_grant(ctl, link, &what);
+}
+
 bool approval_is_asked(const struct ctl *ctl)
 {
 	return ctl->request != NULL;

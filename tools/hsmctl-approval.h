@@ -23,6 +23,16 @@ int approval_try(struct ctl *ctl, struct link *link, struct hsm_request *request
 		 enum hsm_operation operation);
 int approval_answer(struct ctl *ctl, struct hsm_request *request);
 
+/**
+ * approval_grant - let a partition run one command that needs approvals, over function 0
+ * @partition: its id
+ * @operation, @fields: the command
+ *
+ * With --request and --approval as approval_call() has them. Return: enum ctl_exit
+ */
+int approval_grant(struct ctl *ctl, struct link *link, const uint8_t partition[HSM_PARTITION_ID_SIZE],
+		   enum hsm_operation operation, const struct hsm_writer *fields);
+
 /* approval_is_asked - was the request only written, and nothing done? */
 bool approval_is_asked(const struct ctl *ctl);
 

@@ -162,6 +162,21 @@ static int find_record(struct ctl *ctl, struct link *link, const char *which, st
 	return code;
 }
 
+int partition_id(struct ctl *ctl, struct link *link, const char *which,
+		 uint8_t id[HSM_PARTITION_ID_SIZE])
+{
+	struct records records = { 0 };
+	struct record record;
+	int code = fetch_records(ctl, link, &records);
+
+	if (!code)
+		code = search(ctl, &records, which, &record);
+	if (!code)
+		memcpy(id, record.status.id, HSM_PARTITION_ID_SIZE);
+	free(records.data);
+	return code;
+}
+
 static void list_records(struct ctl *ctl, const struct records *records)
 {
 	struct json_object *rows = json_object_new_array();

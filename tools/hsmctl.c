@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <hsm/migration.h>
 #include "hsmctl.h"
 
 /* One bit for each option that belongs to some verbs only */
@@ -38,6 +39,8 @@ enum {
 	OPT_SIGNER = 1 << 24,
 	OPT_EXPORT = 1 << 25,
 	OPT_SIDEBAND = 1 << 28,
+	OPT_THRESHOLD = 1 << 27,
+	OPT_ROOTS = 1 << 29,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -84,6 +87,39 @@ static const struct verb verbs[] = {
 	  verb_partition_init, "set label, SO PIN (--pin-...) and user PIN (--new-pin-...)" },
 	{ "policy", "[PARTITION]", 0, 1, 0, verb_policy,
 	  "what a partition's officer allows in it" },
+	{ "partition import", "FILE", 1, 1, OPT_FUNCTION | OPT_OFFICER | OPT_APPROVAL,
+	  verb_partition_import, "make room for the partition of a request or a backup (officer)" },
+	{ "partition migrate-status", "[PARTITION]", 0, 1, 0, verb_migrate_status,
+	  "how far a migration has come, and where the partition came from" },
+	{ "partition migrate-request", "[PARTITION]", 0, 1, OPT_PIN | OPT_OUTPUT,
+	  verb_migrate_request, "a request for room on another board (SO)" },
+	{ "partition migrate-prepare", "FILE [PARTITION]", 1, 2, OPT_OUTPUT, verb_migrate_prepare,
+	  "a one-time import key for a request or a backup, in a signed offer" },
+	{ "partition migrate-allow", "OFFER PARTITION", 2, 2, OPT_OFFICER | OPT_APPROVAL,
+	  verb_migrate_allow, "let a partition be frozen for that offer (officer)" },
+	{ "partition migrate-export", "OFFER [PARTITION]", 1, 2, OPT_PIN | OPT_OUTPUT | OPT_YES,
+	  verb_migrate_export, "freeze a partition and export it, or export it again (SO)" },
+	{ "partition migrate-import", "PACKAGE [PARTITION]", 1, 2, OPT_OUTPUT, verb_migrate_import,
+	  "import a package; the output is the receipt" },
+	{ "partition migrate-finish", "RECEIPT [PARTITION]", 1, 2, OPT_YES, verb_migrate_finish,
+	  "destroy the frozen partition on the target's receipt" },
+	{ "partition migrate-abort", "[PARTITION]", 0, 1, OPT_OUTPUT | OPT_YES, verb_migrate_abort,
+	  "on the target: destroy the import key; the output is a statement of that" },
+	{ "partition migrate-resume", "STATEMENT [PARTITION]", 1, 2, 0, verb_migrate_resume,
+	  "take a frozen partition back into use on that statement" },
+	{ "partition receipt", "ID", 1, 1, OPT_OFFICER | OPT_OUTPUT, verb_partition_receipt,
+	  "what a partition that has gone has left: receipt or statement (officer)" },
+	{ "partition backup", "PARTITION KEY...", 2, 1 + HSM_CUSTODIANS_MAX,
+	  OPT_PIN | OPT_OUTPUT | OPT_THRESHOLD, verb_partition_backup,
+	  "back a partition up for the custodians with these public keys (SO)" },
+	{ "partition restore", "BACKUP SHARE...", 2, 1 + HSM_CUSTODIANS_MAX,
+	  OPT_PARTITION | OPT_OUTPUT, verb_partition_restore,
+	  "restore a backup with custodians' shares; the output is a receipt" },
+	{ "backup allow", "PARTITION KEY...", 2, 1 + HSM_CUSTODIANS_MAX,
+	  OPT_OFFICER | OPT_THRESHOLD | OPT_APPROVAL, verb_backup_allow,
+	  "let a partition be backed up for these custodians (officer)" },
+	{ "backup share", "BACKUP OFFER", 2, 2, OPT_SIGNER | OPT_OUTPUT | OPT_ROOTS | OPT_YES,
+	  verb_backup_share, "a custodian's share, for the device of that offer" },
 	{ "user add", "NAME", 1, 1, OPT_PARTITION | OPT_ROLE | OPT_AS | OPT_PIN | OPT_NEW_PIN,
 	  verb_user_add, "make a user with a name (SO, manager)" },
 	{ "user remove", "NAME", 1, 1, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_remove,
@@ -179,6 +215,7 @@ enum {
 	O_MECHANISMS,
 	O_MECHANISMS_FILE,
 	O_MIGRATION_ROOTS,
+	O_ROOT,
 	O_MIGRATION_MEASUREMENTS,
 	O_CLIENT_ROOTS,
 	O_NAME,
@@ -199,6 +236,7 @@ enum {
 	O_KEY,
 	O_OUTPUT,
 	O_TO,
+	O_THRESHOLD,
 	O_BLOB, /* and as many as a policy has of them */
 	O_BLOB_LAST = O_BLOB + HSM_POLICY_BLOBS - 1,
 	O_POLICY, /* and as many as a policy has values */
@@ -253,6 +291,7 @@ static const struct option_row options[] = {
 		"mechanisms", O_MECHANISMS, OPT_POLICY, "LIST",
 		"allowed mechanisms, with commas; all: those of the profile" },
 	{ "mechanisms-file", O_MECHANISMS_FILE, OPT_POLICY, "FILE", "... as lines of a file" },
+	{ "root", O_ROOT, OPT_ROOTS, "FILE,...", "root certificates of boards that you believe" },
 	{ "migration-roots", O_MIGRATION_ROOTS, OPT_POLICY, "FILE,...",
 	  "root certificates whose boards it may move to; none: it does not move" },
 	{ "migration-measurements", O_MIGRATION_MEASUREMENTS, OPT_POLICY, "HEX,...",
@@ -266,6 +305,7 @@ static const struct option_row options[] = {
 	{ "key", O_KEY, OPT_SIGNER, "KEY", "private key to sign with, a file or a URI" },
 	{ "to", O_TO, OPT_EXPORT, "KEY", "the customer's RSA public key" },
 	{ "output", O_OUTPUT, OPT_OUTPUT, "FILE", "file to write" },
+	{ "threshold", O_THRESHOLD, OPT_THRESHOLD, "N", "custodians that it takes to restore" },
 	{ "name", O_NAME, OPT_CHANGE, "NAME", "new name of the partition" },
 	{ "relax", O_RELAX, OPT_CHANGE, NULL, "let the policy become less strict" },
 	{ "ml-dsa", O_ML_DSA, OPT_ML_DSA, NULL, "of the ML-DSA-87 key; default: P-384" },
@@ -397,6 +437,7 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->mechanisms;
 	case O_MECHANISMS_FILE:
 		return &ctl->mechanisms_file;
+	case O_ROOT:
 	case O_MIGRATION_ROOTS:
 		return &ctl->migration_roots;
 	case O_MIGRATION_MEASUREMENTS:
@@ -411,6 +452,8 @@ static const char **option_target(struct ctl *ctl, int value)
 									  : HSM_APPROVALS_MAX];
 	case O_KEY:
 		return &ctl->key;
+	case O_THRESHOLD:
+		return &ctl->threshold;
 	case O_OUTPUT:
 		return &ctl->output;
 	case O_TO:

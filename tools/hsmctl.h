@@ -76,6 +76,7 @@ struct ctl {
 	const char *key;
 	const char *output;
 	const char *to;
+	const char *threshold;
 	const char *migration_roots;
 	const char *migration_measurements;
 	const char *client_roots;
@@ -224,6 +225,11 @@ const char *state_name(uint32_t state);
 /* policy_options - the options of a policy as fields of a request. Return: enum ctl_exit */
 int policy_options(struct ctl *ctl, struct hsm_writer *writer);
 
+/* ---- hsmctl-partition.c ---- */
+
+/* partition_id - id of the partition @which, for an officer's link. Return: enum ctl_exit */
+int partition_id(struct ctl *ctl, struct link *link, const char *which, uint8_t id[HSM_PARTITION_ID_SIZE]);
+
 /* ---- hsmctl-migration-policy.c: where a partition may move, in a policy; likewise ---- */
 
 int migration_options(struct ctl *ctl, struct hsm_writer *writer);
@@ -261,6 +267,21 @@ int verb_partition_show(struct ctl *ctl, char **args);
 int verb_partition_update(struct ctl *ctl, char **args);
 int verb_partition_assign(struct ctl *ctl, char **args);
 int verb_partition_destroy(struct ctl *ctl, char **args);
+int verb_partition_import(struct ctl *ctl, char **args);
+int verb_partition_receipt(struct ctl *ctl, char **args);
+int verb_partition_backup(struct ctl *ctl, char **args);
+int verb_partition_restore(struct ctl *ctl, char **args);
+int verb_backup_allow(struct ctl *ctl, char **args);
+int verb_backup_share(struct ctl *ctl, char **args);
+int verb_migrate_status(struct ctl *ctl, char **args);
+int verb_migrate_request(struct ctl *ctl, char **args);
+int verb_migrate_prepare(struct ctl *ctl, char **args);
+int verb_migrate_allow(struct ctl *ctl, char **args);
+int verb_migrate_export(struct ctl *ctl, char **args);
+int verb_migrate_import(struct ctl *ctl, char **args);
+int verb_migrate_finish(struct ctl *ctl, char **args);
+int verb_migrate_abort(struct ctl *ctl, char **args);
+int verb_migrate_resume(struct ctl *ctl, char **args);
 int verb_partition_init(struct ctl *ctl, char **args);
 int verb_policy(struct ctl *ctl, char **args);
 int verb_user_add(struct ctl *ctl, char **args);

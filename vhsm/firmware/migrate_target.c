@@ -357,6 +357,9 @@ CK_RV command_import_chunk(struct command *command)
 	pthread_mutex_lock(&partition->commit_lock);
 	if (partition->import)
 		rv = migrate_import_chunk(partition, partition->import, number, data, length);
+	if (rv == CKR_DATA_INVALID)
+		migrate_refuse(command, rv,
+			       "the package is damaged, or its chunks are out of order");
 	/* What has failed in the middle can only begin again. */
 	if (rv != CKR_OK && rv != CKR_ARGUMENTS_BAD) {
 		migrate_import_free(partition->import);
