@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 180
+# timeout: 400
 #
 # The guests' own starter, without a device: output, status, requests to the outside, what the
 # guest may write and what not, and the end of one that hangs or whose kernel panics.
@@ -33,7 +33,7 @@ ends() {
 	pattern=$2
 	shift 2
 	have=0
-	vm --module none --limit 20 "$@" >"$out" 2>&1 || have=$?
+	vm --module none --limit 60 "$@" >"$out" 2>&1 || have=$?
 	cat "$out"
 	[ "$have" -eq "$want" ] && grep -qE -e "$pattern" "$out"
 }
