@@ -17,8 +17,8 @@ $(eval $(call program,hsm-verify,$(hsm-verify_obj),tool attestation common,json-
 endif
 
 ifneq ($(and $(wildcard tools/hsm-bench*.c),$(shell grep -ls '^int hsm_connect' libhsm/*.c)),)
-$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libcrypto json-c p11-kit-1))
-$(eval $(call program,hsm-bench,$(hsm-bench_obj),common,libcrypto json-c,$(O)/libhsm.so.0))
+$(eval $(call component,hsm-bench,tools,$(wildcard tools/hsm-bench*.c),libssl libcrypto json-c p11-kit-1))
+$(eval $(call program,hsm-bench,$(hsm-bench_obj),attestation common,libssl libcrypto json-c,$(O)/libhsm.so.0))
 endif
 
 # The firmware vendor's tool

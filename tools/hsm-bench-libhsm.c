@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <hsm/hsm.h>
 #include <hsm/pkcs11.h>
 #include "hsm-bench.h"
@@ -13,13 +14,16 @@
 struct target {
 	struct hsm_device *device;
 	struct hsm_channel *channel;
+	uint8_t partition[HSM_PARTITION_ID_SIZE];
 	struct operation operation;
 	char description[128];
 };
 
+/* @opened: a channel that the last run has opened, closed untimed */
 struct worker {
 	struct target *target;
 	unsigned char *data;
+	struct hsm_channel *opened;
 };
 
 static int said(const char *what, int ret, const struct hsm_error *error)
@@ -48,6 +52,7 @@ static int connect_first(struct target *target)
 		complain("the device's function has no partition");
 		return -ENODEV;
 	}
+	memcpy(target->partition, partition.id, sizeof(target->partition));
 	ret = hsm_connect(target->device, partition.id, &target->channel, &error);
 	return ret ? said("hsm_connect", ret, &error) : 0;
 }
@@ -82,7 +87,11 @@ static const char *libhsm_describe(struct target *target)
 static int libhsm_prepare(struct target *target, const struct operation *operation)
 {
 	target->operation = *operation;
-	return operation->kind == BENCH_NOP ? 0 : -ENOTSUP;
+	/* Whether channels resume was decided when the device was opened: HSM_CHANNEL_RESUME=0 forbids it. */
+	return operation->kind == BENCH_NOP || operation->kind == BENCH_CONNECT ||
+			       operation->kind == BENCH_RESUME
+		       ? 0
+		       : -ENOTSUP;
 }
 
 static void libhsm_finish(struct target *target)
@@ -114,9 +123,8 @@ static void *libhsm_start(struct target *target, unsigned int thread)
 }
 
 /* As a caller does it: a request is taken from the channel's pool, sent, and given back. */
-static int libhsm_run(void *arg)
+static int run_nop(struct worker *worker)
 {
-	struct worker *worker = arg;
 	const struct target *target = worker->target;
 	struct hsm_request *request = hsm_request_new(target->channel, HSM_OP_NOP, 0);
 	struct hsm_error error = { 0 };
@@ -138,6 +146,31 @@ static int libhsm_run(void *arg)
 	return ret;
 }
 
+static int run_connect(struct worker *worker)
+{
+	struct hsm_error error = { 0 };
+	int ret = hsm_connect(worker->target->device, worker->target->partition, &worker->opened,
+			      &error);
+
+	return ret ? said("hsm_connect", ret, &error) : 0;
+}
+
+static int libhsm_run(void *arg)
+{
+	struct worker *worker = arg;
+
+	return worker->target->operation.kind == BENCH_NOP ? run_nop(worker) : run_connect(worker);
+}
+
+static int libhsm_rest(void *arg)
+{
+	struct worker *worker = arg;
+
+	hsm_disconnect(worker->opened);
+	worker->opened = NULL;
+	return 0;
+}
+
 const struct target_ops target_libhsm = {
 	.kind = "libhsm",
 	.open = libhsm_open,
@@ -147,5 +180,6 @@ const struct target_ops target_libhsm = {
 	.finish = libhsm_finish,
 	.start = libhsm_start,
 	.run = libhsm_run,
+	.rest = libhsm_rest,
 	.stop = libhsm_stop,
 };

@@ -31,6 +31,8 @@ static const struct operation_row rows[] = {
 	  "find one of SIZE token keys by label or id; they stay on the token" },
 	{ "fdatasync", BENCH_FDATASYNC, true, 4096, "append SIZE bytes to a file and sync it" },
 	{ "ping", BENCH_PING, false, 0, "to a spinning thread and back, by shared memory" },
+	{ "connect", BENCH_CONNECT, false, 0, "open a channel with a whole handshake" },
+	{ "resume", BENCH_RESUME, false, 0, "open a channel that resumes a session" },
 	{ "wake", BENCH_WAKE, false, 0, "to a sleeping thread and back, by eventfd" },
 };
 

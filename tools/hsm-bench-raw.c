@@ -32,6 +32,7 @@ struct worker {
 	EVP_CIPHER_CTX *cipher;
 	EVP_MD_CTX *digest;
 	struct partner *partner;
+	struct handshake *handshake;
 	unsigned char *in, *out;
 	unsigned char iv[IV_SIZE];
 	int fd;
@@ -97,6 +98,8 @@ static int raw_prepare(struct target *target, const struct operation *operation)
 	case BENCH_RANDOM:
 	case BENCH_P256_KEYGEN:
 	case BENCH_FDATASYNC:
+	case BENCH_CONNECT:
+	case BENCH_RESUME:
 	case BENCH_PING:
 	case BENCH_WAKE:
 		break;
@@ -188,6 +191,11 @@ static int run_partner(struct worker *worker)
 
 /* ---- one thread ---- */
 
+static int run_handshake(struct worker *worker)
+{
+	return handshake_run(worker->handshake);
+}
+
 static bool start_cipher(struct worker *worker)
 {
 	unsigned char key[32];
@@ -251,6 +259,11 @@ static bool start_kind(struct worker *worker)
 		return start_keygen(worker);
 	case BENCH_FDATASYNC:
 		return start_file(worker);
+	case BENCH_CONNECT:
+	case BENCH_RESUME:
+		worker->run = run_handshake;
+		worker->handshake = handshake_start(worker->target->operation.kind == BENCH_RESUME);
+		return worker->handshake != NULL;
 	case BENCH_PING:
 	case BENCH_WAKE:
 		worker->run = run_partner;
@@ -270,6 +283,7 @@ static void raw_stop(void *arg)
 	EVP_CIPHER_CTX_free(worker->cipher);
 	EVP_MD_CTX_free(worker->digest);
 	partner_stop(worker->partner);
+	handshake_stop(worker->handshake);
 	if (worker->fd >= 0)
 		close(worker->fd);
 	free(worker->in);

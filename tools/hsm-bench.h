@@ -73,6 +73,8 @@ enum bench_kind {
 	BENCH_FDATASYNC,
 	BENCH_PING,
 	BENCH_WAKE,
+	BENCH_CONNECT,
+	BENCH_RESUME,
 };
 
 /**
@@ -156,6 +158,15 @@ struct partner;
 struct partner *partner_start(bool spinning);
 int partner_run(struct partner *partner);
 void partner_stop(struct partner *partner);
+
+/*
+ * TLS 1.3 by libssl alone, both ends over memory BIOs, with a chain of certificates like a device's. handshake_run() is
+ * one handshake, resumed or whole. Return: as those of struct target_ops.
+ */
+struct handshake;
+struct handshake *handshake_start(bool resume);
+int handshake_run(struct handshake *handshake);
+void handshake_stop(struct handshake *handshake);
 
 extern const struct target_ops target_pkcs11;
 extern const struct target_ops target_raw;
