@@ -147,10 +147,14 @@ int state_apply(struct state *state, state_write write, void *data)
 	return ret;
 }
 
-/* After the database is under the next root: make that the only one. */
+/*
+ * After the database is under the next root: make that the only one. The counter of an old copy is not
+ * the fuses': it would make the copy look like the newest, and nobody has accepted it yet.
+ */
 static int rotate_finish(struct state *state, struct fuse_values *values, uint64_t counter)
 {
-	values->counter = counter;
+	if (!state->stale)
+		values->counter = counter;
 	values->flags &= ~(uint32_t)FUSE_NEXT_ROOT;
 	memcpy(values->root, values->next_root, sizeof(values->root));
 	memset(values->next_root, 0, sizeof(values->next_root));

@@ -151,6 +151,33 @@ static void test_recover(void **test)
 	assert_true(condition(f).flags & BOARD_HELLO_RECOVERED);
 }
 
+/* Tampering with a board on an old copy erases, and makes the copy no newer than it is. */
+static void test_tamper_stale(void **test)
+{
+	struct fixture *f = *test;
+	uint64_t counter;
+
+	assert_int_equal(fixture_open(f), 0);
+	fixture_close(f);
+	old_copy(f);
+	f->config.recover = true;
+	assert_int_equal(fixture_open(f), 0);
+	counter = condition(f).counter;
+	assert_int_equal(state_tamper(f->state, 1), 0);
+	assert_int_equal(condition(f).counter, counter);
+	f->config.recover = false;
+	assert_int_equal(fixture_open(f), -ESTALE);
+	f->config.recover = true;
+	assert_int_equal(fixture_open(f), 0);
+	assert_true(condition(f).flags & BOARD_HELLO_TAMPERED);
+	assert_true(condition(f).flags & BOARD_HELLO_STALE);
+	assert_int_equal(state_recover(f->state), 0);
+	assert_int_equal(condition(f).recoveries, 1);
+	assert_true(condition(f).counter > counter);
+	f->config.recover = false;
+	assert_int_equal(fixture_open(f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +185,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tamper_copy, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_life, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_recover, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_tamper_stale, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
