@@ -57,9 +57,9 @@ static void note_erase(struct fuse_values *values, uint32_t partitions)
 
 /*
  * New storage root, no database: noise is what was there. The device secret stays, so that the board
- * is still the one that its certificates name.
+ * is still the one that its certificates name. @flags say why, in the write that erases.
  */
-static int erase_locked(struct state *state, uint32_t lifecycle)
+static int erase_locked(struct state *state, uint32_t lifecycle, uint32_t flags)
 {
 	struct fuse_values values = *fuses_values(state->fuses);
 	struct error error = { "" };
@@ -67,6 +67,7 @@ static int erase_locked(struct state *state, uint32_t lifecycle)
 
 	values.lifecycle = lifecycle;
 	values.flags &= FUSE_EMBEDDED | FUSE_APPROVED | FUSE_RECOVERED;
+	values.flags |= flags;
 	if (values.flags & FUSE_EMBEDDED)
 		values.flags |= FUSE_CLAIMED;
 	values.counter++;
@@ -106,7 +107,7 @@ int state_erase(struct state *state)
 
 	/* Also when the fuses could not follow the database: what is to go does not depend on it. */
 	pthread_mutex_lock(&state->lock);
-	ret = erase_locked(state, fuses_values(state->fuses)->lifecycle);
+	ret = erase_locked(state, fuses_values(state->fuses)->lifecycle, 0);
 	pthread_mutex_unlock(&state->lock);
 	return ret;
 }
@@ -121,7 +122,7 @@ int state_set_lifecycle(struct state *state, uint32_t lifecycle)
 	if (!state_lifecycle_next(fuses_values(state->fuses)->lifecycle, lifecycle))
 		ret = -EINVAL;
 	else
-		ret = erase_locked(state, lifecycle);
+		ret = erase_locked(state, lifecycle, 0);
 	state_leave(state);
 	return ret;
 }
@@ -176,8 +177,6 @@ static int erase_tenants(struct state *state)
 /* When the database cannot be written the fuses can: then the officers and the log go as well. */
 static int erase_somehow(struct state *state)
 {
-	const struct fuse_values *values = fuses_values(state->fuses);
-	struct fuse_values kept;
 	int ret;
 
 	ret = state->failed ? state->failed : erase_tenants(state);
@@ -185,13 +184,8 @@ static int erase_somehow(struct state *state)
 		return ret;
 	board_log("the partitions cannot be taken out of the database (%s): all of it is erased",
 		  strerror(-ret));
-	ret = erase_locked(state, values->lifecycle);
-	kept = *values;
-	kept.flags |= FUSE_TAMPERED | FUSE_ERASED;
-	if (state_fuses(state, &kept, false) && !ret)
-		ret = -EIO;
-	OPENSSL_cleanse(&kept, sizeof(kept));
-	return ret;
+	return erase_locked(state, fuses_values(state->fuses)->lifecycle,
+			    FUSE_TAMPERED | FUSE_ERASED);
 }
 
 int state_tamper(struct state *state, uint32_t sensors)

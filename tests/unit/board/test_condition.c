@@ -53,6 +53,32 @@ static void test_tamper(void **test)
 	}
 }
 
+static int save_erased(void *data, enum state_step step)
+{
+	if (step == STEP_ERASE_FUSES)
+		fixture_save(data, "fuses");
+	return 0;
+}
+
+/* All of it is erased where the database fails: the fuses say why at the same instant. */
+static void test_tamper_all(void **test)
+{
+	struct fixture *f = *test;
+
+	f->config.step = save_erased;
+	assert_int_equal(fixture_open(f), 0);
+	f->state->failed = -EIO;
+	assert_int_equal(state_tamper(f->state, 4), 0);
+	assert_true(condition(f).flags & BOARD_HELLO_TAMPERED);
+	fixture_close(f);
+	fixture_restore(f, "fuses");
+	assert_int_equal(fixture_open(f), 0);
+	assert_true(condition(f).flags & BOARD_HELLO_TAMPERED);
+	assert_int_equal(condition(f).tamper, 4);
+	assert_int_equal(condition(f).erased_partitions, 1);
+	assert_int_equal(state_recover(f->state), 0);
+}
+
 /* What was put back from before the tampering is noise. */
 static void test_tamper_copy(void **test)
 {
@@ -182,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_tamper, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_tamper_all, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_tamper_copy, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_life, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_recover, fixture_setup, fixture_teardown),
