@@ -147,7 +147,25 @@ static int check_signature(struct ctl *ctl, const struct letter *offer, size_t i
 	return CTL_OK;
 }
 
-/* Every signature, and none is no signature. */
+/*
+ * One signature by each kind of alias key: what can open a share can make and verify both kinds, and a
+ * signature that could be left out would be worth nothing.
+ */
+static bool signed_by_both(const struct letter *offer)
+{
+	unsigned int classical = 0, lattice = 0;
+	size_t count = hsm_cose_signatures(offer->message);
+
+	for (size_t i = 0; i < count; i++) {
+		int algorithm = hsm_cose_signer_algorithm(offer->message, i);
+
+		classical += algorithm == HSM_COSE_ES384;
+		lattice += algorithm == HSM_COSE_ML_DSA_87;
+	}
+	return count == 2 && classical == 1 && lattice == 1;
+}
+
+/* Every signature, and none may be missing. */
 static int check_offer(struct ctl *ctl, const struct letter *offer)
 {
 	X509_STORE *roots = hsm_dice_store();
@@ -156,8 +174,12 @@ static int check_offer(struct ctl *ctl, const struct letter *offer)
 
 	if (!ctl->migration_roots)
 		code = fail(ctl, CTL_USAGE, "--root names the roots of boards that you believe");
-	if (!code && (!roots || !count))
-		code = fail(ctl, CTL_USAGE, "the offer has no signature");
+	if (!code && !roots)
+		code = fail(ctl, CTL_DEVICE, "out of memory");
+	if (!code && !signed_by_both(offer))
+		code = fail(ctl, CTL_USAGE,
+			    "the offer is not to be believed: it needs a signature by ES384 and "
+			    "one by ML-DSA-87");
 	code = code ?: add_roots(ctl, roots, ctl->migration_roots);
 	for (i = 0; i < count && !code; i++)
 		code = check_signature(ctl, offer, i, roots);

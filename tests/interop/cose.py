@@ -4,6 +4,7 @@ COSE_Sign as a stranger reads it, who has nothing of ours: CBOR by these few lin
 
 cose.py roots FILE OUT      the last certificate of each chain, PEM
 cose.py verify FILE DIR     the signature by ES384 with its certificates, and the payload into DIR
+cose.py first FILE OUT      the message with the first of its signatures alone
 """
 
 import os
@@ -105,4 +106,15 @@ def verify(path, directory):
     openssl("dgst", "-sha384", "-verify", key, "-signature", signature, data=signed)
 
 
-{"roots": roots, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+def first(path, out):
+    with open(path, "rb") as f:
+        data = f.read()
+    at = 3  # tag 98, an array of four
+    for _ in range(3):
+        _, at = cbor(data, at)
+    _, end = cbor(data, at + 1)
+    with open(out, "wb") as f:
+        f.write(data[:at] + head(4, 1) + data[at + 1:end])
+
+
+{"first": first, "roots": roots, "verify": verify}[sys.argv[1]](*sys.argv[2:])

@@ -148,6 +148,9 @@ share() {
 		--root "$2" --output "$TMPDIR/share$1"
 }
 point "no share for a board of unknown root" says 2 "not to be believed" share 1 "$TMPDIR/b.pem,$TMPDIR/b-ml.pem"
+point "the offer without its last signature" python3 tests/interop/cose.py first "$TMPDIR/restore" "$TMPDIR/stripped"
+point "no share for it" says 2 "one by ML-DSA-87" hsmctl backup share "$TMPDIR/backup" "$TMPDIR/stripped" \
+	--key "$TMPDIR/c1.pem" --yes --root "$TMPDIR/a.pem,$TMPDIR/a-ml.pem" --output "$TMPDIR/share-stripped"
 point "a share" share 1 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
 point "another" share 3 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
 restore() {
