@@ -141,6 +141,15 @@ CK_RV command_partition_receipt(struct command *command)
 	return board_error(ret);
 }
 
+/*
+ * A command may have waited for commit_lock while another one completed or abandoned the import. What it has then is no
+ * more the partition that is on the disk, and would overwrite or destroy that one. The caller holds commit_lock.
+ */
+static CK_RV still_there(const struct partition *partition)
+{
+	return partition->dead ? CKR_TOKEN_NOT_PRESENT : CKR_OK;
+}
+
 /* ---- IMPORT_OFFER ---- */
 
 /* The offer's payload follows from the state alone, so that its hash names it for good. */
@@ -257,7 +266,9 @@ CK_RV command_import_offer(struct command *command)
 
 	memset(&letter, 0, sizeof(letter));
 	pthread_mutex_lock(&partition->commit_lock);
-	rv = offer(command, &letter);
+	rv = still_there(partition);
+	if (rv == CKR_OK)
+		rv = offer(command, &letter);
 	pthread_mutex_unlock(&partition->commit_lock);
 	migrate_letter_free(&letter);
 	return rv;
@@ -339,7 +350,9 @@ CK_RV command_import_begin(struct command *command)
 
 	memset(&letter, 0, sizeof(letter));
 	pthread_mutex_lock(&partition->commit_lock);
-	rv = begin(command, &letter);
+	rv = still_there(partition);
+	if (rv == CKR_OK)
+		rv = begin(command, &letter);
 	pthread_mutex_unlock(&partition->commit_lock);
 	migrate_letter_free(&letter);
 	return rv;
@@ -355,7 +368,7 @@ CK_RV command_import_chunk(struct command *command)
 
 	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
 	pthread_mutex_lock(&partition->commit_lock);
-	if (partition->import)
+	if (partition->import && still_there(partition) == CKR_OK)
 		rv = migrate_import_chunk(partition, partition->import, number, data, length);
 	if (rv == CKR_DATA_INVALID)
 		migrate_refuse(command, rv,
@@ -425,15 +438,22 @@ CK_RV command_import_end(struct command *command)
 	struct partition *partition = command->partition;
 	struct migrate_state next;
 	bool arrived = false;
-	CK_RV rv = CKR_OPERATION_NOT_INITIALIZED;
+	CK_RV rv;
 
 	pthread_mutex_lock(&partition->commit_lock);
+	rv = still_there(partition);
+	if (rv != CKR_OK) {
+		pthread_mutex_unlock(&partition->commit_lock);
+		return rv;
+	}
+	rv = CKR_OPERATION_NOT_INITIALIZED;
 	if (partition->state.migrate.phase == HSM_MIGRATION_PHASE_IMPORTED) {
 		rv = receipt(command, partition);
 	} else if (partition->import) {
 		arrive(partition, &next);
 		rv = migrate_import_end(partition, partition->import, &next);
 		arrived = rv == CKR_OK;
+		partition->dead = arrived;
 		migrate_import_free(partition->import);
 		partition->import = NULL;
 	}
@@ -479,7 +499,9 @@ CK_RV command_import_abandon(struct command *command)
 	CK_RV rv;
 
 	pthread_mutex_lock(&partition->commit_lock);
-	rv = abandon(command);
+	rv = still_there(partition);
+	if (rv == CKR_OK)
+		rv = abandon(command);
 	pthread_mutex_unlock(&partition->commit_lock);
 	return rv;
 }

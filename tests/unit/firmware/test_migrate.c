@@ -520,6 +520,55 @@ static void heads_and_chunks_of_two_exports(void **state)
 	doc_free(&offer);
 }
 
+/*
+ * A command that has waited for commit_lock while another one completed the import: it is called as it goes on then, with
+ * the partition that it had found before.
+ */
+static CK_RV late(struct partition *partition, CK_RV (*handler)(struct command *command),
+		  const struct doc *doc)
+{
+	static uint8_t request[HSM_MESSAGE_MAX], answer[HSM_MESSAGE_MAX];
+	struct client client = { .login = NOT_LOGGED_IN };
+	struct command command = { .partition = partition, .client = &client };
+	struct hsm_writer out;
+
+	hsm_writer_init(&out, request, sizeof(request));
+	hsm_put_bytes(&out, HSM_FIELD_DOCUMENT, doc->data, doc->length);
+	assert_int_equal(hsm_fields_parse(&command.fields, request, out.length), 0);
+	hsm_writer_init(&command.out, answer, sizeof(answer));
+	return handler(&command);
+}
+
+static void what_comes_late_destroys_nothing(void **state)
+{
+	struct doc request, offer, receipt;
+	struct partition *before;
+	struct package package;
+
+	(void)state;
+	NEED_HYBRID;
+	allow(NULL);
+	fill();
+	step_leave(&request, &offer, &package);
+	use(BOARD_B, 1);
+	before = partition_find(board_ready[0].info.id);
+	assert_non_null(before);
+	assert_int_equal(step_import(&package, &receipt), CKR_OK);
+	assert_int_equal(late(before, command_import_begin, &package.head), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(late(before, command_import_offer, &request), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(late(before, command_import_end, &package.head), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(late(before, command_import_abandon, &package.head),
+			 CKR_TOKEN_NOT_PRESENT);
+	partition_put(before);
+	assert_true(board.partition[1].exists);
+	board_restart();
+	arrived(1);
+	package_free(&package);
+	doc_free(&request);
+	doc_free(&offer);
+	doc_free(&receipt);
+}
+
 static void the_same_package_again_gives_the_receipt_again(void **state)
 {
 	struct doc request, offer, receipt, again;
@@ -854,6 +903,7 @@ int main(void)
 		BOTH(a_request_for_another_partition),
 		BOTH(chunks_come_once_in_their_order),
 		BOTH(heads_and_chunks_of_two_exports),
+		BOTH(what_comes_late_destroys_nothing),
 		BOTH(the_same_package_again_gives_the_receipt_again),
 		BOTH(a_second_target_cannot_open_it),
 		BOTH(receipts_that_are_none),
