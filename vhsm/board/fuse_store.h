@@ -19,7 +19,7 @@ struct fuse_store;
  * @scheme: how the names of such stores begin; empty: all others
  * @create: make a new store that holds these records, complete or not at all; -EEXIST
  * @open: -ENOENT when there is none, any other negative errno with a reason
- * @read: one record; 0 or a negative errno
+ * @read: one record; 0, -EBADMSG when it is damaged or was never written, or another negative errno
  * @write: one record, durable when it returns 0
  * @remove: what there is goes, with all that it holds; 0 also when there was nothing
  */

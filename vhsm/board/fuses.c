@@ -150,6 +150,9 @@ static int fuses_load(struct fuses *fuses, const char *where, struct error *erro
 		ret = fuses->backend->read(fuses->store, slot, record);
 		if (!ret)
 			ret = decode(record, &values, &sequence);
+		/* Not damage: it may well be the record in force, and the other one a step back. */
+		if (ret && ret != -EBADMSG && ret != -EPROTONOSUPPORT)
+			break;
 		if (ret == -EPROTONOSUPPORT)
 			worst = ret;
 		if (ret)
@@ -163,6 +166,9 @@ static int fuses_load(struct fuses *fuses, const char *where, struct error *erro
 	}
 	OPENSSL_cleanse(record, sizeof(record));
 	OPENSSL_cleanse(&values, sizeof(values));
+	if (slot < FUSE_SLOTS)
+		return error_set(error, -EIO, "fuses %s: slot %u cannot be read: %s", where, slot,
+				 strerror(-ret));
 	/* A flipped version byte of one slot is damage; in both it is another format. */
 	if (!good && worst == -EPROTONOSUPPORT)
 		return error_set(error, worst,
