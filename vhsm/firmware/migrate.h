@@ -67,9 +67,11 @@ struct migrate_letter {
  * struct migrate_trust - whom to believe; with neither, whoever signs
  * @policy: a board that satisfies it
  * @peer: this board
+ * @rules: what this policy demands of firmware and state, whatever the roots
  */
 struct migrate_trust {
 	const struct policy *policy;
+	const struct policy *rules;
 	const uint8_t (*peer)[HSM_FINGERPRINT_SIZE];
 };
 

@@ -360,12 +360,18 @@ CK_RV command_backup_begin(struct command *command)
 
 /* ---- MIGRATE_FINISH, MIGRATE_RESUME ---- */
 
-/* A document of the target about the offer that the partition was frozen for */
+/*
+ * A document of the target about the offer that the partition was frozen for. Only firmware that would have got the
+ * partition is believed that it has not: another one, on the same board, could say so of a partition that serves there.
+ */
 static CK_RV read_answer(struct command *command, enum hsm_migration_kind kind,
 			 struct migrate_letter *letter)
 {
 	const struct partition *partition = command->partition;
-	const struct migrate_trust trust = { .peer = partition->state.migrate.peer };
+	const struct migrate_trust trust = {
+		.peer = partition->state.migrate.peer,
+		.rules = kind == HSM_MIGRATION_ABANDONED ? policy_of(partition) : NULL,
+	};
 	CK_RV rv;
 
 	memset(letter, 0, sizeof(*letter));

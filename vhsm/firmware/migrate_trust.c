@@ -164,7 +164,7 @@ static int check_signature(struct command *command, const struct migrate_trust *
 		add_roots(policy.roots, trust, chain);
 		if (trust->policy)
 			add_roots(policy.roots, trust, more);
-		fill_policy(&policy, trust->policy);
+		fill_policy(&policy, trust->policy ? trust->policy : trust->rules);
 		ret = hsm_dice_verify(mech_libctx(), &policy, HSM_DICE_LEAF_ALIAS, leaf, chain,
 				      letter->document.partition, &facts, reason);
 	}

@@ -766,6 +766,44 @@ static void taken_back_only_when_the_target_has_abandoned_it(void **state)
 	package_free(&package);
 }
 
+/* On the right board, but not the firmware that the partition was frozen for */
+static void firmware_below_the_policy_abandons_nothing(void **state)
+{
+	struct doc request, offer, statement, forged;
+	struct package package;
+	struct peer *peer;
+
+	(void)state;
+	NEED_HYBRID;
+	test_tcb.security_version = 4;
+	allow(more_version);
+	step_leave(&request, &offer, &package);
+	test_tcb.security_version = 3;
+	use(BOARD_B, 1);
+	forged = forge(HSM_MIGRATION_ABANDONED, &offer);
+	test_tcb.security_version = 4;
+	use(BOARD_A, 1);
+	peer = peer_new(0);
+	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &forged), CKR_SIGNATURE_INVALID);
+	because(peer, "security version 3");
+	peer_free(peer);
+	assert_int_equal(phase_of(0), HSM_MIGRATION_PHASE_FROZEN);
+	use(BOARD_B, 1);
+	peer = peer_new(1);
+	assert_int_equal(peer_call(peer, HSM_OP_IMPORT_ABANDON, NULL), CKR_OK);
+	statement = doc_of(peer);
+	peer_free(peer);
+	use(BOARD_A, 1);
+	peer = peer_new(0);
+	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &statement), CKR_OK);
+	peer_free(peer);
+	doc_free(&request);
+	doc_free(&offer);
+	doc_free(&statement);
+	doc_free(&forged);
+	package_free(&package);
+}
+
 static void a_request_is_taken_back_by_the_so(void **state)
 {
 	struct doc request;
@@ -908,6 +946,7 @@ int main(void)
 		BOTH(a_second_target_cannot_open_it),
 		BOTH(receipts_that_are_none),
 		BOTH(taken_back_only_when_the_target_has_abandoned_it),
+		BOTH(firmware_below_the_policy_abandons_nothing),
 		BOTH(a_request_is_taken_back_by_the_so),
 		BOTH(a_restart_after_each_step),
 		BOTH(there_and_back_again),
