@@ -27,6 +27,8 @@ no_pin() {
 point "an export" says 0 "" hsmctl audit export "$TMPDIR/log" --as carl --pin-file "$TMPDIR/carl" --nonce $nonce
 point "has no PIN" no_pin
 point "the device's certificate" says 0 "" hsmctl device certificate "$TMPDIR/root"
+# Of its other key, where libcrypto has ML-DSA
+hsmctl device certificate --ml-dsa "$TMPDIR/root-ml" 2>/dev/null && cat "$TMPDIR/root-ml" >>"$TMPDIR/root"
 
 verify() {
 	hsm-verify audit "$1" --root "$TMPDIR/root" --nonce "${2:-$nonce}"
@@ -51,6 +53,9 @@ point "records change places" forge "removed or moved" '5{h;d};6G'
 point "a record comes twice" forge "removed or moved" '5p'
 point "the end is cut" forge "cut off" '$d'
 point "the text is changed" forge "text of the record" '5s/"actor":"[a-z]*"/"actor":"eve"/'
+point "a text is added before the true one" forge "text of the record" '5s/"actor":/"actor":"eve",&/'
+point "a text is added behind the record" forge "no JSON object" '5s/$/{"actor":"eve"}/'
+point "a text is added behind the head" forge "no JSON object" '$s/$/ eve/'
 point "the bytes are changed" forge "text of the record|no record" '5s/\("cbor":".*\)\(..\)"}/\100"}/'
 point "more comes after the head" forge "more after" '$p'
 point "as syslog" says 0 '^<109>1 .* ihsm - user-created \[ihsm@32473 sequence=' \
