@@ -10,10 +10,11 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/opensslv.h>
 #include <openssl/params.h>
 #include <hsm/hybrid.h>
 
-#if __has_include(<openssl/hpke.h>)
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
 #include <openssl/hpke.h>
 #define HAVE_HPKE 1
 #endif

@@ -51,7 +51,8 @@ bool hsm_policy_field(unsigned int tag)
 		if (table[i].tag == tag)
 			return true;
 	return tag == HSM_FIELD_PROFILE || tag == HSM_FIELD_MECHANISMS ||
-	       tag == HSM_FIELD_CLIENT_ROOTS || tag == HSM_FIELD_MIGRATION_ROOTS || tag == HSM_FIELD_MIGRATION_MEASUREMENTS;
+	       tag == HSM_FIELD_CLIENT_ROOTS || tag == HSM_FIELD_MIGRATION_ROOTS ||
+	       tag == HSM_FIELD_MIGRATION_MEASUREMENTS;
 }
 
 bool hsm_policy_relaxes(size_t index, uint32_t now, uint32_t next)

@@ -61,8 +61,8 @@ static void put_signature(struct json_object *rows, const char *name, const char
 
 	put_string(row, "algorithm", name);
 	put_string(row, "signature", verdict);
-	put_hex(row, "alias", facts->alias, facts ? sizeof(facts->alias) : 0);
-	put_hex(row, "device", facts->device, facts ? sizeof(facts->device) : 0);
+	put_hex(row, "alias", facts ? facts->alias : NULL, facts ? sizeof(facts->alias) : 0);
+	put_hex(row, "device", facts ? facts->device : NULL, facts ? sizeof(facts->device) : 0);
 	json_object_array_add(rows, row);
 }
 

@@ -208,7 +208,7 @@ static int write_request(struct ctl *ctl, struct link *link, const struct hsm_ap
 static int take_nonce(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length,
 		      struct hsm_writer *writer)
 {
-	struct hsm_approval what;
+	struct hsm_approval what = { .has_nonce = false };
 	struct hsm_cose *message;
 	const uint8_t *payload;
 	uint8_t *kept = NULL;

@@ -63,19 +63,20 @@ int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t l
 {
 	char *fresh = NULL;
 	FILE *file;
-	bool done;
+	bool done, made;
 
 	if (asprintf(&fresh, "%s.new", path) < 0)
 		return fail(ctl, CTL_DEVICE, "out of memory");
 	file = fopen(fresh, "we");
-	done = file && fwrite(bytes, 1, length, file) == length;
-	if (file && fclose(file))
+	made = file != NULL;
+	done = made && fwrite(bytes, 1, length, file) == length;
+	if (made && fclose(file))
 		done = false;
 	if (done && rename(fresh, path))
 		done = false;
 	if (!done) {
 		fail(ctl, CTL_USAGE, "%s: %s", path, strerror(errno));
-		if (file)
+		if (made)
 			unlink(fresh);
 	}
 	free(fresh);

@@ -268,7 +268,7 @@ static int put_rows(struct export *run, const uint8_t *message, size_t length, c
 		good = !hsm_receipt_decode(payload, size, receipt) &&
 		       receipt->count == run->files - run->listed;
 	}
-	for (size_t i = 0; good && i < receipt->count; i++) {
+	for (size_t i = 0; good && receipt && i < receipt->count; i++) {
 		const struct hsm_receipt_entry *entry = &receipt->entry[i];
 
 		row = json_object_new_object();

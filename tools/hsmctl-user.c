@@ -7,8 +7,8 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-static const char *const roles[] = { [1] = "user", [2] = "manager", [3] = "read-only",
-				     [4] = "auditor" };
+static const char
+	*const roles[] = { [1] = "user", [2] = "manager", [3] = "read-only", [4] = "auditor" };
 
 #define N_ROLES (sizeof(roles) / sizeof(roles[0]))
 
@@ -17,7 +17,8 @@ static int find_role(struct ctl *ctl, const char *name, uint32_t *role)
 	for (*role = 1; *role < N_ROLES; ++*role)
 		if (!strcmp(roles[*role], name))
 			return CTL_OK;
-	return fail(ctl, CTL_USAGE, "'%s' is no role of a user: user, manager, read-only or auditor", name);
+	return fail(ctl, CTL_USAGE,
+		    "'%s' is no role of a user: user, manager, read-only or auditor", name);
 }
 
 static int check_name(struct ctl *ctl, const char *name)

@@ -93,7 +93,7 @@ point "no partition is served" says 0 '"partition": null' hsmctl list --json
 point "none is made" says 1 CKR_ACTION_PROHIBITED \
 	ctl0 partition create third --function 1 --pin-file "$TMPDIR/officer"
 tries() {
-	for n in 1 2 3; do
+	for _ in 1 2 3; do
 		says 1 CKR_ ctl0 device recover --pin-file "$TMPDIR/wrong" --yes || return 1
 	done
 }

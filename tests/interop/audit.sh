@@ -51,12 +51,14 @@ point "the first is removed, and the beginning says so" forge "records are not t
 	'2d;1s/"first":1/"first":2/'
 point "records change places" forge "removed or moved" '5{h;d};6G'
 point "a record comes twice" forge "removed or moved" '5p'
+# shellcheck disable=SC2016	# sed's
 point "the end is cut" forge "cut off" '$d'
 point "the text is changed" forge "text of the record" '5s/"actor":"[a-z]*"/"actor":"eve"/'
 point "a text is added before the true one" forge "text of the record" '5s/"actor":/"actor":"eve",&/'
 point "a text is added behind the record" forge "no JSON object" '5s/$/{"actor":"eve"}/'
 point "a text is added behind the head" forge "no JSON object" '$s/$/ eve/'
 point "the bytes are changed" forge "text of the record|no record" '5s/\("cbor":".*\)\(..\)"}/\100"}/'
+# shellcheck disable=SC2016	# sed's
 point "more comes after the head" forge "more after" '$p'
 point "as syslog" says 0 '^<109>1 .* ihsm - user-created \[ihsm@32473 sequence=' \
 	hsmctl audit export - --as carl --pin-file "$TMPDIR/carl" --format syslog

@@ -403,12 +403,16 @@ static int do_reset(void)
 static int do_others(void)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	void *map;
 	char byte;
 
 	if (poll(&wait, 1, 0) < 0)
 		return errno;
-	return map == MAP_FAILED && errno == ENODEV && read(fd, &byte, 1) < 0 ? 0 : EEXIST;
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	if (map != MAP_FAILED)
+		/* cppcheck-suppress nullPointerOutOfMemory */
+		return munmap(map, 4096) ? errno : EEXIST;
+	return errno == ENODEV && read(fd, &byte, 1) < 0 ? 0 : EEXIST;
 }
 
 static bool open_ring(void)

@@ -26,9 +26,9 @@ static int claim_path(const struct state *state, char *path, size_t capacity)
 
 	if (!fuses_in_file(state->config.fuses))
 		return (size_t)snprintf(path, capacity, "%s/" CLAIM_FILE,
-					state->config.directory) >= capacity ?
-			       -ENAMETOOLONG :
-			       0;
+					state->config.directory) >= capacity
+			       ? -ENAMETOOLONG
+			       : 0;
 	if ((size_t)snprintf(fuses, sizeof(fuses), "%s", state->config.fuses) >= sizeof(fuses))
 		return -ENAMETOOLONG;
 	if ((size_t)snprintf(path, capacity, "%s/" CLAIM_FILE, dirname(fuses)) >= capacity)

@@ -209,8 +209,9 @@ static int serve(struct board *board, gid_t gid, struct error *error)
 static int run(struct board_options *options, struct paths *paths, struct error *error)
 {
 	struct state_config config = { .embedded = options->embedded, .approved = options->fips };
-	struct board board = { .options = options, .run = -1, .spare_fd = -1, .stage.fd = -1,
-			       .sideband.fd = -1 };
+	struct board board = {
+		.options = options, .run = -1, .spare_fd = -1, .stage.fd = -1, .sideband.fd = -1
+	};
 	gid_t gid;
 	int ret;
 

@@ -39,7 +39,9 @@ int slots_open(const struct board *board)
 {
 	int fd = open(board->options->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 /* ---- the record ---- */
@@ -112,7 +114,7 @@ static int write_new(int dir, const char *text, size_t length)
 
 int slots_write(const struct board *board, const struct boot_record *record)
 {
-	char text[RECORD_MAX];
+	char text[RECORD_MAX] = "";
 	int dir, ret;
 
 	dir = slots_open(board);

@@ -61,8 +61,7 @@ static CK_RV commit_officer(struct partition *partition, const struct credential
 	const struct hsm_audit_record failed = { .event = HSM_AUDIT_CLAIM_FAILED,
 						 .actor = AUDIT_PUBLIC,
 						 .result = CKR_PIN_INCORRECT };
-	const struct hsm_audit_record claimed = { .event = HSM_AUDIT_CLAIMED,
-						  .actor = "owner" };
+	const struct hsm_audit_record claimed = { .event = HSM_AUDIT_CLAIMED, .actor = "owner" };
 	CK_RV rv;
 
 	next.so = *officer;

@@ -43,6 +43,7 @@ CK_RV command_audit_status(struct command *command)
 	struct partition *partition = command->partition;
 	uint8_t bytes[HSM_AUDIT_HEAD_MAX];
 	struct hsm_audit_head head = { 0 };
+	size_t length;
 	uint64_t used;
 	CK_RV rv = may_read(command);
 
@@ -57,8 +58,8 @@ CK_RV command_audit_status(struct command *command)
 	pthread_mutex_unlock(&partition->commit_lock);
 	memcpy(head.board, hello->board_id, sizeof(head.board));
 	memcpy(head.partition, partition->info.id, sizeof(head.partition));
-	hsm_put_bytes(&command->out, HSM_FIELD_AUDIT_HEAD, bytes,
-		      hsm_audit_head_encode(&head, bytes));
+	length = hsm_audit_head_encode(&head, bytes);
+	hsm_put_bytes(&command->out, HSM_FIELD_AUDIT_HEAD, bytes, length);
 	hsm_put_u64(&command->out, HSM_FIELD_COUNT, used);
 	hsm_put_u32(&command->out, HSM_FIELD_AUDIT_BYTES,
 		    policy_value(partition, HSM_POLICY_AUDIT_BYTES));

@@ -171,7 +171,8 @@ CK_RV command_partition_create(struct command *command)
 	if (rv != CKR_OK)
 		return rv;
 	rv = partition_put_board(BOARD_PARTITION_CREATE, &info, &policy);
-	record.partition = (struct hsm_audit_bytes){ info.id, rv == CKR_OK ? PARTITION_ID_SIZE : 0 };
+	record.partition =
+		(struct hsm_audit_bytes){ info.id, rv == CKR_OK ? PARTITION_ID_SIZE : 0 };
 	record.number = info.slot;
 	if (audit_answered(command, &record, rv) != CKR_OK)
 		return rv;

@@ -120,11 +120,13 @@ static void test_tcb_damaged(void **state)
 	length = n;
 	for (i = 0; i < length; i++) {
 		copy = malloc(i + 1);
+		assert_non_null(copy);
 		memcpy(copy, der, i);
 		assert_int_equal(hsm_tcb_info_decode(copy, i, &tcb), -EBADMSG);
 		free(copy);
 	}
 	copy = malloc(length + 1);
+	assert_non_null(copy);
 	memcpy(copy, der, length);
 	copy[length] = 0;
 	assert_int_equal(hsm_tcb_info_decode(copy, length + 1, &tcb), -EBADMSG);

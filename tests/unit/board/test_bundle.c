@@ -517,6 +517,7 @@ static void test_image(void **test)
 	size_t length, i;
 
 	(void)test;
+	assert_non_null(image);
 	length = make_image(image);
 	assert_int_equal(load_image(image, length, &bundle, &error), 0);
 	assert_sealed(&bundle);

@@ -346,6 +346,8 @@ static void run_board(struct bench *b)
 		b->board.state = b->f->state;
 		b->board.owner = geteuid();
 		ret = board_open(&b->board, (gid_t)-1, &b->f->error);
+		if (ret)
+			fprintf(stderr, "%s\n", b->f->error.text);
 		if (!ret)
 			ret = write(b->options.ready_fd, "r", 1) != 1;
 		if (!ret)
@@ -386,6 +388,7 @@ static int prepare(struct bench *b)
 	b->options.run = b->run;
 	b->options.mode = 0600;
 	b->board.options = &b->options;
+	b->board.sideband.fd = b->board.stage.fd = b->board.run = b->board.spare_fd = -1;
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What one thread of a client does while the commit of another is on its way to the board: logouts, ends of sessions. The
- * other thread runs from within the test's board, so that each run is the same.
+ * other one begins within the test's board, so that each run is the same.
  */
+#include <sched.h>
 #include "commands_testing.h"
 
 static struct peer *first; /* whose commit is under way */
@@ -25,9 +26,49 @@ static CK_RV second_call(uint32_t session, unsigned int operation)
 
 static uint32_t second_session;
 
+/* A logout is recorded, and so waits for the commit that is under way. */
+static pthread_t logging_out;
+static struct peer *leaver;
+
+static void *logout_thread(void *unused)
+{
+	(void)unused;
+	return peer_call(leaver, HSM_OP_LOGOUT, NULL) == CKR_OK ? leaver : NULL;
+}
+
+static bool logout_waits(void)
+{
+	struct partition *partition = partition_find(board.partition[0].info.id);
+	bool waits;
+
+	pthread_mutex_lock(&partition->group.lock);
+	waits = partition->group.first != NULL;
+	pthread_mutex_unlock(&partition->group.lock);
+	partition_put(partition);
+	return waits;
+}
+
 static void logout(void)
 {
-	assert_int_equal(second_call(second_session, HSM_OP_LOGOUT), CKR_OK);
+	leaver = peer_alloc();
+	*leaver = *first;
+	leaver->session = second_session;
+	leaver->sequence++;
+	assert_int_equal(pthread_create(&logging_out, NULL, logout_thread, NULL), 0);
+	while (!logout_waits())
+		sched_yield();
+}
+
+static void logged_out(void)
+{
+	void *done = NULL;
+
+	assert_non_null(leaver);
+	assert_int_equal(pthread_join(logging_out, &done), 0);
+	assert_non_null(done);
+	first->sequence = leaver->sequence;
+	free(leaver);
+	leaver = NULL;
 }
 
 static void end_session(void)
@@ -108,6 +149,7 @@ static void destroyed_while_logging_out(void **state)
 	handle = object(first->session, "\1", "\1", "gone");
 	board.during_commit = logout;
 	assert_int_equal(destroy(handle), CKR_OK);
+	logged_out();
 	assert_int_equal(peer_login(first, CKU_USER, USER_PIN), CKR_OK);
 	assert_int_equal(found("gone"), 0);
 	assert_int_equal(destroy(handle), CKR_OBJECT_HANDLE_INVALID);
@@ -129,6 +171,7 @@ static void changed_while_logging_out(void **state)
 	handle = object(first->session, "\1", "\1", "old");
 	board.during_commit = logout;
 	assert_int_equal(relabel(handle, "new"), CKR_OK);
+	logged_out();
 	assert_int_equal(found("new"), 0);
 	assert_int_equal(peer_login(first, CKU_USER, USER_PIN), CKR_OK);
 	assert_int_equal(found("old"), 0);
@@ -167,6 +210,7 @@ static void private_object_made_while_logging_out(void **state)
 	two_sessions();
 	board.during_commit = logout;
 	object(first->session, "\1", "\1", "late");
+	logged_out();
 	assert_int_equal(found("late"), 0);
 	out = peer_fields(first);
 	put_template(&out, HSM_FIELD_TEMPLATE,
