@@ -124,6 +124,23 @@ static void remove_key(struct officer_table *table, uint32_t account)
 	memset(last, 0, sizeof(*last));
 }
 
+/* Whose key is this, however its bytes were written? A point has more forms than one, and so more ids. */
+static const struct officer_key *holder_of(const struct officer_table *table, const EVP_PKEY *key)
+{
+	EVP_PKEY *other;
+	uint32_t i;
+	int same;
+
+	for (i = 0; i < table->count; i++) {
+		other = officer_public_key(table->key[i].key, table->key[i].length);
+		same = other ? EVP_PKEY_eq(other, key) : 0;
+		EVP_PKEY_free(other);
+		if (same == 1)
+			return &table->key[i];
+	}
+	return NULL;
+}
+
 /* One key is one person: two officers with the same one would be a quorum of one. */
 CK_RV officer_set_key(struct officer_table *table, uint32_t account, const uint8_t *key,
 		      size_t length)
@@ -139,11 +156,11 @@ CK_RV officer_set_key(struct officer_table *table, uint32_t account, const uint8
 	pkey = length <= sizeof(new.key) ? officer_public_key(key, length) : NULL;
 	if (!pkey)
 		return CKR_ARGUMENTS_BAD;
+	other = holder_of(table, pkey);
 	EVP_PKEY_free(pkey);
 	memcpy(new.key, key, length);
 	if (officer_key_id(key, length, new.id) < 0)
 		return CKR_FUNCTION_FAILED;
-	other = officer_key_by_id(table, new.id, sizeof(new.id));
 	if (other && other->account != account)
 		return CKR_ARGUMENTS_BAD;
 	remove_key(table, account);

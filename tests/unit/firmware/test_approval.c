@@ -5,6 +5,7 @@
  */
 #include "commands_testing.h"
 #include <hsm/cose.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include "approval.h"
 #include "officers.h"
@@ -743,6 +744,31 @@ static void keys_that_cannot_approve_are_refused(void **state)
 	peer_free(officer);
 }
 
+/* The same key with its point compressed has another id, and is still one person's. */
+static void a_key_is_one_officer_s_in_whatever_form(void **state)
+{
+	struct peer *officer = officer_new();
+	EVP_PKEY *same = EVP_PKEY_dup(keys[ANNA]);
+	uint8_t id[HSM_APPROVAL_ID_SIZE], other[HSM_APPROVAL_ID_SIZE];
+
+	(void)state;
+	assert_non_null(same);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(
+				 same, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"),
+			 1);
+	key_id(keys[ANNA], id);
+	key_id(same, other);
+	assert_memory_not_equal(id, other, sizeof(id));
+	assert_int_equal(add_officer(officer, "anna", ROLE_OFFICER), CKR_OK);
+	assert_int_equal(add_officer(officer, "carl", ROLE_OFFICER), CKR_OK);
+	assert_int_equal(enroll(officer, "anna", keys[ANNA]), CKR_OK);
+	assert_int_equal(enroll(officer, "carl", same), CKR_ARGUMENTS_BAD);
+	assert_int_equal(enroll(officer, "anna", same), CKR_OK);
+	assert_int_equal(enroll(officer, "carl", keys[ANNA]), CKR_ARGUMENTS_BAD);
+	EVP_PKEY_free(same);
+	peer_free(officer);
+}
+
 /* ---- logins ---- */
 
 static CK_RV log_in_as(struct peer *peer, const char *name, const char *pin)
@@ -1180,6 +1206,7 @@ int main(void)
 		OFFICER(a_quorum_is_lowered_by_itself_alone),
 		OFFICER(one_officer_does_not_make_others),
 		OFFICER(keys_that_cannot_approve_are_refused),
+		OFFICER(a_key_is_one_officer_s_in_whatever_form),
 		OFFICER(officers_have_names_and_pins_of_their_own),
 		OFFICER(who_is_removed_is_no_officer_at_once),
 		OFFICER(the_list_tells_who_can_approve),
