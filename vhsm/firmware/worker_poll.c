@@ -206,8 +206,12 @@ static bool poll_round(struct worker *worker)
 		struct task task;
 		bool more;
 
-		if (!queue_fetch(queue, &task, &more))
+		if (!queue_fetch(queue, &task, &more)) {
+			/* Another thread took what came behind, or there is no room for its end. */
+			if (worker->owes == queue)
+				worker_pay(worker);
 			continue;
+		}
 		worked = true;
 		worker->turns++;
 		/* The command that a doorbell announced was not found by polling. */
@@ -328,8 +332,8 @@ static void spin_or_leave(struct worker *worker)
  * @worker: that has executed the command
  * @queue: of the command, whose lock is held
  *
- * Only the leader goes on at once. It raises the interrupt when it finds nothing more to do, when a command
- * turns out to take longer, and when it stops to be the leader. Return: true, and the thread owes the interrupt.
+ * Only the leader goes on at once. It raises the interrupt when it finds nothing more to do in this queue, when a
+ * command turns out to take longer, and when it stops to be the leader. Return: true, and the thread owes it.
  */
 bool worker_put_off(struct worker *worker, struct queue *queue)
 {
