@@ -89,20 +89,26 @@ void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PA
  * In names and labels, control characters, also those of U+0080 to U+009f, would reach the
  * terminal.
  */
-static const char *printable(struct json_object *value, char *text, size_t size)
+static const char *print_safe(const char *value, char *text, size_t size)
 {
 	size_t n = 0;
 
-	if (json_object_is_type(value, json_type_boolean))
-		return json_object_get_boolean(value) ? "yes" : "no";
-	for (const char *p = json_object_get_string(value); p && *p && n + 1 < size; p++) {
-		bool second = (unsigned char)*p == 0xc2 && (unsigned char)p[1] < 0xa0;
+	for (const char *p = value; p && *p && n + 1 < size; p++) {
+		bool second = (unsigned char)*p == 0xc2 && (unsigned char)p[1] >= 0x80 &&
+			      (unsigned char)p[1] < 0xa0;
 
 		text[n++] = second || (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
 		p += second;
 	}
 	text[n] = '\0';
 	return text;
+}
+
+static const char *printable(struct json_object *value, char *text, size_t size)
+{
+	if (json_object_is_type(value, json_type_boolean))
+		return json_object_get_boolean(value) ? "yes" : "no";
+	return print_safe(json_object_get_string(value), text, size);
 }
 
 static bool is_table(struct json_object *value)
@@ -288,9 +294,11 @@ void output_error(const char *program, struct json_object *result, const char *l
 		  const char *name, const char *text)
 {
 	struct json_object *error;
+	char safe[1024];
 
+	/* What is refused is often quoted: a device's reason, a name in evidence. */
 	fprintf(stderr, "%s: %s%s%s%s%s\n", program, layer, *layer ? ": " : "", name,
-		*name ? ": " : "", text);
+		*name ? ": " : "", print_safe(text, safe, sizeof(safe)));
 	if (!result)
 		return;
 	error = json_object_new_object();

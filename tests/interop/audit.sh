@@ -60,6 +60,7 @@ point "a text is added behind the head" forge "no JSON object" '$s/$/ eve/'
 point "the bytes are changed" forge "text of the record|no record" '5s/\("cbor":".*\)\(..\)"}/\100"}/'
 # shellcheck disable=SC2016	# sed's
 point "more comes after the head" forge "more after" '$p'
+point "what an error quotes cannot move the terminal's cursor" says 3 'no\?\[2Ksuch' verify "$(printf 'no\033[2Ksuch')"
 point "as syslog" says 0 '^<109>1 .* ihsm - user-created \[ihsm@32473 sequence=' \
 	hsmctl audit export - --as carl --pin-file "$TMPDIR/carl" --format syslog
 point "for the journal" says 0 '^IHSM_EVENT=user-created$' \
