@@ -324,16 +324,13 @@ static CK_RV update(struct command *command, struct board_partition *info, struc
  * A stricter policy is always taken. What allows more than before must be said to do so: nobody loosens a policy by a slip
  * in a command that was meant to tighten it.
  */
-CK_RV command_partition_update(struct command *command)
+static CK_RV read_and_update(struct command *command, uint64_t flags)
 {
-	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
 	struct board_partition info;
 	struct policy now, next;
 	bool relaxes;
 	CK_RV rv;
 
-	if (flags & ~(uint64_t)HSM_UPDATE_RELAX)
-		return CKR_ARGUMENTS_BAD;
 	rv = read_partition(command, &info, &now);
 	if (rv != CKR_OK)
 		return rv;
@@ -348,6 +345,21 @@ CK_RV command_partition_update(struct command *command)
 	if (rv == CKR_OK && relaxes)
 		rv = approval_check(command, &now);
 	return rv == CKR_OK ? update(command, &info, &next, relaxes) : rv;
+}
+
+/* One at a time: of two that began with the same policy the later one would undo what the other one has made stricter. */
+CK_RV command_partition_update(struct command *command)
+{
+	static pthread_mutex_t updating = PTHREAD_MUTEX_INITIALIZER;
+	uint64_t flags = hsm_fields_u64(&command->fields, HSM_FIELD_FLAGS, 0);
+	CK_RV rv;
+
+	if (flags & ~(uint64_t)HSM_UPDATE_RELAX)
+		return CKR_ARGUMENTS_BAD;
+	pthread_mutex_lock(&updating);
+	rv = read_and_update(command, flags);
+	pthread_mutex_unlock(&updating);
+	return rv;
 }
 
 static CK_RV put_policy(struct command *command, const struct policy *policy)
