@@ -203,6 +203,14 @@ point "its slot is damaged" damage_a
 point "the slot of before takes its place" says 0 "default" hsmctl list
 point "and works" works
 point "the log says so" grep "firmware.a: .*does not match" "$dir/vhsm.log"
+point "firmware that is none" bundle useless "$keys" 2.2 2 /bin/true
+kept_slot() {
+	cp "$dir/firmware.a" "$TMPDIR/a" && cp "$dir/firmware.boot" "$TMPDIR/boot" || return 1
+	says 1 "2.2 does not work" update useless && restart 2.0
+}
+point "does not take the slot that is all that is left" kept_slot
+point "and works" works
+hsm_stop && mv "$TMPDIR/boot" "$dir/firmware.boot" && mv "$TMPDIR/a" "$dir/firmware.a"
 flip "$dir/firmware.a" 400000
 
 # --- power cuts at every step ---

@@ -270,7 +270,23 @@ static int load(struct board *board, enum board_place place, const uint8_t *meas
 	return ret;
 }
 
-/* The staged image into the slot that is not active, and the trial into the boot record. */
+/*
+ * The slot that a staged image may have: not the active one, and not the one that took its place at
+ * the start because that one did not verify. It is all that is left then, and becomes the active one.
+ */
+static enum board_place free_slot(const struct board *board, struct boot_record *record)
+{
+	enum board_place slot = record->active == BOARD_PLACE_A ? BOARD_PLACE_B : BOARD_PLACE_A;
+
+	if (board->running == slot) {
+		slot = slot == BOARD_PLACE_A ? BOARD_PLACE_B : BOARD_PLACE_A;
+		record->active = board->running;
+	}
+	record->proven &= ~(1U << slot);
+	return slot;
+}
+
+/* The staged image into a slot that nobody needs, and the trial into the boot record. */
 static int place_it(struct board *board, enum board_place *place, struct error *error)
 {
 	struct boot_record record = board->boot;
@@ -280,8 +296,7 @@ static int place_it(struct board *board, enum board_place *place, struct error *
 	if (*place == BOARD_PLACE_INSTALLED)
 		return 0;
 	if (staged) {
-		*place = record.active == BOARD_PLACE_A ? BOARD_PLACE_B : BOARD_PLACE_A;
-		record.proven &= ~(1U << *place);
+		*place = free_slot(board, &record);
 	} else if (*place == record.active) {
 		return 0;
 	}
