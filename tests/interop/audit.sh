@@ -56,6 +56,7 @@ point "the end is cut" forge "cut off" '$d'
 point "the text is changed" forge "text of the record" '5s/"actor":"[a-z]*"/"actor":"eve"/'
 point "a text is added before the true one" forge "text of the record" '5s/"actor":/"actor":"eve",&/'
 point "a text is added behind the record" forge "no JSON object" '5s/$/{"actor":"eve"}/'
+# shellcheck disable=SC2016	# sed's
 point "a text is added behind the head" forge "no JSON object" '$s/$/ eve/'
 point "the bytes are changed" forge "text of the record|no record" '5s/\("cbor":".*\)\(..\)"}/\100"}/'
 # shellcheck disable=SC2016	# sed's

@@ -235,8 +235,8 @@ static inline void put_file(const char *name, const void *bytes, size_t length)
 
 	assert_non_null(file);
 	written = fwrite(bytes, 1, length, file);
-	if (fclose(file) || written != length)
-		fail_msg("%s cannot be written", name);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(written, length);
 }
 
 /* Roots: the device's certificates themselves, as who pins a board without a vendor has them */
