@@ -79,9 +79,13 @@ static int take_roots(struct verify *verify, const char *key, struct json_object
 
 	if (!json_object_is_type(value, json_type_array))
 		return bad_member(verify, key, "a list of files");
-	for (size_t i = 0; !code && i < json_object_array_length(value); i++)
-		code = add_named_roots(verify,
-				       json_object_get_string(json_object_array_get_idx(value, i)));
+	for (size_t i = 0; !code && i < json_object_array_length(value); i++) {
+		struct json_object *name = json_object_array_get_idx(value, i);
+
+		code = json_object_is_type(name, json_type_string)
+			       ? add_named_roots(verify, json_object_get_string(name))
+			       : bad_member(verify, key, "a list of files");
+	}
 	return code;
 }
 
@@ -181,6 +185,7 @@ static int take_signatures(struct verify *verify, const char *key, struct json_o
 {
 	bool one = json_object_is_type(value, json_type_array) &&
 		   json_object_array_length(value) == 1 &&
+		   json_object_is_type(json_object_array_get_idx(value, 0), json_type_string) &&
 		   !strcmp(json_object_get_string(json_object_array_get_idx(value, 0)),
 			   hsm_cose_algorithm_name(HSM_COSE_ES384));
 

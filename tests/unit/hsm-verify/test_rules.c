@@ -176,8 +176,10 @@ static void test_files_that_are_refused(void **state)
 		"{ \"revoked_devices\": [\"zz5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e\"] }",
 		"{ \"signatures\": [] }",
 		"{ \"signatures\": [\"ES256\"] }",
+		"{ \"signatures\": [null] }",
 		"{ \"claims\": [] }",
 		"{ \"roots\": \"root.pem\" }",
+		"{ \"roots\": [null] }",
 	};
 
 	(void)state;
