@@ -300,6 +300,19 @@ static CK_RV open_package(struct command *command, const struct migrate_letter *
 	return CKR_OK;
 }
 
+/* The officer may have changed it since the offer. */
+static CK_RV check_fingerprint(struct command *command, const struct migrate_letter *letter)
+{
+	uint8_t fingerprint[POLICY_FINGERPRINT];
+
+	if (policy_fingerprint(policy_of(command->partition), fingerprint) < 0)
+		return CKR_DEVICE_ERROR;
+	if (memcmp(fingerprint, letter->document.fingerprint, sizeof(fingerprint)))
+		return migrate_refuse(command, CKR_DATA_INVALID,
+				      "the partition's policy was changed since the offer");
+	return CKR_OK;
+}
+
 static CK_RV begin(struct command *command, struct migrate_letter *letter)
 {
 	struct partition *partition = command->partition;
@@ -313,6 +326,8 @@ static CK_RV begin(struct command *command, struct migrate_letter *letter)
 				      "the partition has no import key");
 	rv = migrate_read(command, state->restoring ? HSM_MIGRATION_BACKUP : HSM_MIGRATION_PACKAGE,
 			  partition->info.id, &trust, letter);
+	if (rv == CKR_OK)
+		rv = check_fingerprint(command, letter);
 	if (rv == CKR_OK)
 		rv = check_rollback(command, policy_of(partition), &letter->document);
 	if (rv != CKR_OK)

@@ -569,6 +569,40 @@ static void what_comes_late_destroys_nothing(void **state)
 	doc_free(&receipt);
 }
 
+static void a_policy_changed_since_the_offer(void **state)
+{
+	struct doc request, offer;
+	struct package package;
+	struct hsm_writer out;
+	struct peer *peer;
+	CK_RV rv;
+
+	(void)state;
+	NEED_HYBRID;
+	allow(NULL);
+	step_leave(&request, &offer, &package);
+	use(BOARD_B, 0);
+	board.hello.flags |= BOARD_HELLO_EMBEDDED;
+	peer = peer_new(0);
+	out = peer_fields(peer);
+	hsm_put_bytes(&out, HSM_FIELD_NEW_PIN, SO_PIN, strlen(SO_PIN));
+	rv = peer_call(peer, HSM_OP_CLAIM, &out);
+	assert_true(rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN);
+	out = peer_fields(peer);
+	hsm_put_bytes(&out, HSM_FIELD_PARTITION, board_ready[0].info.id, PARTITION_ID_SIZE);
+	more_version(&out);
+	assert_int_equal(peer_call(peer, HSM_OP_PARTITION_UPDATE, &out), CKR_OK);
+	peer_free(peer);
+	use(BOARD_B, 1);
+	peer = peer_new(1);
+	assert_int_equal(call_doc(peer, HSM_OP_IMPORT_BEGIN, &package.head), CKR_DATA_INVALID);
+	because(peer, "since the offer");
+	peer_free(peer);
+	package_free(&package);
+	doc_free(&request);
+	doc_free(&offer);
+}
+
 static void the_same_package_again_gives_the_receipt_again(void **state)
 {
 	struct doc request, offer, receipt, again;
@@ -942,6 +976,7 @@ int main(void)
 		BOTH(chunks_come_once_in_their_order),
 		BOTH(heads_and_chunks_of_two_exports),
 		BOTH(what_comes_late_destroys_nothing),
+		BOTH(a_policy_changed_since_the_offer),
 		BOTH(the_same_package_again_gives_the_receipt_again),
 		BOTH(a_second_target_cannot_open_it),
 		BOTH(receipts_that_are_none),
