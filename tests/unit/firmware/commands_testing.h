@@ -89,7 +89,7 @@ uint64_t clock_ticks(void)
 
 /* ---- board ---- */
 
-#define TEST_ROWS	256
+#define TEST_ROWS	4096
 #define TEST_PARTITIONS 4
 
 struct test_row {
