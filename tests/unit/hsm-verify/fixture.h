@@ -232,10 +232,12 @@ static inline void put_file(const char *name, const void *bytes, size_t length)
 	char path[128];
 	FILE *file = fopen(file_in(path, name), "w");
 	size_t written;
+	int error;
 
 	assert_non_null(file);
 	written = fwrite(bytes, 1, length, file);
-	assert_int_equal(fclose(file), 0);
+	error = fclose(file);
+	assert_int_equal(error, 0);
 	assert_int_equal(written, length);
 }
 
