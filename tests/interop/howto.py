@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""howto.py PAGE...: what a reader of these pages types, as calls of tests/interop/howto.sh.
+
+In a page of Documentation/howto/ a block `code-block:: console` holds commands: a line that begins
+with "$ ", lines that begin with "> " or follow a backslash continue it, and all others are lines
+that must be in its output ("..." stands for any). A block of another language with a caption is
+the file of that name.
+"""
+
+import re
+import shlex
+import sys
+import textwrap
+
+
+def blocks(text):
+    """(language, caption, content) of each code block."""
+    lines = iter(text.splitlines() + ["end"])
+    line = next(lines)
+    while line is not None:
+        start = re.match(r"( *)\.\. code-block:: (\w+)$", line)
+        line = next(lines, None)
+        if not start:
+            continue
+        body = []
+        while line is not None and (not line.strip() or line.startswith(start[1] + "   ")):
+            body.append(line)
+            line = next(lines, None)
+        body = textwrap.dedent("\n".join(body)).strip("\n").split("\n")
+        caption = None
+        if body[0].startswith(":caption: "):
+            caption = body[0].removeprefix(":caption: ")
+            body = "\n".join(body[1:]).strip("\n").split("\n")
+        yield start[2], caption, body
+
+
+def steps(body):
+    """(command, lines of output) of a console block."""
+    command, output = None, []
+    for line in body:
+        if line.startswith("$ "):
+            if command is not None:
+                yield command, output
+            command, output = line[2:], []
+        elif command is None:
+            sys.exit(f"a console block begins with: {line}")
+        elif line.startswith("> ") or line == ">":
+            command += "\n" + line[2:]
+        elif command.endswith("\\") and not output:
+            command += "\n" + line
+        elif line.strip() and line.strip() != "...":
+            output.append(line.strip())
+    yield command, output
+
+
+def main():
+    for page in sys.argv[1:]:
+        with open(f"Documentation/howto/{page}.rst", encoding="utf-8") as source:
+            text = source.read()
+        for language, caption, body in blocks(text):
+            if caption:
+                print("howto_file", shlex.quote(caption), shlex.quote("\n".join(body)))
+            elif language == "console":
+                for command, output in steps(body):
+                    print("howto_step", page, shlex.quote(command), shlex.quote("\n".join(output)))
+
+
+main()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# What the tests of servers share: many handshakes, and what they leave behind in the server and in
+# the device. Sourced after howto.sh.
+
+# handshakes PORT COUNT: full ones, by 16 connections at a time
+handshakes() {
+	timeout 120 python3 "${top:?}/tests/interop/tls-clients.py" "$1" "$HOME/tls.crt" "$2" 16
+}
+
+# Boards of this home, and the firmware that they have started.
+device_processes() {
+	for pid in $(howto_boards); do
+		pgrep -P "$pid"
+	done
+}
+
+# weigh FILE PID...: kilobytes and open files of these processes. The firmware lets nobody look at its
+# files; the token tells what memory it has left for objects and sessions.
+weigh() {
+	file=$1
+	shift
+	for pid in "$@" $(device_processes); do
+		echo "$pid $(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status") $(find "/proc/$pid/fd" -type l 2>/dev/null | wc -l)"
+	done >"$file"
+	hsmctl info | awk 'last == "slot" { print "token", $NF, 0 } { last = $1 }' >>"$file"
+	cat "$file" >&2
+}
+
+# leaked BEFORE AFTER: more than 2 KB for each of 1,000 handshakes, or more files than idle connections
+leaked() {
+	paste -d ' ' "$1" "$2" | awk '$1 != $4 || $6 > $3 + 2 || ($1 != "token" && $5 > $2 + 2048) { bad = 1 }
+		$1 == "token" { found = 1; if ($2 != $5) bad = 1 }
+		END { exit !(bad || !found) }'
+}
+
+# no_leak PORT PID...: 1,000 handshakes leave nothing behind, once the first have filled what is kept
+no_leak() {
+	port=$1
+	shift
+	handshakes "$port" 300 && weigh "$TMPDIR/before" "$@" &&
+		handshakes "$port" 1000 && weigh "$TMPDIR/after" "$@" && ! leaked "$TMPDIR/before" "$TMPDIR/after"
+}
