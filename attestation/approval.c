@@ -80,7 +80,17 @@ const char *hsm_verdict_text(unsigned int verdict)
 
 /* ---- building ---- */
 
-/* Approvals cannot be about themselves, and nobody shows PINs and codes to those who approve. */
+/* The largest tag that is signed; the table of fields must not grow beyond what is looked for */
+#define TAG_MAX 0x1ff
+
+#define TAG_IS_SIGNED(tag, name, ...) \
+	_Static_assert((tag) <= TAG_MAX, "field " #name " would not be signed");
+HSM_FIELD_TABLE(TAG_IS_SIGNED)
+
+/*
+ * Approvals cannot be about themselves, and nobody shows PINs and codes to those who approve: they approve the commitment
+ * to a PIN.
+ */
 static bool left_out(unsigned int tag)
 {
 	switch (tag) {
@@ -88,6 +98,7 @@ static bool left_out(unsigned int tag)
 	case HSM_FIELD_APPROVAL_NONCE:
 	case HSM_FIELD_PIN:
 	case HSM_FIELD_NEW_PIN:
+	case HSM_FIELD_PIN_OPENING:
 	case HSM_FIELD_CODE:
 		return true;
 	default:
@@ -142,7 +153,7 @@ static cbor_item_t *put_fields(const struct hsm_approval *approval, bool hashed,
 	if (!bytes)
 		return NULL;
 	hsm_writer_init(&out, bytes, HSM_MESSAGE_MAX);
-	for (tag = 1; tag <= UINT8_MAX; tag++)
+	for (tag = 1; tag <= TAG_MAX; tag++)
 		put_field(&out, approval, tag, hashed);
 	item = out.error ? NULL : cbor_build_bytestring(bytes, out.length);
 	*length = out.length;
@@ -197,6 +208,19 @@ int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, siz
 		ret = hsm_cbor_write(map, bytes, length);
 	cbor_decref(&map);
 	return ret;
+}
+
+int hsm_pin_commitment(const uint8_t opening[HSM_PIN_OPENING_SIZE], const uint8_t *pin,
+		       size_t length, uint8_t commitment[HSM_APPROVAL_ID_SIZE])
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	int good = context && EVP_DigestInit_ex(context, EVP_sha384(), NULL) == 1 &&
+		   EVP_DigestUpdate(context, opening, HSM_PIN_OPENING_SIZE) == 1 &&
+		   EVP_DigestUpdate(context, pin, length) == 1 &&
+		   EVP_DigestFinal_ex(context, commitment, NULL) == 1;
+
+	EVP_MD_CTX_free(context);
+	return good ? 0 : -EIO;
 }
 
 /* ---- parsing ---- */

@@ -2,9 +2,12 @@
 /*
  * hsmctl's verbs about the device's officers and auditors: add, remove, list, enroll, and the quorums.
  */
+#include <stdio.h>
 #include <string.h>
+#include <openssl/rand.h>
 #include "hsmctl-approval.h"
 #include "hsmctl-key.h"
+#include "hsmctl-migrate.h"
 
 static const char *const roles[] = { [4] = "auditor", [5] = "officer" };
 
@@ -27,6 +30,62 @@ static int check_name(struct ctl *ctl, const char *name)
 
 /* ---- add and remove ---- */
 
+/*
+ * What opens the commitment to the PIN: drawn with the request and kept in a file beside it, since those who approve
+ * must not be able to try PINs; read again when the approved command is sent.
+ */
+static int take_opening(struct ctl *ctl, uint8_t opening[HSM_PIN_OPENING_SIZE])
+{
+	struct file file = { 0 };
+	char path[4096];
+	int code;
+
+	if (approval_is_asked(ctl)) {
+		if ((size_t)snprintf(path, sizeof(path), "%s.opening", ctl->request) >=
+		    sizeof(path))
+			return fail(ctl, CTL_USAGE, "the name of the file is too long");
+		if (RAND_priv_bytes(opening, HSM_PIN_OPENING_SIZE) != 1)
+			return fail(ctl, CTL_DEVICE, "no random bytes");
+		code = file_write(ctl, path, opening, HSM_PIN_OPENING_SIZE);
+		if (!code)
+			put_string(ctl->result, "opening", path);
+		return code;
+	}
+	code = file_read(ctl, ctl->opening, &file);
+	if (!code && file.length != HSM_PIN_OPENING_SIZE)
+		code = fail(ctl, CTL_USAGE, "%s: not what --request wrote beside the request",
+			    ctl->opening);
+	if (!code)
+		memcpy(opening, file.bytes, HSM_PIN_OPENING_SIZE);
+	OPENSSL_cleanse(file.bytes, file.length);
+	file_free(&file);
+	return code;
+}
+
+/* Nothing without approvals: then the officer who sends it decides alone, also about the PIN. */
+static int put_commitment(struct ctl *ctl, struct hsm_writer *writer, const struct secret *pin)
+{
+	uint8_t opening[HSM_PIN_OPENING_SIZE], commitment[HSM_APPROVAL_ID_SIZE];
+	int code;
+
+	if (!approval_is_asked(ctl) && !ctl->approvals)
+		return CTL_OK;
+	if (!approval_is_asked(ctl) && !ctl->opening)
+		return fail(ctl, CTL_USAGE,
+			    "--opening names the file that --request wrote beside "
+			    "the request");
+	code = take_opening(ctl, opening);
+	if (!code &&
+	    hsm_pin_commitment(opening, (const uint8_t *)pin->text, pin->length, commitment))
+		code = fail(ctl, CTL_DEVICE, "no SHA-384");
+	if (!code) {
+		hsm_put_bytes(writer, HSM_FIELD_PIN_COMMITMENT, commitment, sizeof(commitment));
+		hsm_put_bytes(writer, HSM_FIELD_PIN_OPENING, opening, sizeof(opening));
+	}
+	OPENSSL_cleanse(opening, sizeof(opening));
+	return code;
+}
+
 static int send_add(struct ctl *ctl, struct link *link, const char *name, uint32_t role,
 		    const struct secret *pin)
 {
@@ -39,14 +98,14 @@ static int send_add(struct ctl *ctl, struct link *link, const char *name, uint32
 	writer = hsm_request_writer(request);
 	hsm_put_bytes(writer, HSM_FIELD_NAME, name, strlen(name));
 	hsm_put_u32(writer, HSM_FIELD_USER_ROLE, role);
-	if (!approval_is_asked(ctl))
-		hsm_put_bytes(writer, HSM_FIELD_NEW_PIN, pin->text, pin->length);
-	code = approval_call(ctl, link, request, HSM_OP_OFFICER_ADD);
+	hsm_put_bytes(writer, HSM_FIELD_NEW_PIN, pin->text, pin->length);
+	code = put_commitment(ctl, writer, pin)
+		       ?: approval_call(ctl, link, request, HSM_OP_OFFICER_ADD);
 	hsm_request_free(request);
 	return code;
 }
 
-/* PINs are no part of what is approved: who writes the request need not know it. */
+/* The PIN itself is shown to nobody who approves, but it is what they approve. */
 int verb_officer_add(struct ctl *ctl, char **args)
 {
 	struct secret pin = { 0 };
@@ -57,8 +116,7 @@ int verb_officer_add(struct ctl *ctl, char **args)
 	ctl->new_pin.prompt = "PIN of the new officer or auditor";
 	code = check_name(ctl, args[0])
 		       ?: find_role(ctl, ctl->role ?: "officer", &role) ?: link_officer(ctl, &link);
-	if (!code && !approval_is_asked(ctl))
-		code = secret_read(ctl, &ctl->new_pin, &pin);
+	code = code ?: secret_read(ctl, &ctl->new_pin, &pin);
 	code = code ?: send_add(ctl, &link, args[0], role, &pin);
 	link_close(&link);
 	secret_clear(&pin);

@@ -41,6 +41,7 @@ enum {
 	OPT_SIDEBAND = 1 << 28,
 	OPT_THRESHOLD = 1 << 27,
 	OPT_ROOTS = 1 << 29,
+	OPT_OPENING = 1 << 26,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -132,8 +133,9 @@ static const struct verb verbs[] = {
 	  "forget a user's wrong PINs (SO, manager)" },
 	{ "user role", "NAME ROLE", 2, 2, OPT_PARTITION | OPT_AS | OPT_PIN, verb_user_role,
 	  "give a user another role (SO, manager)" },
-	{ "officer add", "NAME", 1, 1, OPT_ROLE | OPT_OFFICER | OPT_NEW_PIN | OPT_APPROVAL,
-	  verb_officer_add, "make an officer or an auditor of the device (officer)" },
+	{ "officer add", "NAME", 1, 1,
+	  OPT_ROLE | OPT_OFFICER | OPT_NEW_PIN | OPT_APPROVAL | OPT_OPENING, verb_officer_add,
+	  "make an officer or an auditor of the device (officer)" },
 	{ "officer remove", "NAME", 1, 1, OPT_OFFICER | OPT_APPROVAL, verb_officer_remove,
 	  "remove one (officer)" },
 	{ "officer enroll", "KEY [NAME]", 1, 2, OPT_OFFICER | OPT_APPROVAL, verb_officer_enroll,
@@ -233,6 +235,7 @@ enum {
 	O_KEY_CLASS,
 	O_REQUEST,
 	O_APPROVAL,
+	O_OPENING,
 	O_KEY,
 	O_OUTPUT,
 	O_TO,
@@ -302,6 +305,8 @@ static const struct option_row options[] = {
 	  "do nothing, but write what has to be approved" },
 	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
 	  "an approval of exactly this command, from hsmctl approve; once for each" },
+	{ "opening", O_OPENING, OPT_OPENING, "FILE",
+	  "what --request wrote beside the request: opens the commitment to the PIN" },
 	{ "key", O_KEY, OPT_SIGNER, "KEY", "private key to sign with, a file or a URI" },
 	{ "to", O_TO, OPT_EXPORT, "KEY", "the customer's RSA public key" },
 	{ "output", O_OUTPUT, OPT_OUTPUT, "FILE", "file to write" },
@@ -446,6 +451,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->client_roots;
 	case O_REQUEST:
 		return &ctl->request;
+	case O_OPENING:
+		return &ctl->opening;
 	case O_APPROVAL:
 		/* One too many lands in the place beyond the last, and is reported. */
 		return &ctl->approval[ctl->approvals <= HSM_APPROVALS_MAX ? ctl->approvals

@@ -73,6 +73,7 @@ struct ctl {
 	const char *request;
 	const char *approval[HSM_APPROVALS_MAX + 1];
 	size_t approvals;
+	const char *opening;
 	const char *key;
 	const char *output;
 	const char *to;

@@ -19,6 +19,7 @@
 #define HSM_APPROVAL_ID_SIZE	48 /* of a key: SHA-384 of its DER form; header kid of a signature */
 #define HSM_APPROVAL_FIELD_MAX	1024 /* bytes of a field that is signed as it is; a longer one is signed as its SHA-384 */
 #define HSM_APPROVALS_MAX	16 /* signatures in one command */
+#define HSM_PIN_OPENING_SIZE	32
 
 /*
  * Classes of actions, each with a quorum of its own: X(number, name, word, owner, meaning)
@@ -98,6 +99,15 @@ struct hsm_approval {
  * Return: 0, -ENOMEM, or -EINVAL for an operation that needs no approvals.
  */
 int hsm_approval_build(const struct hsm_approval *approval, uint8_t **bytes, size_t *length);
+
+/**
+ * hsm_pin_commitment - what is approved of a PIN: SHA-384 of the opening and the PIN
+ * @opening: random and known to the PIN's holder alone: without it a commitment tells nothing, however short the PIN
+ *
+ * Return: 0 or -EIO.
+ */
+int hsm_pin_commitment(const uint8_t opening[HSM_PIN_OPENING_SIZE], const uint8_t *pin, size_t length,
+		       uint8_t commitment[HSM_APPROVAL_ID_SIZE]);
 
 /**
  * hsm_approval_parse - take such bytes apart

@@ -281,8 +281,9 @@
 	  HSM_FIELDS(O(PARTITION), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
 	  "go on after tampering, or with an old copy of the state or of a partition's rows") \
 	X(0x00b0, OFFICER_ADD,		NONE, OFFICER, LONG, ONCE, \
-	  HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
-	  "make an officer or an auditor of the device") \
+	  HSM_FIELDS(R(NAME), R(USER_ROLE), R(NEW_PIN), O(PIN_COMMITMENT), O(PIN_OPENING), O(APPROVALS), \
+	  O(APPROVAL_NONCE)), HSM_NONE, \
+	  "make an officer or an auditor of the device; with approvals, the PIN is the one that was committed to") \
 	X(0x00b1, OFFICER_REMOVE,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(NAME), O(APPROVALS), O(APPROVAL_NONCE)), HSM_NONE, \
 	  "remove one, with the key") \
 	X(0x00b2, OFFICER_LIST,		NONE, OFFICER, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(OFFICERS), R(QUORUM)), \

@@ -278,6 +278,8 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	X(0xd5, PUBLIC_KEY,	BYTES,	4096,	"public key, DER SubjectPublicKeyInfo; empty: none") \
 	X(0xd6, OWNER_APPROVES,	U32,	4,	"what needs the owner's approval: 1 destruction, 2 a weaker policy, 4 export") \
 	X(0xd7, OWNER_KEY,	BYTES,	4096,	"public key of the partition's owner, DER SubjectPublicKeyInfo; empty: none") \
+	X(0xac, PIN_COMMITMENT,	BYTES,	48,	"SHA-384 of an opening and a PIN: what is approved of a PIN that nobody is shown") \
+	X(0xad, PIN_OPENING,	BYTES,	32,	"random bytes that open a commitment to a PIN") \
 	/* certificates of the device */ \
 	X(0xb0, KEY_ALGORITHM,	U32,	4,	"enum hsm_dice_algorithm: 0 P-384, 1 ML-DSA-87") \
 	X(0xb1, CERTIFICATES,	BYTES,	65536,	"certificates, DER, one behind the other, each certified by the next") \

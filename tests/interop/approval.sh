@@ -91,12 +91,18 @@ point "nor a request" says 2 "not a request" hsmctl approve "$TMPDIR/anna.pub" -
 point "one does not lower it" says 1 "roles needs the approval of 2" hsmctl quorum set destroy 0
 point "nor make officers" says 1 "roles needs the approval of 2" hsmctl officer add eve --new-pin-file "$TMPDIR/anna.pin"
 point "nor give a key" says 1 "roles needs the approval of 2" hsmctl officer enroll "$TMPDIR/owner.pub"
-point "a request without a PIN" says 0 "NAME +dora" hsmctl officer add dora --request "$TMPDIR/dora"
+point "a request tells no PIN" says 0 "PIN_COMMITMENT +sha384:" \
+	hsmctl officer add dora --new-pin-file "$TMPDIR/anna.pin" --request "$TMPDIR/dora"
+point "what opens it is private" [ "$(stat -c %a "$TMPDIR/dora.opening")" = 600 ]
 for who in anna bert; do
 	point "$who approves" says 0 "" hsmctl approve "$TMPDIR/dora" --key "$TMPDIR/$who.key" --yes --output "$TMPDIR/dora.$who"
 done
-point "two make a third" says 0 "" hsmctl officer add dora --new-pin-file "$TMPDIR/anna.pin" \
+point "who lacks it cannot go on" says 2 "opening names the file" hsmctl officer add dora --new-pin-file "$TMPDIR/anna.pin" \
 	--approval "$TMPDIR/dora.anna" --approval "$TMPDIR/dora.bert"
+point "another PIN was not approved" says 1 "approves another request" hsmctl officer add dora --new-pin-file "$TMPDIR/bert.pin" \
+	--opening "$TMPDIR/dora.opening" --approval "$TMPDIR/dora.anna" --approval "$TMPDIR/dora.bert"
+point "two make a third" says 0 "" hsmctl officer add dora --new-pin-file "$TMPDIR/anna.pin" \
+	--opening "$TMPDIR/dora.opening" --approval "$TMPDIR/dora.anna" --approval "$TMPDIR/dora.bert"
 point "who has a PIN" says 0 "" hsmctl pin set --role officer --as dora --pin-file "$TMPDIR/anna.pin" --new-pin-file "$TMPDIR/bert.pin"
 point "the former one is wrong" says 1 "CKR_PIN_INCORRECT" \
 	hsmctl pin set --role officer --as dora --pin-file "$TMPDIR/anna.pin" --new-pin-file "$TMPDIR/bert.pin"

@@ -178,6 +178,26 @@ static bool by_ownership(const struct command *command)
 	       hsm_fields_find(&command->fields, HSM_FIELD_NAME);
 }
 
+/*
+ * The account may have been removed while the PIN was checked, and its clients logged out. That is done under the same
+ * lock, after the table has been changed: either it is seen here, or the login is seen there.
+ */
+static CK_RV enter(struct partition *partition, struct client *client, uint32_t account,
+		   uint32_t role)
+{
+	bool there;
+
+	pthread_mutex_lock(&partition->lock);
+	there = account == CKU_SO || user_by_account(partition->state.users, account);
+	if (there) {
+		client->account = account;
+		client->officer = role == ROLE_OFFICER;
+		client->auditor = role == ROLE_AUDITOR;
+	}
+	pthread_mutex_unlock(&partition->lock);
+	return there ? CKR_OK : CKR_PIN_INCORRECT;
+}
+
 CK_RV command_officer_login(struct command *command)
 {
 	struct client *client = command->client;
@@ -194,12 +214,7 @@ CK_RV command_officer_login(struct command *command)
 	if (rv == CKR_OK)
 		rv = pin_check(command, account, pin, length, private_key);
 	OPENSSL_cleanse(private_key, sizeof(private_key));
-	if (rv != CKR_OK)
-		return rv;
-	client->account = account;
-	client->officer = role == ROLE_OFFICER;
-	client->auditor = role == ROLE_AUDITOR;
-	return CKR_OK;
+	return rv == CKR_OK ? enter(command->partition, client, account, role) : rv;
 }
 
 static CK_RV copy_credential(struct partition *partition, uint32_t account,

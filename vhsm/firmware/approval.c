@@ -91,12 +91,14 @@ static enum hsm_verdict judge_signature(struct tally *tally, const struct hsm_co
 
 /* ---- all of them ---- */
 
-static bool put_verdict(struct tally *tally, enum hsm_verdict verdict)
+static bool has_room(const struct tally *tally)
 {
-	if (tally->count == HSM_APPROVALS_MAX)
-		return false;
+	return tally->count < HSM_APPROVALS_MAX;
+}
+
+static void put_verdict(struct tally *tally, enum hsm_verdict verdict)
+{
 	tally->verdict[tally->count++] = verdict;
-	return true;
 }
 
 static bool judge_message(struct tally *tally, const uint8_t *bytes, size_t size)
@@ -104,17 +106,21 @@ static bool judge_message(struct tally *tally, const uint8_t *bytes, size_t size
 	struct hsm_cose *message;
 	const uint8_t *payload;
 	size_t length, i;
-	bool same, room = true;
+	bool same;
 
-	if (hsm_cose_read(bytes, size, HSM_APPROVAL_TYPE, &message))
-		return put_verdict(tally, HSM_VERDICT_FORM);
+	if (!has_room(tally))
+		return false;
+	if (hsm_cose_read(bytes, size, HSM_APPROVAL_TYPE, &message)) {
+		put_verdict(tally, HSM_VERDICT_FORM);
+		return true;
+	}
 	payload = hsm_cose_payload(message, &length);
 	same = length == tally->length && !memcmp(payload, tally->payload, length);
-	for (i = 0; room && i < hsm_cose_signatures(message); i++)
-		room = put_verdict(tally,
-				   same ? judge_signature(tally, message, i) : HSM_VERDICT_REQUEST);
+	for (i = 0; has_room(tally) && i < hsm_cose_signatures(message); i++)
+		put_verdict(tally, same ? judge_signature(tally, message, i) : HSM_VERDICT_REQUEST);
+	length = hsm_cose_signatures(message);
 	hsm_cose_free(message);
-	return room;
+	return i == length;
 }
 
 /* Return: CKR_OK, or CKR_ARGUMENTS_BAD for a field that is no list, or too long a one */

@@ -297,9 +297,9 @@ static CK_RV wrap_nonce(struct command *command, const struct mechanism *mechani
 	return rv;
 }
 
-/* Run @wrap with the two objects' keys and put its output into the response */
+/* Run @wrap with the two objects' keys and put its output, @length bytes at @at, into the response */
 static CK_RV put_wrapped(struct command *command, const struct mechanism *mechanism,
-			 struct object *wrapping, struct object *object)
+			 struct object *wrapping, struct object *object, size_t *at, size_t *length)
 {
 	const size_t overhead = 3 * sizeof(struct hsm_field_header) + 8 + MECH_IV_MAX;
 	uint64_t wanted = hsm_fields_u64(&command->fields, HSM_FIELD_OUT_MAX, 0);
@@ -321,11 +321,9 @@ static CK_RV put_wrapped(struct command *command, const struct mechanism *mechan
 	if (rv == CKR_OK)
 		rv = mech_wrap(&with_nonce, kek, key, command->out.data + command->out.length,
 			       &room);
-	/* What the receipt does not list has not left. */
-	if (rv == CKR_OK)
-		rv = receipt_add(command, wrapping, object, command->out.data + command->out.length,
-				 room);
 	if (rv == CKR_OK) {
+		*at = command->out.length;
+		*length = room;
 		command->out.length += room;
 		hsm_put_end(&command->out, mark);
 	} else {
@@ -362,21 +360,18 @@ static CK_RV record_export(struct command *command, const struct mechanism *mech
 {
 	char actor[AUDIT_ACTOR_MAX];
 	struct hsm_audit_record record = audit_begin(command, HSM_AUDIT_KEY_EXPORTED, actor);
-	CK_RV rv;
 
 	audit_object(&record, &key->attributes, key->handle);
 	record.other = wrapping->token ? wrapping->handle : 0;
 	record.mechanism = mechanism->info->mechanism + 1;
-	rv = audit_commit(command->task, command->partition, &record);
-	if (rv != CKR_OK)
-		command->out.length = 0;
-	return rv;
+	return audit_commit(command->task, command->partition, &record);
 }
 
 CK_RV command_wrap(struct command *command)
 {
 	struct object *wrapping = NULL, *key = NULL;
 	struct mechanism mechanism;
+	size_t at = 0, length = 0;
 	CK_RV rv;
 
 	rv = mechanism_take(command, CKF_WRAP, &mechanism);
@@ -390,9 +385,14 @@ CK_RV command_wrap(struct command *command)
 	if (rv == CKR_OK)
 		rv = receipt_room(command->session);
 	if (rv == CKR_OK)
-		rv = put_wrapped(command, &mechanism, wrapping, key);
+		rv = put_wrapped(command, &mechanism, wrapping, key, &at, &length);
+	/* The receipt lists what leaves: not what could not be recorded, and nothing leaves that it does not list. */
 	if (rv == CKR_OK)
 		rv = record_export(command, &mechanism, wrapping, key);
+	if (rv == CKR_OK)
+		rv = receipt_add(command, wrapping, key, command->out.data + at, length);
+	if (rv != CKR_OK && length)
+		command->out.length = 0;
 	object_put(wrapping);
 	object_put(key);
 	mechanism_drop(&mechanism);

@@ -129,6 +129,32 @@ static CK_RV new_credential(struct command *command, struct credential *credenti
 	return rv;
 }
 
+/*
+ * Who approves is shown no PIN, but what is approved must be the whole command: else the one who sends it could set a PIN
+ * of his own, and be the new officer. So the PIN's holder gives a commitment to it, which is among what is signed.
+ */
+static CK_RV check_commitment(const struct command *command)
+{
+	const uint8_t *pin, *commitment, *opening;
+	size_t pin_length, length, opening_length, approvals;
+	uint8_t expected[HSM_APPROVAL_ID_SIZE];
+	CK_RV rv;
+
+	pin = hsm_fields_bytes(&command->fields, HSM_FIELD_NEW_PIN, &pin_length);
+	commitment = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN_COMMITMENT, &length);
+	opening = hsm_fields_bytes(&command->fields, HSM_FIELD_PIN_OPENING, &opening_length);
+	hsm_fields_bytes(&command->fields, HSM_FIELD_APPROVALS, &approvals);
+	if (!commitment)
+		return approvals ? CKR_ARGUMENTS_BAD : CKR_OK;
+	if (length != sizeof(expected) || !opening || opening_length != HSM_PIN_OPENING_SIZE)
+		return CKR_ARGUMENTS_BAD;
+	if (hsm_pin_commitment(opening, pin, pin_length, expected))
+		return CKR_FUNCTION_FAILED;
+	rv = CRYPTO_memcmp(expected, commitment, length) ? CKR_PIN_INCORRECT : CKR_OK;
+	OPENSSL_cleanse(expected, sizeof(expected));
+	return rv;
+}
+
 CK_RV command_officer_add(struct command *command)
 {
 	uint32_t role = role_of(command);
@@ -141,7 +167,10 @@ CK_RV command_officer_add(struct command *command)
 	name = hsm_fields_bytes(&command->fields, HSM_FIELD_NAME, &length);
 	if (!name_valid(name, length) || (role != ROLE_OFFICER && role != ROLE_AUDITOR))
 		return CKR_ARGUMENTS_BAD;
-	rv = approval_check(command, NULL);
+	/* Before the nonce is used up: what was approved can still be done, with the right PIN. */
+	rv = check_commitment(command);
+	if (rv == CKR_OK)
+		rv = approval_check(command, NULL);
 	if (rv == CKR_OK)
 		rv = new_credential(command, &credential);
 	if (rv == CKR_OK)

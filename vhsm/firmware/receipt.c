@@ -71,10 +71,14 @@ CK_RV receipt_add(struct command *command, const struct object *wrapping, const 
 
 static CK_RV begin(struct command *command)
 {
-	struct hsm_receipt *receipt = calloc(1, sizeof(*receipt));
+	struct hsm_receipt *receipt;
 	const uint8_t *nonce;
 	size_t length;
 
+	/* What an open one lists has left: it is not forgotten. */
+	if (command->session->receipt)
+		return CKR_OPERATION_ACTIVE;
+	receipt = calloc(1, sizeof(*receipt));
 	nonce = hsm_fields_bytes(&command->fields, HSM_FIELD_NONCE, &length);
 	if (!receipt)
 		return CKR_HOST_MEMORY;
@@ -83,7 +87,6 @@ static CK_RV begin(struct command *command)
 	if (length)
 		memcpy(receipt->nonce, nonce, length);
 	receipt->nonce_length = length;
-	free(command->session->receipt);
 	command->session->receipt = receipt;
 	return CKR_OK;
 }

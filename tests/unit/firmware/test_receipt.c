@@ -136,7 +136,8 @@ static void what_is_wrapped_is_listed(void **state)
 	peer_free(other);
 }
 
-static void a_new_beginning_forgets(void **state)
+/* What has left while it was open would be on no receipt. */
+static void a_new_beginning_does_not_forget(void **state)
 {
 	struct peer *peer = peer_user(0);
 	static struct hsm_receipt receipt;
@@ -149,12 +150,36 @@ static void a_new_beginning_forgets(void **state)
 	assert_int_equal(create_key(peer, "key", false, &key), CKR_OK);
 	assert_int_equal(begin(peer, NULL), CKR_OK);
 	assert_int_equal(wrap(peer, kek, key, &wrapped), CKR_OK);
-	assert_int_equal(begin(peer, NULL), CKR_OK);
+	assert_int_equal(begin(peer, NULL), CKR_OPERATION_ACTIVE);
 	assert_int_equal(end(peer, &receipt), CKR_OK);
-	assert_int_equal(receipt.count, 0);
+	assert_int_equal(receipt.count, 1);
+	assert_listed(&receipt.entry[0], "key", &wrapped);
 	out = peer_fields(peer);
 	hsm_put_u64(&out, HSM_FIELD_FLAGS, 2);
 	assert_int_equal(peer_call(peer, HSM_OP_EXPORT_RECEIPT, &out), CKR_ARGUMENTS_BAD);
+	peer_free(peer);
+}
+
+/* The record of an export comes first: where it cannot be written nothing leaves, and nothing is listed. */
+static void what_is_not_recorded_is_not_listed(void **state)
+{
+	struct peer *peer = peer_user(0);
+	static struct hsm_receipt receipt;
+	struct wrapped wrapped;
+	uint64_t kek, key;
+
+	(void)state;
+	assert_int_equal(create_key(peer, "kek", true, &kek), CKR_OK);
+	assert_int_equal(create_key(peer, "key", false, &key), CKR_OK);
+	assert_int_equal(begin(peer, NULL), CKR_OK);
+	board.fail_commit = ENOSPC;
+	assert_int_equal(wrap(peer, kek, key, &wrapped), CKR_DEVICE_MEMORY);
+	assert_null(hsm_fields_find(&peer->fields, HSM_FIELD_DATA));
+	board.fail_commit = 0;
+	assert_int_equal(wrap(peer, kek, key, &wrapped), CKR_OK);
+	assert_int_equal(end(peer, &receipt), CKR_OK);
+	assert_int_equal(receipt.count, 1);
+	assert_listed(&receipt.entry[0], "key", &wrapped);
 	peer_free(peer);
 }
 
@@ -209,7 +234,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		READY(what_is_wrapped_is_listed),
-		READY(a_new_beginning_forgets),
+		READY(a_new_beginning_does_not_forget),
+		READY(what_is_not_recorded_is_not_listed),
 		READY(what_does_not_fit_does_not_leave),
 		READY(only_receipts_are_read),
 	};
