@@ -85,13 +85,13 @@ enum hsm_audit_severity {
 	X(60, APPROVAL_REFUSED, "approval-refused", WARNING, HSM_AUDIT_REPEAT, "approvals did not suffice") \
 	/* firmware */ \
 	X(64, BOOT, "boot", NOTICE, HSM_AUDIT_ALWAYS, "the board started") \
-	X(65, FIRMWARE_STAGED, "firmware-staged", NOTICE, 0, "a firmware image was taken in") \
+	X(65, FIRMWARE_STAGED, "firmware-staged", NOTICE, HSM_AUDIT_REPEAT, "a firmware image was taken in") \
 	X(66, FIRMWARE_ACTIVATED, "firmware-activated", NOTICE, HSM_AUDIT_ALWAYS, "another firmware image runs on trial") \
 	X(67, FIRMWARE_CONFIRMED, "firmware-confirmed", NOTICE, HSM_AUDIT_ALWAYS, "the firmware image is the one to start from now on") \
 	X(68, FIRMWARE_FELL_BACK, "firmware-fell-back", ALERT, HSM_AUDIT_ALWAYS, "the image on trial failed; the former one runs") \
-	X(69, FIRMWARE_REFUSED, "firmware-refused", ALERT, HSM_AUDIT_REPEAT | HSM_AUDIT_ALWAYS, "a firmware image did not verify") \
+	X(69, FIRMWARE_REFUSED, "firmware-refused", ALERT, HSM_AUDIT_ALWAYS, "a firmware image did not verify") \
 	X(70, FIRMWARE_DIED, "firmware-died", ERROR, HSM_AUDIT_REPEAT | HSM_AUDIT_ALWAYS, "a function's firmware process ended unasked") \
-	X(71, SELF_TEST_FAILED, "self-test-failed", ALERT, HSM_AUDIT_REPEAT | HSM_AUDIT_ALWAYS, "a self-test failed") \
+	X(71, SELF_TEST_FAILED, "self-test-failed", ALERT, HSM_AUDIT_ALWAYS, "a self-test failed; detail says which") \
 	X(72, SELF_TEST, "self-test", INFO, HSM_AUDIT_REPEAT, "the self-tests were run on demand and passed") \
 	/* the board */ \
 	X(80, TAMPERED, "tampered", ALERT, HSM_AUDIT_ALWAYS, "a sensor was breached: keys were zeroized") \

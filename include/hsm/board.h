@@ -99,6 +99,8 @@ enum board_control {
 	 * enum ihsm_device_state.
 	 */
 	BOARD_STATE		= 24,
+	/* Board to firmware, function 0: there are events for the log, see BOARD_EVENTS. */
+	BOARD_EVENTS_WAIT	= 25,
 };
 
 /* struct board_connection.flags */
@@ -186,6 +188,15 @@ enum board_request {
 	BOARD_STAGE		= 22,	/* request: struct board_stage, bytes with IHSM_STAGE_WRITE; reply empty */
 	BOARD_PARTITION_UPDATE	= 21,
 
+	/*
+	 * function 0 only; reply: struct board_event[], those that wait for the log, serials ascending. They stay as
+	 * they are until BOARD_EVENTS_TAKEN; what comes later has serials of its own.
+	 */
+	BOARD_EVENTS		= 40,
+	BOARD_EVENTS_TAKEN	= 41,	/* function 0 only; request: uint64_t: the log has those up to this serial */
+	/* any function; request: struct board_event, its event a self-test's; the board says which function */
+	BOARD_REPORT		= 42,
+
 	/* state of the board: any function */
 	BOARD_SENSORS		= 44,	/* reply: struct board_sensor[] */
 	BOARD_CONDITION		= 45,	/* reply: struct board_condition */
@@ -205,6 +216,34 @@ enum board_request {
 	 */
 	BOARD_ACTIVATE		= 60,
 	BOARD_MINIMUM		= 61,	/* request: uint32_t, the least security version from now on */
+};
+
+#define BOARD_EVENTS_MAX 64
+#define BOARD_EVENT_TEXT 64
+
+/**
+ * struct board_event - something that happened to the board, for the device's log
+ * @serial: from 1 without a gap since the board's database was made; none is used twice
+ * @first, @last: when, milliseconds since 1970
+ * @event: enum hsm_audit_event
+ * @count: how often
+ * @function: whose firmware
+ * @number: as the event's record has it
+ * @version, @measurement: of firmware; zeros: the event is not about any
+ * @detail: for people, NUL-padded
+ */
+struct board_event {
+	uint64_t serial;
+	uint64_t first;
+	uint64_t last;
+	uint32_t event;
+	uint32_t count;
+	uint32_t function;
+	uint32_t number;
+	uint32_t version;
+	uint32_t reserved;
+	uint8_t measurement[48];
+	char detail[BOARD_EVENT_TEXT];
 };
 
 /* struct board_hello.flags */

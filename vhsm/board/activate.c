@@ -345,6 +345,22 @@ static int activate(struct board *board, const uint8_t *measurement, struct bund
 	return ret;
 }
 
+/* Into the device's log goes what an attack could be behind of; who asked sees the whole text. */
+static void tell_refused(struct board *board, const uint8_t *measurement, int error)
+{
+	struct board_event event = { .event = HSM_AUDIT_FIRMWARE_REFUSED };
+	const char *why = error == -EBADMSG	   ? "does not verify"
+			  : error == -EKEYREJECTED ? "vendor, keys or security version"
+			  : error == -ENOEXEC	   ? "does not pass its self-tests"
+						   : NULL;
+
+	if (!why)
+		return;
+	snprintf(event.detail, sizeof(event.detail), "%s", why);
+	memcpy(event.measurement, measurement, sizeof(event.measurement));
+	board_event(board, &event);
+}
+
 int update_activate(struct board *board, const uint8_t measurement[BOARD_HASH_SIZE])
 {
 	struct bundle *spare;
@@ -362,6 +378,7 @@ int update_activate(struct board *board, const uint8_t measurement[BOARD_HASH_SI
 		ret = activate(board, measurement, spare, &error);
 	if (ret) {
 		board_log("update refused: %s", error.text);
+		tell_refused(board, measurement, ret);
 		update_end(board, BOARD_UPDATE_FAILED, error.text);
 		return ret;
 	}

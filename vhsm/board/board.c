@@ -152,6 +152,8 @@ static void changes_ready(struct watch *watch, uint32_t events)
 		return;
 	if (__atomic_exchange_n(&board->state_changed, false, __ATOMIC_ACQ_REL))
 		restart_all(board);
+	if (__atomic_exchange_n(&board->events_wait, false, __ATOMIC_ACQ_REL))
+		functions_tell_events(board);
 	pthread_mutex_lock(&board->changed_lock);
 	notice = board->changed;
 	board->changed = NULL;

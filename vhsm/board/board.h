@@ -219,6 +219,7 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
  * @connections: open now, on all functions
  * @changed: partitions that functions have to be told about; @changed_lock guards it
  * @late: when it fires, firmware that was told to end is killed
+ * @events_wait: function 0's firmware has to be told of events for the log
  * @state_changed: firmware has to be told of another state of the board
  */
 struct board {
@@ -248,6 +249,7 @@ struct board {
 	struct watch late;
 	struct watch sideband;
 	bool state_changed;
+	bool events_wait;
 	struct tamper tamper;
 	struct stage stage;
 	struct grants grants;
@@ -323,6 +325,9 @@ bool functions_settled(const struct board *board);
 
 /* functions_updated - tell all of them BOARD_UPDATED; function 0 is started for it */
 void functions_updated(struct board *board);
+
+/* functions_tell_events - function 0's firmware is to ask for the events that wait */
+void functions_tell_events(struct board *board);
 
 /* functions_run - does any process run this bundle? */
 bool functions_run(const struct board *board, const struct bundle *bundle);

@@ -128,7 +128,8 @@ static int reset_failures(struct state *state)
 		ret = state_fuses(state, &values, false);
 	}
 	OPENSSL_cleanse(&values, sizeof(values));
-	return ret;
+	/* From here on counting begins anew in the events as well. */
+	return ret ? ret : state_events_follow(state);
 }
 
 int claim_prepare(struct state *state, struct error *error)
@@ -206,6 +207,9 @@ int claim_try(struct state *state, const uint8_t *text, size_t length)
 		return ret;
 	n = normalize(text, length, given);
 	ret = claim_locked(state, given, n == CODE_CHARACTERS);
+	/* What the log cannot be told now it is at the next start: the fuses remember. */
+	if (!state->failed)
+		state_events_follow(state);
 	state_leave(state);
 	OPENSSL_cleanse(given, sizeof(given));
 	return ret;

@@ -67,7 +67,7 @@ static int erase_locked(struct state *state, uint32_t lifecycle, uint32_t flags)
 
 	values.lifecycle = lifecycle;
 	values.flags &= FUSE_EMBEDDED | FUSE_APPROVED | FUSE_RECOVERED;
-	values.flags |= flags;
+	values.flags |= flags | FUSE_ZEROIZED;
 	if (values.flags & FUSE_EMBEDDED)
 		values.flags |= FUSE_CLAIMED;
 	values.counter++;
@@ -122,7 +122,7 @@ int state_set_lifecycle(struct state *state, uint32_t lifecycle)
 	if (!state_lifecycle_next(fuses_values(state->fuses)->lifecycle, lifecycle))
 		ret = -EINVAL;
 	else
-		ret = erase_locked(state, lifecycle, 0);
+		ret = erase_locked(state, lifecycle, FUSE_NEW_LIFE);
 	state_leave(state);
 	return ret;
 }
@@ -161,6 +161,7 @@ static int erase_tenants(struct state *state)
 	draft = state_draft(state);
 	OPENSSL_cleanse(&draft->entries[1], (BOARD_MAX_PARTITIONS - 1) * sizeof(draft->entries[0]));
 	draft->count = 1;
+	events_follow(&draft->events, fuses_values(state->fuses));
 	ret = state_first_partition(state);
 	if (!ret)
 		ret = state_rotate(state, delete_tenants, state->record);

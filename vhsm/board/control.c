@@ -140,6 +140,13 @@ void control_stop(struct function *function)
 	enqueue(function, &out);
 }
 
+void control_events(struct function *function)
+{
+	struct outgoing out = { .head = { .type = BOARD_EVENTS_WAIT } };
+
+	enqueue(function, &out);
+}
+
 void control_updated(struct function *function)
 {
 	struct outgoing out = { .head = { .type = BOARD_UPDATED } };

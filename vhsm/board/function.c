@@ -202,6 +202,19 @@ static void describe_end(const siginfo_t *info, char *text, size_t capacity)
 			 strsignal(info->si_status));
 }
 
+static void tell_death(struct function *function, const char *text)
+{
+	struct board_event event = {
+		.event = HSM_AUDIT_FIRMWARE_DIED,
+		.function = function->number,
+		.version = function->bundle->security_version,
+	};
+
+	memcpy(event.measurement, function->bundle->measurement, sizeof(event.measurement));
+	snprintf(event.detail, sizeof(event.detail), "%s", text);
+	board_event(function->board, &event);
+}
+
 static void pidfd_ready(struct watch *watch, uint32_t events)
 {
 	struct function *function = function_of(watch, pidfd);
@@ -221,6 +234,8 @@ static void pidfd_ready(struct watch *watch, uint32_t events)
 		describe_end(&info, text, sizeof(text));
 		board_log("function %u: the firmware ended: %s; %u connections open",
 			  function->number, text, function->connection_count);
+		if (function->leaving != function->starts)
+			tell_death(function, text);
 	}
 	after_death(function);
 }
@@ -443,6 +458,13 @@ void functions_updated(struct board *board)
 		else if (i == 0)
 			start(function);
 	}
+}
+
+/* One that starts later asks by itself. */
+void functions_tell_events(struct board *board)
+{
+	if (board->functions[0].running && board->functions[0].ready)
+		control_events(&board->functions[0]);
 }
 
 bool functions_run(const struct board *board, const struct bundle *bundle)

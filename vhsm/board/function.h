@@ -123,6 +123,9 @@ void control_stop(struct function *function);
 /* control_state - BOARD_STATE */
 void control_state(struct function *function, uint32_t state);
 
+/* control_events - BOARD_EVENTS_WAIT */
+void control_events(struct function *function);
+
 /* control_updated - BOARD_UPDATED */
 void control_updated(struct function *function);
 

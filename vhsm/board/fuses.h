@@ -17,6 +17,8 @@ enum fuse_flag {
 		1U << 7, /* a sensor tripped; no partition is served before an officer's word */
 	FUSE_RECOVERED = 1U << 8, /* an old copy was accepted once, see @recoveries */
 	FUSE_ERASED = 1U << 9, /* with FUSE_TAMPERED: the erase that it asks for is done */
+	FUSE_ZEROIZED = 1U << 10, /* there was a database before the present one, and it was erased */
+	FUSE_NEW_LIFE = 1U << 11, /* with FUSE_ZEROIZED: for another state of life */
 };
 
 /**

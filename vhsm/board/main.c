@@ -239,6 +239,7 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 		ret = log_open(options->log, error);
 	if (!ret) {
 		rom_report(&board);
+		board_event_booted(&board);
 		ret = serve(&board, gid, error);
 	}
 	state_close(board.state);

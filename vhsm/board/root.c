@@ -10,13 +10,14 @@
 #include "le.h"
 
 #define ROOT_MAGIC   0x544f4f52U /* "ROOT" */
-#define ROOT_VERSION 2
+#define ROOT_VERSION 3
 #define HEAD_SIZE    (4 + 4 + 8 + 4 + 4)
 #define ENTRY_SIZE                                                                    \
 	(PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4 + \
 	 BOARD_HASH_SIZE)
 
-_Static_assert(HEAD_SIZE + BOARD_MAX_PARTITIONS * ENTRY_SIZE + SEAL_OVERHEAD <= ROOT_BLOB_MAX,
+_Static_assert(HEAD_SIZE + EVENTS_SIZE_MAX + BOARD_MAX_PARTITIONS * ENTRY_SIZE + SEAL_OVERHEAD <=
+		       ROOT_BLOB_MAX,
 	       "a full root record fits its buffer");
 
 struct root_entry *root_find(struct root_record *record, const uint8_t id[PARTITION_ID_SIZE])
@@ -79,6 +80,7 @@ size_t root_encode(const struct root_record *record, uint8_t *bytes)
 	put_u64(&at, record->counter);
 	put_u32(&at, record->next_slot);
 	put_u32(&at, record->count);
+	events_encode(&record->events, &at);
 	for (i = 0; i < record->count; i++)
 		encode_entry(&at, &record->entries[i]);
 	return (size_t)(at - bytes);
@@ -86,7 +88,7 @@ size_t root_encode(const struct root_record *record, uint8_t *bytes)
 
 int root_decode(const uint8_t *bytes, size_t length, struct root_record *record)
 {
-	const uint8_t *at = bytes;
+	const uint8_t *at = bytes, *end = bytes + length;
 	uint32_t i;
 
 	if (length < HEAD_SIZE || get_u32(&at) != ROOT_MAGIC || get_u32(&at) != ROOT_VERSION)
@@ -94,8 +96,8 @@ int root_decode(const uint8_t *bytes, size_t length, struct root_record *record)
 	record->counter = get_u64(&at);
 	record->next_slot = get_u32(&at);
 	record->count = get_u32(&at);
-	if (record->count > BOARD_MAX_PARTITIONS ||
-	    length != HEAD_SIZE + (size_t)record->count * ENTRY_SIZE)
+	if (record->count > BOARD_MAX_PARTITIONS || events_decode(&at, end, &record->events) ||
+	    (size_t)(end - at) != (size_t)record->count * ENTRY_SIZE)
 		return -EBADMSG;
 	for (i = 0; i < record->count; i++)
 		decode_entry(&at, &record->entries[i]);

@@ -65,6 +65,17 @@ static int add(struct board *board, uint32_t offset, const uint8_t *bytes, size_
 	return 0;
 }
 
+/* What it says it is: whether it is taken is found out when it is to run. */
+static void tell_staged(struct board *board)
+{
+	struct bundle bundle;
+	struct error error;
+	int ret = slots_peek(board, BOARD_PLACE_STAGED, &bundle, &error);
+
+	board_event_firmware(board, HSM_AUDIT_FIRMWARE_STAGED, ret ? NULL : &bundle,
+			     BOARD_PLACE_STAGED, ret ? "does not verify" : bundle.version);
+}
+
 /* On disk under its name, or not there at all */
 static int finish(struct board *board, int dir)
 {
@@ -77,6 +88,7 @@ static int finish(struct board *board, int dir)
 	board_log("a firmware image of %u bytes is staged", stage->size);
 	close(stage->fd);
 	*stage = (struct stage){ .fd = -1 };
+	tell_staged(board);
 	return 0;
 }
 

@@ -107,14 +107,12 @@ static int store_root(struct state *state, const uint8_t root[BOARD_SECRET_SIZE]
 	return ret;
 }
 
-/* The database's half: one transaction with the draft under @root. */
-static int store_draft(struct state *state, const uint8_t root[BOARD_SECRET_SIZE],
-		       state_write write, void *data)
+/* One transaction with the draft under @root. */
+static int transact(struct state *state, const uint8_t root[BOARD_SECRET_SIZE], state_write write,
+		    void *data)
 {
 	int ret;
 
-	/* An old copy that counted on would one day look like the newest. */
-	state->draft->counter = state->record->counter + !state->stale;
 	ret = nvm_begin(state->nvm);
 	if (ret)
 		return ret;
@@ -127,6 +125,26 @@ static int store_draft(struct state *state, const uint8_t root[BOARD_SECRET_SIZE
 		return ret;
 	}
 	return nvm_commit(state->nvm);
+}
+
+/* The database's half of a step of the counter */
+static int store_draft(struct state *state, const uint8_t root[BOARD_SECRET_SIZE],
+		       state_write write, void *data)
+{
+	/* An old copy that counted on would one day look like the newest. */
+	state->draft->counter = state->record->counter + !state->stale;
+	return transact(state, root, write, data);
+}
+
+int state_keep(struct state *state)
+{
+	int ret;
+
+	state->draft->counter = state->record->counter;
+	ret = transact(state, fuses_values(state->fuses)->root, NULL, NULL);
+	if (!ret)
+		adopt_draft(state);
+	return ret;
 }
 
 int state_apply(struct state *state, state_write write, void *data)
@@ -313,6 +331,7 @@ static int draft_first_record(struct state *state)
 
 	memset(state->draft, 0, sizeof(*state->draft));
 	state->record->counter = fuses_values(state->fuses)->counter;
+	events_begin(&state->draft->events, fuses_values(state->fuses));
 	ret = first_entry(state, device_partition, "device", 0, UINT32_MAX);
 	return ret ? ret : state_first_partition(state);
 }
@@ -614,6 +633,9 @@ int state_start(struct state *state, uint32_t security_version, struct error *er
 	ret = keys_platform(state->keys, fuses_values(state->fuses), state->platform);
 	if (!ret)
 		ret = open_database(state, error);
+	if (!ret && state_events_follow(state))
+		ret = error_set(error, -EIO, "state %s: events cannot be kept",
+				state->config.directory);
 	return ret;
 }
 
@@ -723,6 +745,7 @@ static int renew_fuses(struct state *state, struct error *error)
 		values.recoveries = former->recoveries;
 		values.flags |= former->flags & FUSE_RECOVERED;
 		values.flags |= former->flags & FUSE_APPROVED;
+		values.flags |= FUSE_ZEROIZED;
 		/* Who may sign its firmware is for ever, but on a board that nobody relies on. */
 		if (former->lifecycle != HSM_LIFECYCLE_DEVELOPMENT)
 			memcpy(values.vendor_hash, former->vendor_hash, sizeof(values.vendor_hash));

@@ -7,6 +7,7 @@
 #define BOARD_STATE_H
 
 #include <pthread.h>
+#include "events.h"
 #include "fuses.h"
 #include "keys.h"
 #include "nvm.h"
@@ -41,6 +42,7 @@ struct root_record {
 	uint64_t counter;
 	uint32_t next_slot;
 	uint32_t count;
+	struct root_events events;
 	struct root_entry entries[BOARD_MAX_PARTITIONS];
 };
 
@@ -232,6 +234,12 @@ typedef int (*state_write)(struct nvm *nvm, void *data);
  * the fuses follow. Return: 0: durable, or a negative errno: not done.
  */
 int state_apply(struct state *state, state_write write, void *data);
+
+/*
+ * state_keep - likewise, without a step of the counter: for what does not make a former record one that must not come
+ * back. The fuses are not written.
+ */
+int state_keep(struct state *state);
 
 /* state_rotate - likewise, under a new storage root; the former one is gone when it returns 0 */
 int state_rotate(struct state *state, state_write write, void *data);

@@ -290,6 +290,33 @@ static int handle_sensors(struct storage_call *call)
 	return 0;
 }
 
+static int handle_events(struct storage_call *call)
+{
+	return state_events(call->state, call->reply, call->capacity, &call->reply_length);
+}
+
+static int handle_events_taken(struct storage_call *call)
+{
+	uint64_t serial;
+
+	memcpy(&serial, call->body, sizeof(serial));
+	return state_events_taken(call->state, serial);
+}
+
+/* Firmware knows itself what of its own self-tests came out; anything else is not for it to say. */
+static int handle_report(struct storage_call *call)
+{
+	struct board_event said, event = { .function = call->function };
+
+	memcpy(&said, call->body, sizeof(said));
+	if (said.event != HSM_AUDIT_SELF_TEST && said.event != HSM_AUDIT_SELF_TEST_FAILED)
+		return -EINVAL;
+	event.event = said.event;
+	text_printable(event.detail, said.detail, sizeof(event.detail));
+	board_event(call->board, &event);
+	return 0;
+}
+
 static int handle_condition(struct storage_call *call)
 {
 	struct board_condition condition;
@@ -431,6 +458,9 @@ static const struct storage_request {
 	{ BOARD_DEVICE_REQUEST, "device request", sizeof(struct board_device), true,
 	  handle_device_request },
 	{ BOARD_DEVICE_INSTALL, "device install", ANY_LENGTH, true, handle_device_install },
+	{ BOARD_EVENTS, "events", 0, true, handle_events },
+	{ BOARD_EVENTS_TAKEN, "events taken", sizeof(uint64_t), true, handle_events_taken },
+	{ BOARD_REPORT, "report", sizeof(struct board_event), false, handle_report },
 	{ BOARD_SENSORS, "sensors", 0, false, handle_sensors },
 	{ BOARD_CONDITION, "condition", 0, false, handle_condition },
 	{ BOARD_LIFECYCLE, "lifecycle", sizeof(uint32_t), true, handle_lifecycle },

@@ -55,6 +55,15 @@ void board_log(const char *format, ...)
 		return;
 }
 
+void text_printable(char *out, const char *text, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && text[i]; i++)
+		out[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
+	memset(out + i, 0, size - i);
+}
+
 int log_open(const char *path, struct error *error)
 {
 	int fd;

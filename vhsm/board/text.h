@@ -36,6 +36,9 @@ int error_set(struct error *error, int code, const char *format, ...)
 /* board_log - one line with the time to standard error; never a secret */
 void board_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* text_printable - at most @size - 1 characters of @text, which may have no end, those that cannot be printed as `?` */
+void text_printable(char *out, const char *text, size_t size);
+
 /**
  * log_open - make the file standard error, appended to and private
  * Return: 0 or a negative errno.

@@ -54,6 +54,7 @@ static void go_ready(struct watch *watch, uint32_t events)
 static void take_over(struct board *board)
 {
 	board_log("firmware %s takes over", other(board)->version);
+	board_event_trial(board, other(board));
 	board->update.due = false;
 	board->update.switching = true;
 	board->update.waited = 0;
@@ -95,6 +96,7 @@ void update_failed(struct board *board, const char *why)
 	board->boot.trial = 0;
 	if (slots_write(board, &board->boot))
 		board_log("the boot record cannot be written; the next start ends the trial");
+	board_event_settled(board, other(board), why);
 	swap(board);
 	/* Its memfds go; what a process still needs of it is the numbers. */
 	bundle_close(other(board));
@@ -137,6 +139,7 @@ void update_progress(struct board *board)
 	bundle_close(other(board));
 	board_log("firmware %s, security version %u, is the board's", board->bundle->version,
 		  board->bundle->security_version);
+	board_event_settled(board, board->bundle, NULL);
 	update_end(board, BOARD_UPDATE_DONE, error.text);
 	functions_updated(board);
 }

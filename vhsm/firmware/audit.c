@@ -219,6 +219,7 @@ static CK_RV count(struct partition *partition, struct partition_state *next,
 		   const struct hsm_audit_record *record)
 {
 	struct audit_repeat *repeat = find_repeat(&next->audit, record);
+	uint64_t now = clock_now();
 	CK_RV rv;
 
 	if (!begun(&next->audit)) {
@@ -232,12 +233,12 @@ static CK_RV count(struct partition *partition, struct partition_state *next,
 			return rv;
 		*repeat = (struct audit_repeat){ .event = record->event,
 						 .result = record->result,
-						 .first = clock_now() };
+						 .first = record->first ? record->first : now };
 		copy_name(repeat->actor, record->actor);
 		copy_name(repeat->subject, record->subject);
 	}
-	repeat->count++;
-	repeat->last = clock_now();
+	repeat->count += record->count ? record->count : 1;
+	repeat->last = record->last ? record->last : now;
 	return CKR_OK;
 }
 

@@ -102,6 +102,19 @@ CK_RV audit_uses_flush(struct partition *partition, struct partition_state *next
 void audit_uses_taken(struct partition *partition, bool done);
 void audit_uses_free(struct partition *partition);
 
+/* ---- events of the board (board_events.c) ---- */
+
+/**
+ * board_events_take - what the board keeps for the device's log goes there
+ * @partition: any; nothing happens for another than the device's
+ *
+ * The caller holds no lock. Return: CKR_OK, or why not all of it is in the log; the board keeps the rest.
+ */
+CK_RV board_events_take(struct partition *partition);
+
+/* board_report - have the board keep an event of this process for the device's log: HSM_AUDIT_SELF_TEST and its failure */
+void board_report(enum hsm_audit_event event, const char *detail);
+
 /* ---- life ---- */
 
 /* audit_close - the process ends or loses the partition: counts become records, as far as possible */

@@ -142,6 +142,10 @@ CK_RV command_audit_sign(struct command *command)
 		rv = CKR_ARGUMENTS_BAD;
 	if (rv != CKR_OK)
 		return rv;
+	/* What the board has told nobody yet, before the end of the log is signed */
+	rv = board_events_take(partition);
+	if (rv != CKR_OK)
+		return rv;
 	rv = record_reading(command, &head, nonce, length);
 	if (rv == CKR_OK && audit_sign_head(partition, &head, nonce, length, &message, &size) < 0)
 		rv = CKR_DEVICE_ERROR;

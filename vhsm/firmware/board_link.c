@@ -368,6 +368,9 @@ static void handle(struct incoming *in)
 	case BOARD_PARTITION_CHANGED:
 		on_partition(in);
 		break;
+	case BOARD_EVENTS_WAIT:
+		commands_board_events();
+		break;
 	case BOARD_UPDATED:
 		commands_updated();
 		break;

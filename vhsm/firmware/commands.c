@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "attest_keys.h"
+#include "audit.h"
 #include "commands.h"
 #include "noise.h"
 #include "selftest.h"
@@ -15,6 +16,7 @@ static void tell_failure(const char *test)
 {
 	fprintf(stderr, "self-test failed: %s; no service until the firmware starts anew\n", test);
 	firmware_event(IHSM_EVENT_STATE, IHSM_STATE_ERROR);
+	board_report(HSM_AUDIT_SELF_TEST_FAILED, test);
 }
 
 /*
@@ -51,6 +53,9 @@ int commands_start(const struct board_hello *hello)
 			"the board's validation is not shown: it is none that is understood\n");
 	if (!ret)
 		ret = partitions_start(hello);
+	/* What happened before this function's firmware ran */
+	if (!ret && !hello->function)
+		commands_board_events();
 	if (ret < 0) {
 		fprintf(stderr, "partitions cannot be opened: %s\n", strerror(-ret));
 		commands_stop();

@@ -101,6 +101,9 @@ int commands_random(uint8_t *out, size_t length);
 /* BOARD_UPDATED came: the partitions follow to this firmware's security version. */
 void commands_updated(void);
 
+/* commands_board_events - BOARD_EVENTS_WAIT has come */
+void commands_board_events(void);
+
 /* BOARD_PARTITION_CHANGED came: open, drop or refresh the partition. */
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE]);
 

@@ -3,6 +3,7 @@
  * SELF_TEST: the known answers on demand, for whoever asks; and what led to the error state, once it is there.
  */
 #include <string.h>
+#include "audit.h"
 #include "commands.h"
 #include "noise.h"
 #include "selftest.h"
@@ -20,8 +21,10 @@ CK_RV command_self_test(struct command *command)
 	}
 	hsm_put_u64(&command->out, HSM_FIELD_TESTS, count);
 	failed = selftest_failed();
-	if (!failed)
+	if (!failed) {
+		board_report(HSM_AUDIT_SELF_TEST, NULL);
 		return CKR_OK;
+	}
 	hsm_put_bytes(&command->out, HSM_FIELD_FAILED_TEST, failed, strlen(failed));
 	return CKR_FIPS_SELF_TEST_FAILED;
 }

@@ -127,6 +127,9 @@ static struct test_board {
 	struct board_grant grant; /* the last one, seconds 0: none */
 	bool grants_all; /* as if officers had granted whatever is asked for */
 	unsigned int destroyed; /* partitions, whose rows stay here */
+	struct board_event event[BOARD_EVENTS_MAX]; /* that wait for the device's log */
+	size_t events;
+	bool deaf; /* to what firmware has taken */
 } board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct test_partition *board_find(const uint8_t *id)
@@ -383,6 +386,20 @@ static int board_retire(const uint8_t *body, size_t size)
 	return 0;
 }
 
+static int board_events_taken(const uint8_t *body)
+{
+	uint64_t serial;
+	size_t i, left = 0;
+
+	memcpy(&serial, body, sizeof(serial));
+	for (i = 0; i < board.events && !board.deaf; i++)
+		if (board.event[i].serial > serial)
+			board.event[left++] = board.event[i];
+	if (!board.deaf)
+		board.events = left;
+	return 0;
+}
+
 static int board_answer(enum board_request type, const uint8_t *body, size_t size, uint8_t *reply,
 			size_t *length)
 {
@@ -431,6 +448,14 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return board.receipt_length ? 0 : -ENOENT;
 	case BOARD_ALIAS:
 		return board_find(body) ? board_alias(body, reply, length) : -ENOENT;
+	case BOARD_EVENTS:
+		*length = board.events * sizeof(board.event[0]);
+		memcpy(reply, board.event, *length);
+		return 0;
+	case BOARD_EVENTS_TAKEN:
+		return board_events_taken(body);
+	case BOARD_REPORT:
+		return 0;
 	case BOARD_PARTITION_DESTROY:
 		return board_destroy(body);
 	case BOARD_GRANT:
@@ -544,6 +569,8 @@ static void board_clear(void)
 	board.commits = board.advances = 0;
 	board.grant.seconds = 0;
 	board.destroyed = 0;
+	board.events = 0;
+	board.deaf = false;
 }
 
 /* ---- client ---- */
