@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 600
 #
 # What crosses between a guest and the device, kept by tests/vm/capture.py in the middle while PINs
 # are set, a user logs in and a key is imported: neither PINs nor key are in it. The guest runs with
@@ -42,7 +42,7 @@ point "its identity is known" vm_trust 1
 point "the capture begins" start_capture
 head -c 32 /dev/urandom >"$share/key"
 printf 'a text that is long enough to be found again, if it is there\n' >"$share/text"
-vm_test --limit 240 --memory 768 --append swiotlb=force --device "$TMPDIR/middle.sock" sh tests/vm/guest/confidential
+vm_test --limit 540 --memory 768 --append swiotlb=force --device "$TMPDIR/middle.sock" sh tests/vm/guest/confidential
 kill "$middle"
 wait "$middle"
 

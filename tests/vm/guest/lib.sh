@@ -15,7 +15,7 @@ export PIN SO_PIN
 
 # p11 ARGUMENT...: as the user
 p11() {
-	timeout 60 pkcs11-tool --module "$module" --pin env:PIN "$@"
+	timeout 200 pkcs11-tool --module "$module" --pin env:PIN "$@"
 }
 
 # says PATTERN CMD...: CMD ends well, and says that
