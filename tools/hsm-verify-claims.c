@@ -9,16 +9,6 @@
 #include <hsm/mechanisms.h>
 #include "hsm-verify-claims.h"
 
-/* Bytes that are text: without a NUL in it, which the decoder has seen to or strndup() does */
-static void put_text(struct json_object *object, const char *key, const uint8_t *bytes,
-		     size_t length)
-{
-	char *text = strndup((const char *)bytes, length);
-
-	put_string(object, key, text ?: "");
-	free(text);
-}
-
 /* ---- attributes ---- */
 
 static struct json_object *attributes_result(const cbor_item_t *map);
@@ -54,7 +44,7 @@ static void put_bytes(struct json_object *object, const char *key, uint64_t attr
 	if (!hsm_cbor_as_bytes(item, &bytes, &length))
 		return;
 	if (hsm_attribute_is_text(attribute))
-		put_text(object, key, bytes, length);
+		put_chars(object, key, bytes, length);
 	else
 		put_hex(object, key, bytes, length);
 }
@@ -137,7 +127,7 @@ static void put_claim(struct json_object *object, const struct hsm_evidence *evi
 		break;
 	case HSM_CLAIM_TYPE_TEXT:
 	case HSM_CLAIM_TYPE_VERSION:
-		put_text(object, info->name, value->bytes, value->length);
+		put_chars(object, info->name, value->bytes, value->length);
 		break;
 	case HSM_CLAIM_TYPE_ATTRIBUTES:
 		json_object_object_add(object, info->name, attributes_result(evidence->attributes));
@@ -159,7 +149,7 @@ struct json_object *claims_result(const struct hsm_evidence *evidence)
 		if (i == HSM_CLAIM_PARTITION)
 			put_id(object, hsm_claim_at(i)->name, value->bytes);
 		else if (i == HSM_CLAIM_MODEL)
-			put_text(object, hsm_claim_at(i)->name, value->bytes, value->length);
+			put_chars(object, hsm_claim_at(i)->name, value->bytes, value->length);
 		else if (i == HSM_CLAIM_POLICY)
 			json_object_object_add(object, hsm_claim_at(i)->name, policy_object(value));
 		else

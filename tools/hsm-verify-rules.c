@@ -3,10 +3,11 @@
  * Conditions of a policy file against what evidence says: both are JSON, and a condition stands
  * where the value stands that it is about.
  *
- *   a string, a number, a boolean   the value is that
+ *   a string, a number, a boolean   the value is that, text to the letter
  *   a list                          the value is one of these; when it is a list, both have the same elements
  *   { "min": N, "max": N }          the number lies between; either may be left out
- *   { "only": [...] }               each element of the list is one of these
+ *   { "only": [...] }               the list has elements, each of which is one of these: an empty one of a policy
+ *                                   means that all is allowed
  *   { "has": [...] }                each of these is in the list
  *   another object                  conditions on members of the object, all of which must be there
  */
@@ -15,12 +16,26 @@
 #include <strings.h>
 #include "hsm-verify.h"
 
-/* Text in any case: hexadecimal digits, UUIDs and names of ours differ in nothing else. */
+/*
+ * Text to the letter, with a NUL that may stand in it: two labels that differ in case are two labels. Hexadecimal
+ * digits alone may be in either case.
+ */
+static bool same_text(struct json_object *rule, struct json_object *value)
+{
+	int length = json_object_get_string_len(rule);
+
+	if (length != json_object_get_string_len(value) || text_mark(value) == TEXT_LOST)
+		return false;
+	if (text_mark(value) == TEXT_HEX)
+		return !strcasecmp(json_object_get_string(rule), json_object_get_string(value));
+	return !memcmp(json_object_get_string(rule), json_object_get_string(value), (size_t)length);
+}
+
 static bool same(struct json_object *rule, struct json_object *value)
 {
 	if (json_object_is_type(rule, json_type_string) &&
 	    json_object_is_type(value, json_type_string))
-		return !strcasecmp(json_object_get_string(rule), json_object_get_string(value));
+		return same_text(rule, value);
 	return json_object_equal(rule, value);
 }
 
@@ -66,7 +81,7 @@ static int word(const char *key, struct json_object *rule, struct json_object *v
 	if (!strcmp(key, "max") && is_int(rule) && is_int(value))
 		return json_object_get_uint64(value) <= json_object_get_uint64(rule);
 	if (!strcmp(key, "only") && is_array(rule) && is_array(value))
-		return all_among(rule, value);
+		return json_object_array_length(value) && all_among(rule, value);
 	if (!strcmp(key, "has") && is_array(rule) && is_array(value))
 		return all_among(value, rule);
 	return -1;

@@ -244,14 +244,6 @@ static int begin_receipt(struct export *run)
 	return code;
 }
 
-static void put_text(struct json_object *row, const char *key, const struct hsm_receipt_text *text)
-{
-	char copy[HSM_RECEIPT_TEXT + 1];
-
-	snprintf(copy, sizeof(copy), "%.*s", (int)text->length, (const char *)text->bytes);
-	put_string(row, key, copy);
-}
-
 /* What the receipt says, beside the names of the files that it is about */
 static int put_rows(struct export *run, const uint8_t *message, size_t length, const char *name)
 {
@@ -274,7 +266,7 @@ static int put_rows(struct export *run, const uint8_t *message, size_t length, c
 		row = json_object_new_object();
 		key_name(file, run->listed + i + 1);
 		put_string(row, "file", file);
-		put_text(row, "label", &entry->label);
+		put_chars(row, "label", entry->label.bytes, entry->label.length);
 		put_hex(row, "id", entry->id.bytes, entry->id.length);
 		put_number(row, "class", entry->object_class);
 		put_number(row, "key_type", entry->key_type);

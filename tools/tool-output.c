@@ -34,22 +34,52 @@ static size_t utf8_length(const unsigned char *text)
 	return length;
 }
 
-/*
- * Names and labels are the device's or another user's bytes, and JSON is UTF-8: what is not becomes
- * '?'.
- */
+/* What is no UTF-8 becomes '?', in place. Return: how often */
+static size_t make_utf8(unsigned char *text, size_t length)
+{
+	size_t lost = 0, n;
+
+	for (size_t at = 0; at < length; at += n ?: 1) {
+		n = utf8_length(text + at);
+		if (n)
+			continue;
+		text[at] = '?';
+		lost++;
+	}
+	return lost;
+}
+
+static struct json_object *marked(struct json_object *value, enum text_mark mark)
+{
+	json_object_set_userdata(value, (void *)(uintptr_t)mark, NULL);
+	return value;
+}
+
+enum text_mark text_mark(struct json_object *value)
+{
+	return (enum text_mark)(uintptr_t)json_object_get_userdata(value);
+}
+
+/* Names and labels are the device's or another user's bytes, and JSON is UTF-8. */
+void put_chars(struct json_object *object, const char *key, const void *bytes, size_t length)
+{
+	unsigned char *text = calloc(length + 1, 1);
+	size_t lost = 0;
+
+	if (text && length) {
+		memcpy(text, bytes, length);
+		lost = make_utf8(text, length);
+	}
+	json_object_object_add(
+		object, key,
+		marked(json_object_new_string_len((char *)text ?: "", text ? (int)length : 0),
+		       lost || !text ? TEXT_LOST : TEXT_EXACT));
+	free(text);
+}
+
 void put_string(struct json_object *object, const char *key, const char *value)
 {
-	char *text = strdup(value);
-	size_t n;
-
-	for (unsigned char *p = (unsigned char *)text; p && *p; p += n ?: 1) {
-		n = utf8_length(p);
-		if (!n)
-			*p = '?';
-	}
-	json_object_object_add(object, key, json_object_new_string(text ?: ""));
-	free(text);
+	put_chars(object, key, value, strlen(value));
 }
 
 void put_number(struct json_object *object, const char *key, uint64_t value)
@@ -68,7 +98,7 @@ void put_hex(struct json_object *object, const char *key, const uint8_t *data, s
 
 	for (size_t i = 0; text && i < length; i++)
 		snprintf(text + 2 * i, 3, "%02x", data[i]);
-	put_string(object, key, text ?: "");
+	json_object_object_add(object, key, marked(json_object_new_string(text ?: ""), TEXT_HEX));
 	free(text);
 }
 
@@ -80,7 +110,7 @@ void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PA
 		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
 		 id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11],
 		 id[12], id[13], id[14], id[15]);
-	put_string(object, key, text);
+	json_object_object_add(object, key, marked(json_object_new_string(text), TEXT_HEX));
 }
 
 /* ---- text ---- */
@@ -89,11 +119,12 @@ void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PA
  * In names and labels, control characters, also those of U+0080 to U+009f, would reach the
  * terminal.
  */
-static const char *print_safe(const char *value, char *text, size_t size)
+static const char *print_safe(const char *value, size_t length, char *text, size_t size)
 {
+	const char *end = value + length;
 	size_t n = 0;
 
-	for (const char *p = value; p && *p && n + 1 < size; p++) {
+	for (const char *p = value; p && p < end && n + 1 < size; p++) {
 		bool second = (unsigned char)*p == 0xc2 && (unsigned char)p[1] >= 0x80 &&
 			      (unsigned char)p[1] < 0xa0;
 
@@ -106,9 +137,15 @@ static const char *print_safe(const char *value, char *text, size_t size)
 
 static const char *printable(struct json_object *value, char *text, size_t size)
 {
+	bool string = json_object_is_type(value, json_type_string);
+	const char *from = json_object_get_string(value);
+
 	if (json_object_is_type(value, json_type_boolean))
 		return json_object_get_boolean(value) ? "yes" : "no";
-	return print_safe(json_object_get_string(value), text, size);
+	if (!from)
+		from = "";
+	return print_safe(from, string ? (size_t)json_object_get_string_len(value) : strlen(from),
+			  text, size);
 }
 
 static bool is_table(struct json_object *value)
@@ -298,7 +335,7 @@ void output_error(const char *program, struct json_object *result, const char *l
 
 	/* What is refused is often quoted: a device's reason, a name in evidence. */
 	fprintf(stderr, "%s: %s%s%s%s%s\n", program, layer, *layer ? ": " : "", name,
-		*name ? ": " : "", print_safe(text, safe, sizeof(safe)));
+		*name ? ": " : "", print_safe(text, strlen(text), safe, sizeof(safe)));
 	if (!result)
 		return;
 	error = json_object_new_object();

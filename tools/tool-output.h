@@ -12,12 +12,23 @@
 #include <json-c/json.h>
 #include <hsm/wire.h>
 
-/* Members of a result. put_string: what is not UTF-8 in @value becomes '?' */
+/* Members of a result. put_string, put_chars: what is not UTF-8 becomes '?'; a NUL stays what it is */
+void put_chars(struct json_object *object, const char *key, const void *bytes, size_t length);
 void put_string(struct json_object *object, const char *key, const char *value);
 void put_number(struct json_object *object, const char *key, uint64_t value);
 void put_bool(struct json_object *object, const char *key, bool value);
 void put_hex(struct json_object *object, const char *key, const uint8_t *data, size_t length);
 void put_id(struct json_object *object, const char *key, const uint8_t id[HSM_PARTITION_ID_SIZE]);
+
+/* What a string in a result is, for whoever compares it with something */
+enum text_mark {
+	TEXT_EXACT,	/* the text itself */
+	TEXT_HEX,	/* bytes, or an id: digits in either case mean the same */
+	TEXT_LOST,	/* what was put is not all there: equal to nothing */
+};
+
+/* text_mark - of a value that the functions above have put; TEXT_EXACT of all others */
+enum text_mark text_mark(struct json_object *value);
 
 /**
  * output_result - print a result on standard output

@@ -38,6 +38,11 @@ static void test_conditions(void **state)
 		{ "{}", true },
 		{ "{ \"kind\": \"key\" }", true },
 		{ "{ \"kind\": \"device\" }", false },
+		{ "{ \"kind\": \"Key\" }", false },
+		{ "{ \"name\": \"web\" }", true },
+		{ "{ \"name\": \"WEB\" }", false },
+		{ "{ \"attributes\": { \"CKA_LABEL\": \"Web\" } }", false },
+		{ "{ \"partition\": \"AABB0100-0000-0000-0000-000000000000\" }", true },
 		{ "{ \"origin\": [\"generated\", \"derived\"] }", true },
 		{ "{ \"origin\": [\"imported\"] }", false },
 		{ "{ \"origin\": [] }", false },
@@ -75,6 +80,74 @@ static void test_conditions(void **state)
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
 		assert_int_equal(asked(conditions[i].claims),
 				 conditions[i].holds ? VERIFY_OK : VERIFY_POLICY);
+}
+
+/* Evidence of a key with this label */
+static void label_message(const char *label, size_t length)
+{
+	struct fake_evidence fake;
+	struct cbor_pair *pair;
+	uint8_t *payload;
+	size_t size;
+
+	fake_evidence(&fake, &board);
+	pair = &cbor_map_handle(fake.evidence.attributes)[1];
+	cbor_decref(&pair->value);
+	pair->value = cbor_build_bytestring((const uint8_t *)label, length);
+	assert_int_equal(hsm_evidence_encode(&fake.evidence, &payload, &size), 0);
+	free(message);
+	fake_sign(&board, &board, FAKE_BOTH, HSM_EVIDENCE_TYPE, payload, size, &message,
+		  &message_length);
+	hsm_evidence_free(&fake.evidence);
+	free(payload);
+}
+
+/* Labels that only look like the one that is asked for */
+static void test_labels(void **state)
+{
+	static const struct {
+		const char *label;
+		size_t length;
+		const char *rule;
+		bool holds;
+	} labels[] = {
+		{ "ab", 2, "ab", true },
+		{ "ab", 2, "AB", false },
+		{ "web\0other", 9, "web", false },
+		{ "web\0other", 9, "web\\u0000other", true },
+		{ "we\xff", 3, "we?", false },
+		{ "we?", 3, "we?", true },
+		{ "", 0, "", true },
+		{ "\0", 1, "", false },
+	};
+	char claims[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		label_message(labels[i].label, labels[i].length);
+		snprintf(claims, sizeof(claims), "{ \"attributes\": { \"CKA_LABEL\": \"%s\" } }",
+			 labels[i].rule);
+		assert_int_equal(asked(claims), labels[i].holds ? VERIFY_OK : VERIFY_POLICY);
+	}
+	label_message("web", 3);
+}
+
+/* A list that is empty allows everything, and is not what "only" asks for. */
+static void test_empty_list(void **state)
+{
+	struct json_object *values = json_tokener_parse("{ \"mechanisms\": [] }");
+	struct verify verify = { .result = json_object_new_object() };
+	struct json_object *rule;
+
+	(void)state;
+	rule = json_tokener_parse("{ \"mechanisms\": { \"only\": [\"CKM_ECDSA\"] } }");
+	assert_int_equal(rules_check(&verify, "policy", rule, values), VERIFY_POLICY);
+	json_object_put(rule);
+	rule = json_tokener_parse("{ \"mechanisms\": [] }");
+	assert_int_equal(rules_check(&verify, "policy", rule, values), VERIFY_OK);
+	json_object_put(rule);
+	json_object_put(values);
+	json_object_put(verify.result);
 }
 
 /* Each claim as the report has it is a condition that holds, and none that does when it has another value. */
@@ -234,6 +307,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_empty_list),
 		cmocka_unit_test(test_each_claim),
 		cmocka_unit_test(test_firmware_and_life),
 		cmocka_unit_test(test_revoked),
