@@ -256,6 +256,16 @@ bool hsm_cbor_as_int(const cbor_item_t *item, int64_t *value)
 	return true;
 }
 
+bool hsm_cbor_as_bool(const cbor_item_t *item, bool *value)
+{
+	/* libcbor asks a float for its control value only under an assertion. */
+	if (!item || !cbor_isa_float_ctrl(item) || !cbor_float_ctrl_is_ctrl(item) ||
+	    !cbor_is_bool(item))
+		return false;
+	*value = cbor_get_bool(item);
+	return true;
+}
+
 bool hsm_cbor_as_bytes(const cbor_item_t *item, const uint8_t **bytes, size_t *length)
 {
 	if (!item || !cbor_isa_bytestring(item))

@@ -516,7 +516,7 @@ STACK_OF(X509) *
 	if (!chain)
 		return NULL;
 	if (cbor_isa_array(item)) {
-		good = cbor_array_size(item) >= 2;
+		good = cbor_array_size(item) >= 2 && cbor_array_size(item) <= HSM_COSE_MAX_CHAIN;
 		for (i = 0; good && i < cbor_array_size(item); i++)
 			good = add_certificate(chain, element(item, i), libctx);
 	} else {

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <hsm/dice.h>
 
+#define DEVICE_PREFIX	       "ihsm device "
 #define UUID_TEXT_SIZE	       37
 #define HEX_TEXT_SIZE	       (2 * HSM_DICE_ID_SIZE + 1)
 #define DEVICE_EXTENSION_COUNT 2
@@ -70,8 +72,50 @@ static bool device_name(X509_NAME *name, const struct hsm_dice_device *device)
 	char common[16 + HEX_TEXT_SIZE], hex[HEX_TEXT_SIZE];
 
 	hex_text(device->board_id, hex);
-	snprintf(common, sizeof(common), "ihsm device %s", hex);
+	snprintf(common, sizeof(common), DEVICE_PREFIX "%s", hex);
 	return set_name(name, NULL, common) && add_name(name, "serialNumber", device->serial);
+}
+
+/* The one entry of its kind, as text without a NUL in it. Return: its length, -1: none, several, or too long */
+static int only_entry(const X509_NAME *name, int nid, char *text, size_t size)
+{
+	int at = X509_NAME_get_index_by_NID(name, nid, -1), length;
+	uint8_t *utf8 = NULL;
+
+	if (at < 0 || X509_NAME_get_index_by_NID(name, nid, at) >= 0)
+		return -1;
+	length =
+		ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	if (length > 0 && ((size_t)length >= size || memchr(utf8, '\0', (size_t)length)))
+		length = -1;
+	if (length > 0) {
+		memcpy(text, utf8, (size_t)length);
+		text[length] = '\0';
+	}
+	OPENSSL_free(utf8);
+	return length > 0 ? length : -1;
+}
+
+int hsm_dice_device_name(const X509 *cert, uint8_t board_id[HSM_DICE_ID_SIZE],
+			 char serial[HSM_DICE_SERIAL_MAX + 1])
+{
+	const X509_NAME *name = X509_get_subject_name(cert);
+	char common[sizeof(DEVICE_PREFIX) + HEX_TEXT_SIZE], again[HEX_TEXT_SIZE];
+	const char *hex = common + strlen(DEVICE_PREFIX);
+	size_t length;
+	int ret = -EBADMSG;
+
+	if (only_entry(name, NID_commonName, common, sizeof(common)) > 0 &&
+	    only_entry(name, NID_serialNumber, serial, HSM_DICE_SERIAL_MAX + 1) > 0 &&
+	    !strncmp(common, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) &&
+	    OPENSSL_hexstr2buf_ex(board_id, HSM_DICE_ID_SIZE, &length, hex, '\0') == 1 &&
+	    length == HSM_DICE_ID_SIZE) {
+		/* One spelling: no two names are for the same board. */
+		hex_text(board_id, again);
+		ret = strcmp(hex, again) ? -EBADMSG : 0;
+	}
+	ERR_clear_error();
+	return ret;
 }
 
 bool hsm_dice_names_partition(const X509 *cert, const uint8_t partition[HSM_DICE_ID_SIZE])

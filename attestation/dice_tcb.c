@@ -227,7 +227,8 @@ static bool get_vendor_info(const TCB_INFO *info, struct hsm_tcb_info *tcb)
 	end = at + ASN1_STRING_length(field);
 	own = (VENDOR_INFO *)ASN1_item_d2i(&value, &at, ASN1_STRING_length(field),
 					   ASN1_ITEM_rptr(VENDOR_INFO));
-	good = own && at == end && get_number(own->lifecycle, &tcb->lifecycle);
+	good = own && at == end && get_number(own->lifecycle, &tcb->lifecycle) && tcb->lifecycle &&
+	       tcb->lifecycle < LIFECYCLES;
 	if (good)
 		tcb->approved = own->approved != 0;
 	ASN1_item_free((ASN1_VALUE *)own, ASN1_ITEM_rptr(VENDOR_INFO));
@@ -252,6 +253,31 @@ static bool get_type(const TCB_INFO *info)
 		      sizeof(firmware_type) - 1) == 0;
 }
 
+static bool get_all(const TCB_INFO *info, struct hsm_tcb_info *tcb)
+{
+	return !info->layer && get_type(info) &&
+	       get_text(info->vendor, tcb->vendor, sizeof(tcb->vendor)) &&
+	       get_text(info->model, tcb->model, sizeof(tcb->model)) &&
+	       get_text(info->version, tcb->version, sizeof(tcb->version)) &&
+	       get_number(info->svn, &tcb->security_version) &&
+	       get_number(info->index, &tcb->function) && get_fwid(info, tcb->measurement) &&
+	       get_vendor_info(info, tcb) && get_flags(info, tcb);
+}
+
+/*
+ * What was understood, written again, has to be what was there: a flag that is not known here, such as one of
+ * recovery, or bytes in another form could mean something that is not looked at.
+ */
+static bool is_whole(const struct hsm_tcb_info *tcb, const uint8_t *der, size_t length)
+{
+	uint8_t *again = NULL;
+	int size = hsm_tcb_info_encode(tcb, &again);
+	bool same = size > 0 && (size_t)size == length && !memcmp(again, der, length);
+
+	OPENSSL_free(again);
+	return same;
+}
+
 int hsm_tcb_info_decode(const uint8_t *der, size_t length, struct hsm_tcb_info *tcb)
 {
 	const uint8_t *at = der;
@@ -262,13 +288,7 @@ int hsm_tcb_info_decode(const uint8_t *der, size_t length, struct hsm_tcb_info *
 	if (length > 4096)
 		return -EBADMSG;
 	info = (TCB_INFO *)ASN1_item_d2i(NULL, &at, (long)length, ASN1_ITEM_rptr(TCB_INFO));
-	good = info && at == der + length && !info->layer && get_type(info) &&
-	       get_text(info->vendor, tcb->vendor, sizeof(tcb->vendor)) &&
-	       get_text(info->model, tcb->model, sizeof(tcb->model)) &&
-	       get_text(info->version, tcb->version, sizeof(tcb->version)) &&
-	       get_number(info->svn, &tcb->security_version) &&
-	       get_number(info->index, &tcb->function) && get_fwid(info, tcb->measurement) &&
-	       get_vendor_info(info, tcb) && get_flags(info, tcb);
+	good = info && at == der + length && get_all(info, tcb) && is_whole(tcb, der, length);
 	ASN1_item_free((ASN1_VALUE *)info, ASN1_ITEM_rptr(TCB_INFO));
 	ERR_clear_error();
 	return good ? 0 : -EBADMSG;

@@ -36,6 +36,9 @@ static void hex(const uint8_t *bytes, size_t length, char *text)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
+/* Security in bits that each key and signature of a chain has at least, by libcrypto's levels: 3 is 128 */
+#define LEVEL 3
+
 X509_STORE *hsm_dice_store(void)
 {
 	X509_STORE *store = X509_STORE_new();
@@ -61,6 +64,7 @@ static int build(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy, X5
 	if (!ctx || X509_STORE_CTX_init(ctx, policy->roots, leaf, others) != 1)
 		goto out;
 	X509_STORE_CTX_set_depth(ctx, HSM_DICE_CHAIN_MAX);
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx), LEVEL);
 	if (X509_verify_cert(ctx) == 1) {
 		chain->certs = X509_STORE_CTX_get1_chain(ctx);
 		chain->count = sk_X509_num(chain->certs);
@@ -105,20 +109,88 @@ static int find_alias(struct chain *chain, int place, struct hsm_tcb_info *tcb, 
 	return 0;
 }
 
+/* Is the certificate's key for all of these uses, and does the certificate say so? */
+static bool is_for(X509 *cert, uint32_t uses)
+{
+	return X509_get_extension_flags(cert) & EXFLAG_KUSAGE &&
+	       (X509_get_key_usage(cert) & uses) == uses;
+}
+
+/*
+ * A device whose key somebody has could certify another "device" below itself, with any name; so what is above a
+ * device's certificate has to allow for a chain that is longer by an alias and its partition. For a partition's
+ * certificate libcrypto has counted so, for an alias's own nobody has.
+ */
+static int check_device(const struct chain *chain, char *reason)
+{
+	int at = chain->alias + 1;
+	long path;
+
+	if (X509_get_pathlen(sk_X509_value(chain->certs, at)) != at - chain->alias)
+		return refuse(reason, "the device's certificate is none that a board has");
+	while (++at < chain->count) {
+		path = X509_get_pathlen(sk_X509_value(chain->certs, at));
+		if (path >= 0 && path < at - chain->alias)
+			return refuse(reason,
+				      "the device was certified by who may not (path length)");
+	}
+	return 0;
+}
+
+static bool same_kind(const X509 *a, const X509 *b)
+{
+	const char *name = EVP_PKEY_get0_type_name(X509_get0_pubkey(b));
+
+	return name && EVP_PKEY_is_a(X509_get0_pubkey(a), name);
+}
+
+/* Keys that no quantum computer gets out of a certificate */
+static bool is_lasting(const X509 *cert)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	const char *name = key ? EVP_PKEY_get0_type_name(key) : NULL;
+
+	return name && (!strncmp(name, "ML-DSA-", 7) || !strncmp(name, "SLH-DSA-", 8));
+}
+
+bool hsm_dice_one_strength(STACK_OF(X509) * chain)
+{
+	int i, count = sk_X509_num(chain);
+
+	for (i = 1; i < count && is_lasting(sk_X509_value(chain, 0)); i++)
+		if (!is_lasting(sk_X509_value(chain, i)))
+			return false;
+	return true;
+}
+
+static int check_keys(const struct chain *chain, char *reason)
+{
+	X509 *alias = sk_X509_value(chain->certs, chain->alias);
+
+	if (!same_kind(alias, sk_X509_value(chain->certs, chain->alias + 1)))
+		return refuse(reason, "alias and device have keys of different kinds");
+	if (!hsm_dice_one_strength(chain->certs))
+		return refuse(reason, "a key of ML-DSA is certified by one that is none");
+	return 0;
+}
+
 static int check_shape(const struct chain *chain, const uint8_t *partition, char *reason)
 {
 	X509 *alias = sk_X509_value(chain->certs, chain->alias);
 	X509 *leaf = sk_X509_value(chain->certs, 0);
 
-	if (X509_check_ca(alias) != 1 || X509_get_pathlen(alias) != 0)
+	if (X509_check_ca(alias) != 1 || X509_get_pathlen(alias) != 0 ||
+	    !is_for(alias, KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN))
 		return refuse(reason, "the alias's certificate is none that a board makes");
 	if (chain->alias && X509_check_ca(leaf))
 		return refuse(reason, "the partition's certificate is that of a CA");
+	if (chain->alias && !is_for(leaf, KU_DIGITAL_SIGNATURE))
+		return refuse(reason, "the partition's key is not for signatures");
 	if (!hsm_dice_names_partition(alias, partition))
 		return refuse(reason, "the alias's certificate is for another partition");
 	if (!hsm_dice_names_partition(leaf, partition))
 		return refuse(reason, "the certificate is that of another partition");
-	return 0;
+	return check_device(chain, reason);
 }
 
 /* ---- the policy ---- */
@@ -200,19 +272,48 @@ static int check_tcb(const struct hsm_trust_policy *policy, const struct hsm_tcb
 	return 0;
 }
 
-static int check_policy(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy,
-			const struct chain *chain, struct hsm_dice_facts *facts, char *reason)
+/* The device's key, and whoever's has certified it: a vendor's that was lost takes its devices with it. */
+static int check_above(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy,
+		       const struct chain *chain, char *reason)
+{
+	uint8_t fingerprint[HSM_FINGERPRINT_SIZE];
+	int i, ret = 0;
+
+	for (i = chain->alias + 1; !ret && i < chain->count && policy->revoked_devices.count; i++) {
+		ret = hsm_dice_fingerprint(libctx, X509_get0_pubkey(sk_X509_value(chain->certs, i)),
+					   fingerprint);
+		if (ret)
+			snprintf(reason, HSM_DICE_REASON_MAX, "a certificate's key cannot be read");
+		else
+			ret = check_revoked(i == chain->alias + 1 ? "device" : "certifier",
+					    &policy->revoked_devices, fingerprint, reason);
+	}
+	return ret;
+}
+
+static int get_facts(OSSL_LIB_CTX *libctx, const struct chain *chain, struct hsm_dice_facts *facts,
+		     char *reason)
 {
 	X509 *alias = sk_X509_value(chain->certs, chain->alias);
 	X509 *device = sk_X509_value(chain->certs, chain->alias + 1);
-	int ret;
 
 	if (hsm_dice_fingerprint(libctx, X509_get0_pubkey(device), facts->device) ||
 	    hsm_dice_fingerprint(libctx, X509_get0_pubkey(alias), facts->alias)) {
 		snprintf(reason, HSM_DICE_REASON_MAX, "a certificate's key cannot be read");
 		return -EIO;
 	}
-	ret = check_revoked("device", &policy->revoked_devices, facts->device, reason);
+	if (hsm_dice_device_name(device, facts->board_id, facts->serial))
+		return refuse(reason, "the device's certificate names no board");
+	return 0;
+}
+
+static int check_policy(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy,
+			const struct chain *chain, struct hsm_dice_facts *facts, char *reason)
+{
+	int ret = get_facts(libctx, chain, facts, reason);
+
+	if (!ret)
+		ret = check_above(libctx, policy, chain, reason);
 	if (!ret)
 		ret = check_revoked("alias", &policy->revoked_aliases, facts->alias, reason);
 	return ret ? ret : check_tcb(policy, &facts->tcb, reason);
@@ -233,9 +334,33 @@ int hsm_dice_verify(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy,
 	if (!ret)
 		ret = check_shape(&chain, partition, reason);
 	if (!ret)
+		ret = check_keys(&chain, reason);
+	if (!ret)
 		ret = check_policy(libctx, policy, &chain, facts, reason);
 	sk_X509_pop_free(chain.certs, X509_free);
 	if (!ret)
 		reason[0] = '\0';
 	return ret;
+}
+
+/* ---- two chains ---- */
+
+static bool same_firmware(const struct hsm_tcb_info *a, const struct hsm_tcb_info *b)
+{
+	return !strcmp(a->vendor, b->vendor) && !strcmp(a->model, b->model) &&
+	       !strcmp(a->version, b->version) && a->security_version == b->security_version &&
+	       a->function == b->function && a->lifecycle == b->lifecycle && a->debug == b->debug &&
+	       a->approved == b->approved && a->rollback_protected == b->rollback_protected &&
+	       !memcmp(a->measurement, b->measurement, sizeof(a->measurement));
+}
+
+const char *hsm_dice_same_signer(const struct hsm_dice_facts *one,
+				 const struct hsm_dice_facts *other)
+{
+	if (memcmp(one->board_id, other->board_id, HSM_DICE_ID_SIZE) ||
+	    strcmp(one->serial, other->serial))
+		return "the two signers' certificates are of different boards";
+	if (!same_firmware(&one->tcb, &other->tcb))
+		return "the two signers' certificates tell of different firmware";
+	return NULL;
 }

@@ -182,17 +182,13 @@ int hsm_evidence_encode(const struct hsm_evidence *evidence, uint8_t **bytes, si
 
 /* ---- decode ---- */
 
-/* libcbor asks a float for its control value only under an assertion. */
-static bool is_bool(const cbor_item_t *item)
-{
-	return cbor_isa_float_ctrl(item) && cbor_float_ctrl_is_ctrl(item) && cbor_is_bool(item);
-}
-
 static bool take_bool(const cbor_item_t *item, struct hsm_claim_value *value)
 {
-	if (!is_bool(item))
+	bool flag;
+
+	if (!hsm_cbor_as_bool(item, &flag))
 		return false;
-	value->number = cbor_get_bool(item);
+	value->number = flag;
 	return true;
 }
 
@@ -232,6 +228,8 @@ static bool is_attributes(const cbor_item_t *map, unsigned int depth);
 
 static bool is_value(const cbor_item_t *item, unsigned int depth)
 {
+	bool flag;
+
 	switch (cbor_typeof(item)) {
 	case CBOR_TYPE_UINT:
 	case CBOR_TYPE_BYTESTRING:
@@ -241,7 +239,7 @@ static bool is_value(const cbor_item_t *item, unsigned int depth)
 	case CBOR_TYPE_MAP:
 		return depth && is_attributes(item, depth - 1);
 	case CBOR_TYPE_FLOAT_CTRL:
-		return is_bool(item);
+		return hsm_cbor_as_bool(item, &flag);
 	default:
 		return false;
 	}

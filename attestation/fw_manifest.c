@@ -326,23 +326,22 @@ static bool decode_keys(const cbor_item_t *list, struct spki *spki)
 static const char *decode(const uint8_t *payload, size_t length, struct hsm_fw_manifest *manifest,
 			  struct spki *spki)
 {
-	cbor_item_t *map = hsm_cbor_read(payload, length), *item;
+	cbor_item_t *map = hsm_cbor_read(payload, length);
 	const char *reason = "its contents are no manifest";
 	char target[HSM_FW_VERSION_MAX];
 	uint64_t number;
 
 	if (!map)
 		return reason;
-	item = hsm_cbor_get(map, KEY_DEVELOPMENT);
 	if (!take_text(hsm_cbor_get(map, KEY_TARGET), target, sizeof(target)) ||
 	    !take_text(hsm_cbor_get(map, KEY_VERSION), manifest->version,
 		       sizeof(manifest->version)) ||
 	    !hsm_cbor_as_uint(hsm_cbor_get(map, KEY_SECURITY), &number) || number > UINT32_MAX ||
-	    !item || !cbor_is_bool(item) || !decode_keys(hsm_cbor_get(map, KEY_VENDOR), spki) ||
+	    !hsm_cbor_as_bool(hsm_cbor_get(map, KEY_DEVELOPMENT), &manifest->development) ||
+	    !decode_keys(hsm_cbor_get(map, KEY_VENDOR), spki) ||
 	    !decode_files(hsm_cbor_get(map, KEY_FILES), manifest) || cbor_map_size(map) != 6)
 		goto out;
 	manifest->security_version = (uint32_t)number;
-	manifest->development = cbor_get_bool(item);
 	manifest->keys = spki->count;
 	reason = strcmp(target, HSM_FW_TARGET) ? "it is for another product" : check(manifest);
 out:

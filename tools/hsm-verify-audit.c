@@ -99,6 +99,7 @@ static int check_head(struct log_check *check, const uint8_t *bytes, size_t leng
 	if (hsm_audit_head_decode(payload, size, head))
 		code = forged(check, "what was signed is no head of a log");
 	code = code ?: message_verify(check->verify, message, head->partition, &check->facts);
+	code = code ?: message_board(check->verify, &check->facts, head->board);
 	if (!code && (head->chain.sequence != known->sequence ||
 		      memcmp(head->chain.head, known->head, HSM_AUDIT_HASH)))
 		code = forged(check, "the records are not those that were signed: one was removed, "

@@ -28,33 +28,56 @@ static bool text_differs(const struct hsm_evidence *evidence, enum hsm_claim cla
 	return !claim_is(evidence, claim, text, strlen(text));
 }
 
-/*
- * The board has put into the alias's certificate what it measured; the alias says the same or lies. The first claim
- * that differs, HSM_CLAIMS: none.
- */
-static size_t find_lie(const struct hsm_evidence *evidence, const struct hsm_tcb_info *tcb)
+/* What the firmware measured; the alias says the same as the board, or lies */
+static size_t find_lie_about_firmware(const struct hsm_evidence *evidence,
+				      const struct hsm_tcb_info *tcb)
 {
 	const struct hsm_claim_value *claim = evidence->claim;
 
-	if (text_differs(evidence, HSM_CLAIM_MODEL, tcb->model))
-		return HSM_CLAIM_MODEL;
 	if (text_differs(evidence, HSM_CLAIM_VERSION, tcb->version))
 		return HSM_CLAIM_VERSION;
 	if (!claim_is(evidence, HSM_CLAIM_MEASUREMENT, tcb->measurement, sizeof(tcb->measurement)))
 		return HSM_CLAIM_MEASUREMENT;
 	if (claim[HSM_CLAIM_SECURITY_VERSION].number != tcb->security_version)
 		return HSM_CLAIM_SECURITY_VERSION;
-	if (claim[HSM_CLAIM_LIFECYCLE].number != tcb->lifecycle)
-		return HSM_CLAIM_LIFECYCLE;
-	if ((claim[HSM_CLAIM_DEBUG].number == 0) != tcb->debug)
-		return HSM_CLAIM_DEBUG;
 	if (claim[HSM_CLAIM_APPROVED].number != tcb->approved)
 		return HSM_CLAIM_APPROVED;
-	if (claim[HSM_CLAIM_ROLLBACK].number != tcb->rollback_protected)
-		return HSM_CLAIM_ROLLBACK;
 	if (claim[HSM_CLAIM_FUNCTION].number != tcb->function)
 		return HSM_CLAIM_FUNCTION;
 	return HSM_CLAIMS;
+}
+
+static size_t find_lie_about_board(const struct hsm_evidence *evidence,
+				   const struct hsm_dice_facts *facts)
+{
+	static const uint8_t oem[] = HSM_EVIDENCE_OEM;
+	const struct hsm_claim_value *claim = evidence->claim;
+	uint8_t ueid[1 + HSM_DICE_ID_SIZE] = { HSM_UEID_RANDOM };
+
+	memcpy(ueid + 1, facts->board_id, HSM_DICE_ID_SIZE);
+	if (!claim_is(evidence, HSM_CLAIM_UEID, ueid, sizeof(ueid)))
+		return HSM_CLAIM_UEID;
+	if (!claim_is(evidence, HSM_CLAIM_OEM, oem, sizeof(oem)))
+		return HSM_CLAIM_OEM;
+	if (text_differs(evidence, HSM_CLAIM_SERIAL, facts->serial))
+		return HSM_CLAIM_SERIAL;
+	if (text_differs(evidence, HSM_CLAIM_MODEL, facts->tcb.model))
+		return HSM_CLAIM_MODEL;
+	if (claim[HSM_CLAIM_LIFECYCLE].number != facts->tcb.lifecycle)
+		return HSM_CLAIM_LIFECYCLE;
+	if ((claim[HSM_CLAIM_DEBUG].number == 0) != facts->tcb.debug)
+		return HSM_CLAIM_DEBUG;
+	if (claim[HSM_CLAIM_ROLLBACK].number != facts->tcb.rollback_protected)
+		return HSM_CLAIM_ROLLBACK;
+	return HSM_CLAIMS;
+}
+
+/* The first claim about which the signers' certificates say something else, HSM_CLAIMS: none */
+static size_t find_lie(const struct hsm_evidence *evidence, const struct hsm_dice_facts *facts)
+{
+	size_t lie = find_lie_about_board(evidence, facts);
+
+	return lie == HSM_CLAIMS ? find_lie_about_firmware(evidence, &facts->tcb) : lie;
 }
 
 /* ---- the claims among each other ---- */
@@ -115,7 +138,7 @@ static const char *looked_at(const struct hsm_evidence *evidence, enum hsm_claim
 static int check_claims(struct verify *verify, const struct hsm_evidence *evidence,
 			const struct hsm_dice_facts *facts)
 {
-	size_t lie = find_lie(evidence, &facts->tcb);
+	size_t lie = find_lie(evidence, facts);
 	int code = VERIFY_OK;
 
 	if (lie != HSM_CLAIMS)

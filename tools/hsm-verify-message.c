@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What all of hsm-verify's subcommands do with a signed message: every signature, every signer's
- * certificates up to a root that is believed, and whether the two signers tell of one firmware.
+ * certificates up to a root that is believed, and whether the two signers are one alias of one board.
  */
 #include <errno.h>
 #include <string.h>
@@ -113,20 +113,12 @@ static int choose(struct verify *verify, const struct hsm_cose *message,
 	return VERIFY_OK;
 }
 
-static bool tcb_same(const struct hsm_tcb_info *a, const struct hsm_tcb_info *b)
-{
-	return !strcmp(a->vendor, b->vendor) && !strcmp(a->model, b->model) &&
-	       !strcmp(a->version, b->version) && a->security_version == b->security_version &&
-	       a->function == b->function && a->lifecycle == b->lifecycle && a->debug == b->debug &&
-	       a->approved == b->approved && a->rollback_protected == b->rollback_protected &&
-	       !memcmp(a->measurement, b->measurement, sizeof(a->measurement));
-}
-
 static int verify_second(struct verify *verify, const struct hsm_cose *message, int place,
 			 const uint8_t *partition, const struct hsm_dice_facts *first,
 			 struct json_object *rows)
 {
 	struct hsm_dice_facts facts;
+	const char *difference;
 	int code;
 
 	if (place == (int)hsm_cose_signatures(message))
@@ -137,10 +129,8 @@ static int verify_second(struct verify *verify, const struct hsm_cose *message, 
 		return VERIFY_OK;
 	}
 	code = verify_signature(verify, message, (size_t)place, partition, &facts, rows);
-	if (!code && !tcb_same(&facts.tcb, &first->tcb))
-		code = fail(verify, VERIFY_FORGED,
-			    "the two signers' certificates tell of different firmware");
-	return code;
+	difference = code ? NULL : hsm_dice_same_signer(&facts, first);
+	return difference ? fail(verify, VERIFY_FORGED, "%s", difference) : code;
 }
 
 int message_read(struct verify *verify, const uint8_t *bytes, size_t length, const char *type,
@@ -170,4 +160,13 @@ int message_verify(struct verify *verify, const struct hsm_cose *message,
 	else
 		json_object_object_add(verify->result, "signatures", rows);
 	return code;
+}
+
+int message_board(struct verify *verify, const struct hsm_dice_facts *facts,
+		  const uint8_t board_id[HSM_DICE_ID_SIZE])
+{
+	if (!memcmp(facts->board_id, board_id, HSM_DICE_ID_SIZE))
+		return VERIFY_OK;
+	return fail(verify, VERIFY_FORGED,
+		    "the board is not the one that the signer's certificates name");
 }

@@ -96,14 +96,6 @@ static int check_nonce(struct verify *verify, const struct hsm_receipt *receipt)
 	return fail(verify, VERIFY_FORGED, "the nonce is another one");
 }
 
-static void put_text(struct json_object *row, const char *key, const struct hsm_receipt_text *text)
-{
-	char copy[HSM_RECEIPT_TEXT + 1];
-
-	snprintf(copy, sizeof(copy), "%.*s", (int)text->length, (const char *)text->bytes);
-	put_string(row, key, copy);
-}
-
 /* @file: NULL: no directory was looked at */
 static struct json_object *entry_row(const struct hsm_receipt_entry *entry, const char *file)
 {
@@ -111,9 +103,9 @@ static struct json_object *entry_row(const struct hsm_receipt_entry *entry, cons
 
 	if (file)
 		put_string(row, "file", file);
-	put_text(row, "label", &entry->label);
+	put_chars(row, "label", entry->label.bytes, entry->label.length);
 	put_hex(row, "id", entry->id.bytes, entry->id.length);
-	put_text(row, "unique_id", &entry->unique);
+	put_chars(row, "unique_id", entry->unique.bytes, entry->unique.length);
 	put_number(row, "class", entry->object_class);
 	put_number(row, "key_type", entry->key_type);
 	put_number(row, "mechanism", entry->mechanism);
@@ -156,6 +148,8 @@ static int verify_payload(struct verify *verify, const struct hsm_cose *message,
 	if (hsm_receipt_decode(payload, length, receipt) < 0)
 		return fail(verify, VERIFY_FORGED, "not a receipt");
 	code = message_verify(verify, message, receipt->partition, &facts);
+	if (!code)
+		code = message_board(verify, &facts, receipt->board);
 	if (!code)
 		code = check_nonce(verify, receipt);
 	if (code)

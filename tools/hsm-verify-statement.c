@@ -10,7 +10,7 @@
 #include <hsm/statement.h>
 #include "hsm-verify.h"
 
-/* The board has put its state of life into the certificates of whoever signs; the two agree or one lies. */
+/* The board has put its name and its state of life into the certificates of whoever signs; the two agree or one lies. */
 static int check_facts(struct verify *verify, const struct hsm_statement *statement,
 		       const struct hsm_dice_facts *facts)
 {
@@ -19,7 +19,10 @@ static int check_facts(struct verify *verify, const struct hsm_statement *statem
 			    "lifecycle: the signer's certificates say something else");
 	if (facts->tcb.function)
 		return fail(verify, VERIFY_FORGED, "the signer is not the device's own function");
-	return VERIFY_OK;
+	if (strcmp(statement->serial, facts->serial))
+		return fail(verify, VERIFY_FORGED,
+			    "serial: the signer's certificates say something else");
+	return message_board(verify, facts, statement->board);
 }
 
 static int check_nonce(struct verify *verify, const struct hsm_statement *statement)

@@ -100,10 +100,15 @@ int message_read(struct verify *verify, const uint8_t *bytes, size_t length, con
  * @partition: that the signers must be aliases for
  * @facts: set with VERIFY_OK: what the certificates of the signer by ES384 prove
  *
- * Also puts what was found into the result. Return: enum verify_exit, having reported what is wrong.
+ * Both signers have to be one alias of one board, as far as their certificates say. Also puts what was found into
+ * the result. Return: enum verify_exit, having reported what is wrong.
  */
 int message_verify(struct verify *verify, const struct hsm_cose *message,
 		   const uint8_t partition[HSM_DICE_ID_SIZE], struct hsm_dice_facts *facts);
+
+/* message_board - is it the board that the certificates name? Return: enum verify_exit, having reported that not */
+int message_board(struct verify *verify, const struct hsm_dice_facts *facts,
+		  const uint8_t board_id[HSM_DICE_ID_SIZE]);
 
 /* ---- hsm-verify-rules.c ---- */
 

@@ -123,27 +123,48 @@ static int add_roots(struct ctl *ctl, X509_STORE *store, const char *list)
 }
 
 static int check_signature(struct ctl *ctl, const struct letter *offer, size_t index,
-			   X509_STORE *roots)
+			   X509_STORE *roots, struct hsm_dice_facts *facts)
 {
 	STACK_OF(X509) *chain = hsm_cose_signer_chain(offer->message, index, NULL);
 	struct hsm_trust_policy policy = { .roots = roots };
 	char reason[HSM_DICE_REASON_MAX] = "a signature is wrong";
 	X509 *leaf = chain ? sk_X509_value(chain, 0) : NULL;
-	struct hsm_dice_facts facts;
 	int ret = -EKEYREJECTED;
 
 	if (leaf && !hsm_cose_verify(offer->message, index, NULL, X509_get0_pubkey(leaf), NULL, 0))
 		ret = hsm_dice_verify(NULL, &policy, HSM_DICE_LEAF_ALIAS, leaf, chain,
-				      offer->document.partition, &facts, reason);
+				      offer->document.partition, facts, reason);
 	sk_X509_pop_free(chain, X509_free);
-	if (ret)
-		return fail(ctl, CTL_USAGE, "the offer is not to be believed: %s", reason);
-	put_hex(ctl->result, index ? "device_ml_dsa" : "device", facts.device,
-		sizeof(facts.device));
-	put_number(ctl->result, "security_version", facts.tcb.security_version);
-	put_string(ctl->result, "lifecycle", hsm_lifecycle_name(facts.tcb.lifecycle));
-	put_hex(ctl->result, "measurement", facts.tcb.measurement, sizeof(facts.tcb.measurement));
-	put_bool(ctl->result, "rollback_protection", facts.tcb.rollback_protected);
+	if (!ret && memcmp(facts->board_id, offer->document.board, sizeof(facts->board_id))) {
+		snprintf(reason, sizeof(reason), "it names another board than its signers do");
+		ret = -EKEYREJECTED;
+	}
+	return ret ? fail(ctl, CTL_USAGE, "the offer is not to be believed: %s", reason) : CTL_OK;
+}
+
+/* Both signatures, which have to be those of one alias of one board */
+static int check_signatures(struct ctl *ctl, const struct letter *offer, X509_STORE *roots)
+{
+	struct hsm_dice_facts facts[HSM_DICE_ALGORITHMS];
+	const char *difference = NULL;
+	int code = CTL_OK;
+
+	for (size_t i = 0; i < HSM_DICE_ALGORITHMS && !code; i++)
+		code = check_signature(ctl, offer, i, roots, &facts[i]);
+	if (!code)
+		difference = hsm_dice_same_signer(&facts[0], &facts[1]);
+	if (difference)
+		code = fail(ctl, CTL_USAGE, "the offer is not to be believed: %s", difference);
+	if (code)
+		return code;
+	put_hex(ctl->result, "board", facts->board_id, sizeof(facts->board_id));
+	put_string(ctl->result, "serial", facts->serial);
+	put_hex(ctl->result, "device", facts[0].device, sizeof(facts[0].device));
+	put_hex(ctl->result, "device_ml_dsa", facts[1].device, sizeof(facts[1].device));
+	put_number(ctl->result, "security_version", facts->tcb.security_version);
+	put_string(ctl->result, "lifecycle", hsm_lifecycle_name(facts->tcb.lifecycle));
+	put_hex(ctl->result, "measurement", facts->tcb.measurement, sizeof(facts->tcb.measurement));
+	put_bool(ctl->result, "rollback_protection", facts->tcb.rollback_protected);
 	return CTL_OK;
 }
 
@@ -169,7 +190,6 @@ static bool signed_by_both(const struct letter *offer)
 static int check_offer(struct ctl *ctl, const struct letter *offer)
 {
 	X509_STORE *roots = hsm_dice_store();
-	size_t count = hsm_cose_signatures(offer->message), i;
 	int code = CTL_OK;
 
 	if (!ctl->migration_roots)
@@ -181,8 +201,7 @@ static int check_offer(struct ctl *ctl, const struct letter *offer)
 			    "the offer is not to be believed: it needs a signature by ES384 and "
 			    "one by ML-DSA-87");
 	code = code ?: add_roots(ctl, roots, ctl->migration_roots);
-	for (i = 0; i < count && !code; i++)
-		code = check_signature(ctl, offer, i, roots);
+	code = code ?: check_signatures(ctl, offer, roots);
 	X509_STORE_free(roots);
 	return code;
 }

@@ -15,6 +15,7 @@
 
 #define HSM_COSE_MAX	     (1U << 20) /* bytes of a message that is read */
 #define HSM_COSE_MAX_SIGNERS 16
+#define HSM_COSE_MAX_CHAIN   10 /* certificates of one signer */
 
 /* COSE algorithms (IANA registry; ML-DSA: RFC 9964) */
 enum hsm_cose_algorithm {
@@ -93,7 +94,8 @@ const uint8_t *hsm_cose_signer_kid(const struct hsm_cose *message, size_t index,
 
 /**
  * hsm_cose_signer_chain - certificates of signature @index, the signer's own first
- * Return: a new stack for sk_X509_pop_free(), or NULL when there are none or one does not parse.
+ * Return: a new stack for sk_X509_pop_free(), or NULL when there are none, one does not parse, or there are more
+ * than HSM_COSE_MAX_CHAIN.
  */
 STACK_OF(X509) *
 	hsm_cose_signer_chain(const struct hsm_cose *message, size_t index, OSSL_LIB_CTX *libctx);
@@ -143,6 +145,7 @@ cbor_item_t *hsm_cbor_get_text(const cbor_item_t *map, const char *key);
 /* Read values; false when the item is NULL or of another type. Bytes and text are borrowed. */
 bool hsm_cbor_as_uint(const cbor_item_t *item, uint64_t *value);
 bool hsm_cbor_as_int(const cbor_item_t *item, int64_t *value);
+bool hsm_cbor_as_bool(const cbor_item_t *item, bool *value);
 bool hsm_cbor_as_bytes(const cbor_item_t *item, const uint8_t **bytes, size_t *length);
 bool hsm_cbor_as_text(const cbor_item_t *item, const char **text, size_t *length);
 

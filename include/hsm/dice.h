@@ -129,6 +129,19 @@ X509 *hsm_dice_partition_certificate(OSSL_LIB_CTX *libctx, X509 *issuer, EVP_PKE
 				     EVP_PKEY *identity,
 				     const uint8_t partition[HSM_DICE_ID_SIZE]);
 
+/* As hsm_dice_device has it: what a certificate says of the board */
+#define HSM_DICE_SERIAL_MAX	32
+
+/**
+ * hsm_dice_device_name - the board that a device's certificate is for
+ * @serial: as text, empty in no certificate
+ *
+ * Whoever certifies a device may add to its name and may not change it. Return: 0, or -EBADMSG when the
+ * subject is none that names one board.
+ */
+int hsm_dice_device_name(const X509 *cert, uint8_t board_id[HSM_DICE_ID_SIZE],
+			 char serial[HSM_DICE_SERIAL_MAX + 1]);
+
 /* hsm_dice_names_partition - has the certificate the partition's id, urn:uuid:, among its names? */
 bool hsm_dice_names_partition(const X509 *cert, const uint8_t partition[HSM_DICE_ID_SIZE]);
 
@@ -145,7 +158,8 @@ struct hsm_fingerprints {
  * @roots: certificates that are believed: vendors' roots or intermediates, or devices' own
  * @minimum_version: security version, 0: any
  * @measurements: that are allowed; @measurement_count 0: any
- * @revoked_devices, @revoked_aliases: by their keys
+ * @revoked_devices: by their keys, and whoever has certified them by theirs
+ * @revoked_aliases: by their keys
  * @lifecycle: enum hsm_lifecycle that is required, 0: any. HSM_LIFECYCLE_PRODUCTION also requires that the
  *	debug state is closed
  * @approved: approved mode is required
@@ -166,10 +180,13 @@ struct hsm_trust_policy {
 /**
  * struct hsm_dice_facts - what a verified chain proves
  * @tcb: from the alias's certificate
+ * @board_id, @serial: from the device's
  * @device, @alias: fingerprints of their keys
  */
 struct hsm_dice_facts {
 	struct hsm_tcb_info tcb;
+	uint8_t board_id[HSM_DICE_ID_SIZE];
+	char serial[HSM_DICE_SERIAL_MAX + 1];
 	uint8_t device[HSM_FINGERPRINT_SIZE];
 	uint8_t alias[HSM_FINGERPRINT_SIZE];
 };
@@ -197,5 +214,23 @@ int hsm_dice_verify(OSSL_LIB_CTX *libctx, const struct hsm_trust_policy *policy,
 		    enum hsm_dice_leaf kind, X509 *leaf, STACK_OF(X509) *others,
 		    const uint8_t partition[HSM_DICE_ID_SIZE], struct hsm_dice_facts *facts,
 		    char *reason);
+
+/**
+ * hsm_dice_same_signer - do two verified chains, of two algorithms, stand for one alias of one board?
+ *
+ * Each chain may be good and the two from different boards under one vendor: then one broken board, or one broken
+ * algorithm, would do for both signatures. The partition is the one that both were verified for.
+ *
+ * Return: NULL, or in what they differ.
+ */
+const char *hsm_dice_same_signer(const struct hsm_dice_facts *one, const struct hsm_dice_facts *other);
+
+/**
+ * hsm_dice_one_strength - can no certificate of a chain be broken more easily than its first?
+ *
+ * A signature by ML-DSA-87 under a certificate by ECDSA is worth what the latter is: above a key of ML-DSA there are
+ * only such keys and SLH-DSA's.
+ */
+bool hsm_dice_one_strength(STACK_OF(X509) *chain);
 
 #endif /* HSM_DICE_H */

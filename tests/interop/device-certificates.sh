@@ -102,7 +102,12 @@ sed 's/pathlen:1/pathlen:0/' device.ext >short.ext
 sed -e 's/CA:TRUE, pathlen:1/CA:FALSE/' -e 's/keyCertSign/digitalSignature/' device.ext >leaf.ext
 certify good device.csr short.pem short.ext
 certify good device.csr no-ca.pem leaf.ext
-for bad in short no-ca other; do
+sed 's/, pathlen:1//' device.ext >long.ext
+certify good device.csr long.pem long.ext
+# A vendor who calls it something else: nobody could compare the name with what the board says of itself.
+openssl x509 -req -in device.csr -CA good.pem -CAkey good.key -out renamed.pem -days 3650 -extfile device.ext \
+	-set_subject "/O=Vendor/CN=ihsm device 00000000000000000000000000000000/serialNumber=1"
+for bad in short no-ca long renamed other; do
 	point "$bad.pem is not taken" says 1 "not a chain for this device's key" hsmctl device install-certificate $bad.pem
 done
 cat good-device.pem other.pem >mixed.pem
@@ -134,6 +139,9 @@ else
 	point "a vendor with ML-DSA-87" vendor good87 ML-DSA-87
 	point "certifies the device's second key" certify good87 device87.csr good-device87.pem
 	point "it is not one for the first key" says 1 "not a chain" hsmctl device install-certificate good-device87.pem
+	certify good device87.csr weak-device87.pem
+	cat weak-device87.pem good.pem >weak87.pem
+	point "nor one under a P-384 key" says 1 "not a chain" hsmctl device install-certificate weak87.pem --ml-dsa
 	point "it is installed" hsmctl device install-certificate good-device87.pem --ml-dsa
 	hsmctl device certificate chain87.pem --chain --ml-dsa
 	point "the chain is good for openssl" chain_good good87.pem chain87.pem

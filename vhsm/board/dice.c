@@ -15,9 +15,10 @@
 #include "internal.h"
 #include "le.h"
 
-#define INFO_MAX	128
-#define ITEM_NAME_MAX	40
-#define DEVICE_PATH_MIN 1 /* aliases below the device's certificate are CAs */
+#define INFO_MAX      128
+#define ITEM_NAME_MAX 40
+#define DEVICE_PATH \
+	1 /* aliases below the device's certificate are CAs, and nothing below these is */
 
 /**
  * struct dice - the device's keys and certificates, made when first needed
@@ -140,21 +141,31 @@ static bool is_path(STACK_OF(X509) * chain)
 	return true;
 }
 
+/* What a vendor certifies is this board by its own name; verifiers compare it with what the board says of itself. */
+static bool names_board(const X509 *cert, const struct dice_facts *facts)
+{
+	uint8_t id[HSM_DICE_ID_SIZE];
+	char serial[HSM_DICE_SERIAL_MAX + 1];
+
+	return hsm_dice_device_name(cert, id, serial) == 0 &&
+	       memcmp(id, facts->board_id, sizeof(id)) == 0 && strcmp(serial, facts->serial) == 0;
+}
+
 /* Is it a chain that the device's aliases can hang on? */
-static bool is_for_device(STACK_OF(X509) * chain, EVP_PKEY *key)
+static bool is_for_device(STACK_OF(X509) * chain, EVP_PKEY *key, const struct dice_facts *facts)
 {
 	X509 *cert = sk_X509_value(chain, 0);
-	long path;
 
 	if (!cert || X509_check_private_key(cert, key) != 1)
 		return false;
-	path = X509_get_pathlen(cert);
-	return X509_check_ca(cert) == 1 && (path < 0 || path >= DEVICE_PATH_MIN) &&
+	return X509_check_ca(cert) == 1 && X509_get_pathlen(cert) == DEVICE_PATH &&
 	       X509_get_key_usage(cert) & KU_KEY_CERT_SIGN &&
-	       X509_get_ext_by_NID(cert, NID_subject_key_identifier, -1) >= 0 && is_path(chain);
+	       X509_get_ext_by_NID(cert, NID_subject_key_identifier, -1) >= 0 &&
+	       names_board(cert, facts) && hsm_dice_one_strength(chain) && is_path(chain);
 }
 
-static STACK_OF(X509) * load_installed(struct state *state, unsigned int algorithm, EVP_PKEY *key)
+static STACK_OF(X509) * load_installed(struct state *state, const struct dice_facts *facts,
+				       unsigned int algorithm, EVP_PKEY *key)
 {
 	uint8_t *der = malloc(BOARD_DEVICE_CHAIN_MAX);
 	STACK_OF(X509) *chain = NULL;
@@ -170,7 +181,7 @@ static STACK_OF(X509) * load_installed(struct state *state, unsigned int algorit
 	if (!ret && length)
 		chain = read_certificates(keys_libctx(state->keys), der, length);
 	/* Not protected in the database, and need not be: what is not for our key is nobody's. */
-	if (length && (!chain || !is_for_device(chain, key))) {
+	if (length && (!chain || !is_for_device(chain, key, facts))) {
 		board_log("%s: not for this device, a self-signed one is used", name);
 		sk_X509_pop_free(chain, X509_free);
 		chain = NULL;
@@ -213,7 +224,7 @@ static int make_device(struct state *state, const struct dice_facts *facts)
 	for (i = 0; !ret && i < HSM_DICE_ALGORITHMS; i++) {
 		if (!dice->keys.key[i])
 			continue;
-		dice->chain[i] = load_installed(state, i, dice->keys.key[i]);
+		dice->chain[i] = load_installed(state, facts, i, dice->keys.key[i]);
 		if (!dice->chain[i])
 			dice->chain[i] = self_signed(libctx, facts, dice->keys.key[i]);
 		if (!dice->chain[i])
@@ -421,7 +432,8 @@ static int store(struct state *state, unsigned int algorithm, const uint8_t *der
 }
 
 /* Under dice.lock */
-static int install(struct state *state, unsigned int algorithm, const uint8_t *der, size_t length)
+static int install(struct state *state, const struct dice_facts *facts, unsigned int algorithm,
+		   const uint8_t *der, size_t length)
 {
 	EVP_PKEY *key = state->dice->keys.key[algorithm];
 	STACK_OF(X509) *chain = NULL;
@@ -431,7 +443,7 @@ static int install(struct state *state, unsigned int algorithm, const uint8_t *d
 		return -EOPNOTSUPP;
 	if (length)
 		chain = read_certificates(keys_libctx(state->keys), der, length);
-	if (!length || (chain && is_for_device(chain, key)))
+	if (!length || (chain && is_for_device(chain, key, facts)))
 		ret = store(state, algorithm, der, length);
 	if (!ret)
 		forget(state->dice); /* read anew with the next request */
@@ -453,7 +465,7 @@ int dice_install(struct state *state, uint32_t algorithm, const uint8_t *der, si
 	pthread_mutex_lock(&state->dice->lock);
 	ret = make_device(state, &facts);
 	if (!ret)
-		ret = install(state, algorithm, der, length);
+		ret = install(state, &facts, algorithm, der, length);
 	pthread_mutex_unlock(&state->dice->lock);
 	OPENSSL_cleanse(&facts, sizeof(facts));
 	return ret;

@@ -144,16 +144,33 @@ static void fill_policy(struct hsm_trust_policy *out, const struct policy *polic
 
 /* ---- theirs ---- */
 
-/* One signature with its chain. Return: 0, -ENOENT when it is of another kind of key than @algorithm, -EKEYREJECTED */
+static int refuse(char *reason, const char *text)
+{
+	snprintf(reason, HSM_DICE_REASON_MAX, "%s", text);
+	return -EKEYREJECTED;
+}
+
+/* Whom the certificates name is whom the document names, and whom it has to come from. */
+static int check_facts(const struct migrate_trust *trust, struct migrate_letter *letter,
+		       int algorithm, const struct hsm_dice_facts *facts, char *reason)
+{
+	if (memcmp(facts->board_id, letter->document.board, HSM_DICE_ID_SIZE))
+		return refuse(reason, "it names another board than its signers do");
+	if (trust->peer && memcmp(trust->peer[algorithm], facts->device, HSM_FINGERPRINT_SIZE))
+		return refuse(reason, "it was signed by another board");
+	memcpy(letter->device[algorithm], facts->device, HSM_FINGERPRINT_SIZE);
+	return 0;
+}
+
+/* One signature with its chain. Return: 0 or -EKEYREJECTED */
 static int check_signature(struct command *command, const struct migrate_trust *trust,
-			   struct migrate_letter *letter, size_t index, char *reason)
+			   struct migrate_letter *letter, size_t index,
+			   struct hsm_dice_facts *facts, char *reason)
 {
 	struct hsm_trust_policy policy = { .roots = hsm_dice_store() };
 	STACK_OF(X509) *chain = hsm_cose_signer_chain(letter->message, index, mech_libctx());
 	STACK_OF(X509) *more = more_certificates(command);
 	bool p384 = hsm_cose_signer_algorithm(letter->message, index) == HSM_COSE_ES384;
-	int algorithm = p384 ? HSM_DICE_P384 : HSM_DICE_ML_DSA_87;
-	struct hsm_dice_facts facts;
 	X509 *leaf = chain ? sk_X509_value(chain, 0) : NULL;
 	int ret = -EKEYREJECTED;
 
@@ -166,15 +183,11 @@ static int check_signature(struct command *command, const struct migrate_trust *
 			add_roots(policy.roots, trust, more);
 		fill_policy(&policy, trust->policy ? trust->policy : trust->rules);
 		ret = hsm_dice_verify(mech_libctx(), &policy, HSM_DICE_LEAF_ALIAS, leaf, chain,
-				      letter->document.partition, &facts, reason);
-	}
-	if (!ret && trust->peer &&
-	    memcmp(trust->peer[algorithm], facts.device, HSM_FINGERPRINT_SIZE)) {
-		snprintf(reason, HSM_DICE_REASON_MAX, "it was signed by another board");
-		ret = -EKEYREJECTED;
+				      letter->document.partition, facts, reason);
 	}
 	if (!ret)
-		memcpy(letter->device[algorithm], facts.device, HSM_FINGERPRINT_SIZE);
+		ret = check_facts(trust, letter, p384 ? HSM_DICE_P384 : HSM_DICE_ML_DSA_87, facts,
+				  reason);
 	sk_X509_pop_free(chain, X509_free);
 	sk_X509_pop_free(more, X509_free);
 	X509_STORE_free(policy.roots);
@@ -208,15 +221,21 @@ static bool all_kinds(struct partition *partition, const struct hsm_cose *messag
 static CK_RV check(struct command *command, const struct migrate_trust *trust,
 		   struct migrate_letter *letter)
 {
+	struct hsm_dice_facts facts[HSM_DICE_ALGORITHMS];
 	char reason[HSM_DICE_REASON_MAX] = "";
+	const char *difference;
 	size_t i;
 
 	if (!all_kinds(command->partition, letter->message))
 		return migrate_refuse(command, CKR_SIGNATURE_INVALID,
 				      "it needs one signature by each kind of alias key");
-	for (i = 0; i < hsm_cose_signatures(letter->message); i++)
-		if (check_signature(command, trust, letter, i, reason))
+	for (i = 0; i < hsm_cose_signatures(letter->message); i++) {
+		if (check_signature(command, trust, letter, i, &facts[i], reason))
 			return migrate_refuse(command, CKR_SIGNATURE_INVALID, "%s", reason);
+		difference = hsm_dice_same_signer(&facts[i], &facts[0]);
+		if (difference)
+			return migrate_refuse(command, CKR_SIGNATURE_INVALID, "%s", difference);
+	}
 	return CKR_OK;
 }
 

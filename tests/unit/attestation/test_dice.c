@@ -174,46 +174,6 @@ static void test_lifecycle_names(void **state)
 
 /* ---- chains ---- */
 
-struct verify {
-	struct hsm_trust_policy policy;
-	enum hsm_dice_leaf kind;
-	struct hsm_dice_facts facts;
-	char reason[HSM_DICE_REASON_MAX];
-};
-
-/* Verify @leaf with @more (ended by NULL) at hand; @root is what is believed. */
-static int verify(struct verify *v, X509 *root, X509 *leaf, X509 *const *more)
-{
-	STACK_OF(X509) *others = sk_X509_new_null();
-	int ret;
-
-	v->policy.roots = hsm_dice_store();
-	X509_STORE_add_cert(v->policy.roots, root);
-	for (; *more; more++)
-		sk_X509_push(others, *more);
-	ret = hsm_dice_verify(NULL, &v->policy, v->kind, leaf, others, test_partition, &v->facts,
-			      v->reason);
-	sk_X509_free(others);
-	X509_STORE_free(v->policy.roots);
-	return ret;
-}
-
-static int verify_chain(struct verify *v, struct chain_fixture *c, X509 *root)
-{
-	X509 *const more[] = { c->alias, c->device, NULL };
-
-	return verify(v, root, v->kind == HSM_DICE_LEAF_ALIAS ? c->alias : c->leaf, more);
-}
-
-/* It is refused, and the reason has @words. */
-#define refused(v, c, root, words)                                                   \
-	do {                                                                         \
-		assert_int_equal(verify_chain(v, c, root), -EKEYREJECTED);           \
-		if (!strstr((v)->reason, words))                                     \
-			print_error("'%s' does not say '%s'\n", (v)->reason, words); \
-		assert_non_null(strstr((v)->reason, words));                         \
-	} while (0)
-
 static void test_good(void **state)
 {
 	struct chain_fixture c;

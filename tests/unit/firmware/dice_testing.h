@@ -32,26 +32,46 @@ static struct {
 
 static uint8_t test_device_number;
 
+/*
+ * The device whose second chain is another's, with the same board id and another serial number; none when it is no
+ * device's number
+ */
+static uint8_t test_device_mixed = 0xff;
+
+/* The device's keys of one algorithm, and the certificate by which its board is known */
+static void test_device_layer(enum hsm_dice_algorithm algorithm, bool other)
+{
+	const uint8_t secret[HSM_CDI_SIZE] = { 0xd1, 0xce, test_device_number, other };
+	const struct hsm_dice_device device = {
+		.board_id = { test_device_number + 1 },
+		.serial = other ? "OTHER" : "TEST",
+	};
+	struct hsm_dice_keys keys;
+
+	if (hsm_dice_keys_derive(NULL, secret, &keys))
+		abort();
+	test_device.keys.key[algorithm] = keys.key[algorithm];
+	keys.key[algorithm] = NULL;
+	hsm_dice_keys_free(&keys);
+	if (!test_device.keys.key[algorithm])
+		return;
+	test_device.cert[algorithm] =
+		hsm_dice_device_certificate(NULL, &device, test_device.keys.key[algorithm]);
+	if (!test_device.cert[algorithm])
+		abort();
+}
+
 static void test_device_make(void)
 {
 	const uint8_t secret[HSM_CDI_SIZE] = { 0xd1, 0xce, test_device_number };
-	const struct hsm_dice_device device = { .board_id = "board", .serial = "TEST" };
-	unsigned int i;
 
 	if (test_device.ready)
 		return;
-	if (hsm_dice_keys_derive(NULL, secret, &test_device.keys) ||
-	    hsm_dice_derive(NULL, secret, "test", NULL, 0, test_device.cdi) ||
+	if (hsm_dice_derive(NULL, secret, "test", NULL, 0, test_device.cdi) ||
 	    hsm_dice_keys_derive(NULL, test_device.cdi, &test_device.alias))
 		abort();
-	for (i = 0; i < HSM_DICE_ALGORITHMS; i++) {
-		if (!test_device.keys.key[i])
-			continue;
-		test_device.cert[i] =
-			hsm_dice_device_certificate(NULL, &device, test_device.keys.key[i]);
-		if (!test_device.cert[i])
-			abort();
-	}
+	test_device_layer(HSM_DICE_P384, false);
+	test_device_layer(HSM_DICE_ML_DSA_87, test_device_number == test_device_mixed);
 	test_device.ready = true;
 }
 

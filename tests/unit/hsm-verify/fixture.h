@@ -26,6 +26,7 @@ static const uint8_t partition_id[HSM_DICE_ID_SIZE] = { 0xaa, 0xbb, 1 };
  */
 struct fake_board {
 	struct hsm_tcb_info tcb;
+	uint8_t id[HSM_DICE_ID_SIZE];
 	struct hsm_dice_keys device, alias;
 	X509 *device_cert[HSM_DICE_ALGORITHMS], *alias_cert[HSM_DICE_ALGORITHMS];
 };
@@ -65,14 +66,19 @@ static inline void fake_alias(struct fake_board *board, uint8_t seed)
 	}
 }
 
-static inline void fake_board(struct fake_board *board, uint8_t seed)
+#define FAKE_SERIAL "FAKE"
+
+/* @id, @serial: as its certificates name it, which need not be what another one with the same keys is called */
+static inline void fake_board_named(struct fake_board *board, uint8_t seed, uint8_t id,
+				    const char *serial)
 {
-	struct hsm_dice_device device = { .serial = "FAKE" };
+	struct hsm_dice_device device = { .serial = serial };
 	uint8_t cdi[HSM_CDI_SIZE];
 
 	memset(board, 0, sizeof(*board));
 	memset(cdi, seed, sizeof(cdi));
-	memset(device.board_id, seed, sizeof(device.board_id));
+	memset(board->id, id, sizeof(board->id));
+	memcpy(device.board_id, board->id, sizeof(device.board_id));
 	fake_tcb(&board->tcb);
 	assert_int_equal(hsm_dice_keys_derive(NULL, cdi, &board->device), 0);
 	for (int i = 0; i < HSM_DICE_ALGORITHMS; i++) {
@@ -83,6 +89,11 @@ static inline void fake_board(struct fake_board *board, uint8_t seed)
 		assert_non_null(board->device_cert[i]);
 	}
 	fake_alias(board, (uint8_t)(seed + 1));
+}
+
+static inline void fake_board(struct fake_board *board, uint8_t seed)
+{
+	fake_board_named(board, seed, seed, FAKE_SERIAL);
 }
 
 static inline void fake_board_free(struct fake_board *board)
@@ -178,7 +189,7 @@ static inline void fake_device_claims(struct hsm_evidence *e, const struct hsm_t
 	hsm_evidence_text(e, HSM_CLAIM_PROFILE, HSM_EVIDENCE_PROFILE);
 	hsm_evidence_text(e, HSM_CLAIM_FIRMWARE, "ihsm-firmware");
 	hsm_evidence_text(e, HSM_CLAIM_VERSION, tcb->version);
-	hsm_evidence_text(e, HSM_CLAIM_SERIAL, "FAKE");
+	hsm_evidence_text(e, HSM_CLAIM_SERIAL, FAKE_SERIAL);
 	hsm_evidence_number(e, HSM_CLAIM_HARDWARE, 0);
 	hsm_evidence_bytes(e, HSM_CLAIM_MEASUREMENT, tcb->measurement, sizeof(tcb->measurement));
 	hsm_evidence_number(e, HSM_CLAIM_SECURITY_VERSION, tcb->security_version);
@@ -196,6 +207,7 @@ static inline void fake_evidence(struct fake_evidence *fake, const struct fake_b
 	memset(fake, 0, sizeof(*fake));
 	memset(fake->hash, 0x77, sizeof(fake->hash));
 	fake->ueid[0] = HSM_UEID_RANDOM;
+	memcpy(fake->ueid + 1, board->id, sizeof(board->id));
 	fake_policy(fake);
 	fake_device_claims(e, &board->tcb);
 	hsm_evidence_bytes(e, HSM_CLAIM_NONCE, fake_nonce, sizeof(fake_nonce));
@@ -241,11 +253,14 @@ static inline void put_file(const char *name, const void *bytes, size_t length)
 	assert_int_equal(written, length);
 }
 
-/* Roots: the device's certificates themselves, as who pins a board without a vendor has them */
+/*
+ * Roots: the device's certificates themselves, as who pins a board without a vendor has them; behind what is
+ * in the file
+ */
 static inline void put_roots(const struct fake_board *board, const char *name)
 {
 	char path[128];
-	FILE *file = fopen(file_in(path, name), "w");
+	FILE *file = fopen(file_in(path, name), "a");
 
 	assert_non_null(file);
 	for (int i = 0; i < HSM_DICE_ALGORITHMS; i++)

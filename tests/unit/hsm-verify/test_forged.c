@@ -156,7 +156,8 @@ static void test_lying_alias(void **state)
 		HSM_CLAIM_LIFECYCLE,	  HSM_CLAIM_APPROVED,
 		HSM_CLAIM_ROLLBACK,	  HSM_CLAIM_FUNCTION,
 		HSM_CLAIM_PARTITION,	  HSM_CLAIM_FINGERPRINT,
-		HSM_CLAIM_POLICY_PROFILE,
+		HSM_CLAIM_POLICY_PROFILE, HSM_CLAIM_UEID,
+		HSM_CLAIM_SERIAL,	  HSM_CLAIM_OEM,
 	};
 	struct fake_evidence fake;
 	uint8_t *payload, bytes[256];
@@ -300,6 +301,52 @@ static void test_two_firmwares(void **state)
 	fake_board_free(&other);
 }
 
+/*
+ * Two boards that the verifier believes, one signature by each: who has broken one of them, or one of the algorithms,
+ * must not sign for the other. In nothing but its id, and in nothing but its serial number, the second one differs.
+ */
+static void test_two_boards(void **state)
+{
+	static const struct {
+		uint8_t id;
+		const char *serial;
+		int code;
+	} second[] = {
+		{ 0x30, FAKE_SERIAL, VERIFY_FORGED },
+		{ 0x10, "FAKE2", VERIFY_FORGED },
+		/* The same name: a board is what those who certified it call it. */
+		{ 0x10, FAKE_SERIAL, VERIFY_OK },
+	};
+	struct fake_board other, mixed;
+	struct fake_evidence fake;
+	uint8_t *payload;
+	size_t length;
+
+	(void)state;
+	if (!both_algorithms())
+		skip();
+	fake_evidence(&fake, &board);
+	encode(&fake, &payload, &length);
+	for (size_t i = 0; i < sizeof(second) / sizeof(second[0]); i++) {
+		fake_board_named(&other, 0x30, second[i].id, second[i].serial);
+		put_roots(&board, "both.pem");
+		put_roots(&other, "both.pem");
+		for (int a = 0; a < HSM_DICE_ALGORITHMS; a++) {
+			mixed = board;
+			mixed.alias.key[a] = other.alias.key[a];
+			mixed.alias_cert[a] = other.alias_cert[a];
+			mixed.device_cert[a] = other.device_cert[a];
+			assert_int_equal(judge(&mixed, &mixed, FAKE_BOTH,
+					       &(struct run){ .root = "both.pem" }, payload,
+					       length),
+					 second[i].code);
+		}
+		fake_board_free(&other);
+	}
+	free(payload);
+	hsm_evidence_free(&fake.evidence);
+}
+
 static void test_roots(void **state)
 {
 	struct fake_evidence fake;
@@ -340,8 +387,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	static const char *const names[] = { "root.pem", "stranger.pem", "empty.pem", "message",
-					     "policy.json" };
+	static const char *const names[] = { "root.pem",  "stranger.pem", "both.pem",
+					     "empty.pem", "message",	  "policy.json" };
 	char path[128];
 
 	(void)state;
@@ -359,7 +406,7 @@ int main(void)
 		cmocka_unit_test(test_lying_alias), cmocka_unit_test(test_kind_and_profile),
 		cmocka_unit_test(test_replay),	    cmocka_unit_test(test_other_messages),
 		cmocka_unit_test(test_signatures),  cmocka_unit_test(test_two_firmwares),
-		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_two_boards),  cmocka_unit_test(test_roots),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
