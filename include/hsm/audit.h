@@ -104,7 +104,6 @@ enum hsm_audit_severity {
 	/* backup, migration, exit */ \
 	X(96, BACKED_UP, "backed-up", NOTICE, 0, "a backup of the partition was made") \
 	X(97, RESTORED, "restored", WARNING, 0, "the partition was restored from a backup") \
-	X(98, IMPORT_KEY_MADE, "import-key-made", NOTICE, 0, "a one-time key for a migration to here was made") \
 	X(99, MIGRATION_FROZEN, "migration-frozen", WARNING, 0, "the partition was frozen and sealed for another device") \
 	X(100, MIGRATED_OUT, "migrated-out", WARNING, 0, "the partition was erased on the target's receipt") \
 	X(101, MIGRATED_IN, "migrated-in", WARNING, 0, "the partition came from another device") \

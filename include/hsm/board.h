@@ -229,6 +229,7 @@ enum board_request {
  * @count: how often
  * @function: whose firmware
  * @number: as the event's record has it
+ * @partition: that it happened to; zeros: to none
  * @version, @measurement: of firmware; zeros: the event is not about any
  * @detail: for people, NUL-padded
  */
@@ -242,6 +243,7 @@ struct board_event {
 	uint32_t number;
 	uint32_t version;
 	uint32_t reserved;
+	uint8_t partition[PARTITION_ID_SIZE];
 	uint8_t measurement[48];
 	char detail[BOARD_EVENT_TEXT];
 };

@@ -411,22 +411,32 @@ int dice_request(struct state *state, uint32_t algorithm, uint8_t *der, size_t c
 	return ret;
 }
 
+struct installation {
+	unsigned int algorithm;
+	const uint8_t *der;
+	size_t length;
+};
+
+static int write_installed(struct nvm *nvm, void *data)
+{
+	const struct installation *what = data;
+	char name[ITEM_NAME_MAX];
+
+	item_name(what->algorithm, name);
+	return nvm_item_set(nvm, name, what->der, what->length);
+}
+
 static int store(struct state *state, unsigned int algorithm, const uint8_t *der, size_t length)
 {
-	char name[ITEM_NAME_MAX];
+	const struct board_event event = { .event = HSM_AUDIT_CERTIFICATE_INSTALLED,
+					   .number = algorithm };
+	struct installation what = { algorithm, der, length };
 	int ret = state_enter(state);
 
 	if (ret)
 		return ret;
-	item_name(algorithm, name);
-	ret = nvm_begin(state->nvm);
-	if (!ret) {
-		ret = nvm_item_set(state->nvm, name, der, length);
-		if (ret)
-			nvm_rollback(state->nvm);
-		else
-			ret = nvm_commit(state->nvm);
-	}
+	events_add(&state_draft(state)->events, &event);
+	ret = state_keep(state, write_installed, &what);
 	state_leave(state);
 	return ret;
 }

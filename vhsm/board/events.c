@@ -37,6 +37,7 @@ static void encode_one(const struct root_event *entry, uint8_t **at)
 	put_u32(at, event->function);
 	put_u32(at, event->number);
 	put_u32(at, event->version);
+	put_bytes(at, event->partition, sizeof(event->partition));
 	put_bytes(at, event->measurement, sizeof(event->measurement));
 	put_bytes(at, event->detail, sizeof(event->detail));
 	put_u32(at, entry->handed);
@@ -55,6 +56,7 @@ static void decode_one(const uint8_t **at, struct root_event *entry)
 	event->function = get_u32(at);
 	event->number = get_u32(at);
 	event->version = get_u32(at);
+	get_bytes(at, event->partition, sizeof(event->partition));
 	get_bytes(at, event->measurement, sizeof(event->measurement));
 	get_bytes(at, event->detail, sizeof(event->detail));
 	event->detail[sizeof(event->detail) - 1] = '\0';
@@ -100,6 +102,7 @@ int events_decode(const uint8_t **at, const uint8_t *end, struct root_events *ev
 static bool alike(const struct board_event *a, const struct board_event *b)
 {
 	return a->function == b->function && a->number == b->number && a->version == b->version &&
+	       !memcmp(a->partition, b->partition, sizeof(a->partition)) &&
 	       !memcmp(a->measurement, b->measurement, sizeof(a->measurement)) &&
 	       !strcmp(a->detail, b->detail);
 }
@@ -150,6 +153,15 @@ void events_add(struct root_events *events, const struct board_event *what)
 	entry->event.serial = ++events->serial;
 	entry->event.count = count;
 	entry->event.first = entry->event.last = now;
+}
+
+void events_partition(struct root_events *events, enum hsm_audit_event event,
+		      const struct board_partition *partition)
+{
+	struct board_event what = { .event = event, .function = partition->function };
+
+	memcpy(what.partition, partition->id, sizeof(what.partition));
+	events_add(events, &what);
 }
 
 /* A number of the fuses and what was told of it. Return: have they parted? */
@@ -211,7 +223,7 @@ int state_event(struct state *state, const struct board_event *what)
 	if (ret)
 		return ret;
 	events_add(&state_draft(state)->events, what);
-	ret = state_keep(state);
+	ret = state_keep(state, NULL, NULL);
 	state_leave(state);
 	return ret;
 }
@@ -220,7 +232,7 @@ int state_events_follow(struct state *state)
 {
 	if (!events_follow(&state_draft(state)->events, fuses_values(state->fuses)))
 		return 0;
-	return state_keep(state);
+	return state_keep(state, NULL, NULL);
 }
 
 static bool hand_out(struct root_events *events)
@@ -245,7 +257,7 @@ int state_events(struct state *state, void *reply, size_t capacity, size_t *leng
 	if (ret)
 		return ret;
 	if (hand_out(&state_draft(state)->events))
-		ret = state_keep(state);
+		ret = state_keep(state, NULL, NULL);
 	events = &state->record->events;
 	*length = events->count * sizeof(events->list[0].event);
 	if (!ret && *length > capacity)
@@ -276,25 +288,29 @@ int state_events_taken(struct state *state, uint64_t serial)
 			i++;
 	}
 	if (events->count != before)
-		ret = state_keep(state);
+		ret = state_keep(state, NULL, NULL);
 	state_leave(state);
 	return ret;
 }
 
 /* ---- of the running board ---- */
 
-static void kept(struct board *board, int ret)
+void board_events_wait(struct board *board)
 {
 	uint64_t one = 1;
 
-	if (ret) {
-		board_log("an event cannot be kept for the device's log: %s", strerror(-ret));
-		return;
-	}
 	__atomic_store_n(&board->events_wait, true, __ATOMIC_RELEASE);
 	/* Before the loop there is nobody to tell. */
 	if (board->epoll > 0 && write(board->changes.fd, &one, sizeof(one)) != sizeof(one))
 		board_log("a notice of an event was lost");
+}
+
+static void kept(struct board *board, int ret)
+{
+	if (ret)
+		board_log("an event cannot be kept for the device's log: %s", strerror(-ret));
+	else
+		board_events_wait(board);
 }
 
 void board_event(struct board *board, const struct board_event *what)
@@ -334,7 +350,7 @@ void board_event_trial(struct board *board, const struct bundle *bundle)
 		events = &state_draft(board->state)->events;
 		events_add(events, &what);
 		memcpy(events->trial, bundle->measurement, sizeof(events->trial));
-		ret = state_keep(board->state);
+		ret = state_keep(board->state, NULL, NULL);
 		state_leave(board->state);
 	}
 	kept(board, ret);
@@ -364,7 +380,7 @@ void board_event_settled(struct board *board, const struct bundle *bundle, const
 
 	if (!ret) {
 		if (settle(board, &state_draft(board->state)->events, bundle, detail))
-			ret = state_keep(board->state);
+			ret = state_keep(board->state, NULL, NULL);
 		state_leave(board->state);
 	}
 	kept(board, ret);
@@ -385,7 +401,7 @@ void board_event_booted(struct board *board)
 		if (board->running != board->boot.active)
 			events_add(events, &instead);
 		events_add(events, &what);
-		ret = state_keep(board->state);
+		ret = state_keep(board->state, NULL, NULL);
 		state_leave(board->state);
 	}
 	kept(board, ret);

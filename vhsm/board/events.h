@@ -41,7 +41,7 @@ struct root_events {
 };
 
 #define EVENTS_HEAD_SIZE  (8 + 4 + 4 + 4 + 48 + 4)
-#define EVENTS_ENTRY_SIZE (8 + 8 + 8 + 5 * 4 + 48 + BOARD_EVENT_TEXT + 4)
+#define EVENTS_ENTRY_SIZE (8 + 8 + 8 + 5 * 4 + PARTITION_ID_SIZE + 48 + BOARD_EVENT_TEXT + 4)
 #define EVENTS_SIZE_MAX	  (EVENTS_HEAD_SIZE + BOARD_EVENTS_MAX * EVENTS_ENTRY_SIZE)
 
 /* events_encode, events_decode - their part of the root record; -EBADMSG when it cannot be one of ours */
@@ -53,6 +53,10 @@ int events_decode(const uint8_t **at, const uint8_t *end, struct root_events *ev
  * @what: serial and times are filled in here; @count 0 stands for 1
  */
 void events_add(struct root_events *events, const struct board_event *what);
+
+/* events_partition - in the draft of what happens to a partition */
+void events_partition(struct root_events *events, enum hsm_audit_event event,
+		      const struct board_partition *partition);
 
 struct fuse_values;
 
@@ -78,6 +82,9 @@ int state_events_taken(struct state *state, uint64_t serial);
 
 struct board;
 struct bundle;
+
+/* board_events_wait - any thread: there may be some in the record, function 0's firmware is told if it runs */
+void board_events_wait(struct board *board);
 
 /* board_event - any thread: keep one, and tell function 0's firmware, if it runs */
 void board_event(struct board *board, const struct board_event *what);

@@ -64,6 +64,7 @@ static int create_locked(struct state *state, struct board_partition *partition,
 	ret = keys_random(state->keys, entry->wrapping, sizeof(entry->wrapping));
 	if (!ret)
 		ret = policy_draft(state, entry, policy);
+	events_partition(&state->draft->events, HSM_AUDIT_PARTITION_CREATED, partition);
 	return ret ? ret : state_apply(state, policy_write, &change);
 }
 
@@ -103,6 +104,7 @@ int state_partition_assign(struct state *state, const struct board_partition *pa
 	} else {
 		*former = entry->partition.function;
 		entry->partition.function = partition->function;
+		events_partition(&state->draft->events, HSM_AUDIT_PARTITION_ASSIGNED, partition);
 		if (*former != partition->function)
 			ret = state_apply(state, NULL, NULL);
 	}
@@ -139,6 +141,7 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 		fill_quotas(target);
 		*function = target->function;
 		ret = policy_draft(state, entry, policy);
+		events_partition(&state->draft->events, HSM_AUDIT_POLICY_CHANGED, target);
 		if (!ret)
 			ret = state_apply(state, policy_write, &change);
 	}
@@ -201,6 +204,9 @@ static int erase(struct state *state, struct erasure *erasure, uint32_t *former)
 	if (!entry)
 		return -ENOENT;
 	*former = entry->partition.function;
+	events_partition(&draft->events,
+			 erasure->length ? HSM_AUDIT_MIGRATED_OUT : HSM_AUDIT_PARTITION_DESTROYED,
+			 &entry->partition);
 	remove_entry(draft, entry);
 	return state_rotate(state, delete_rows, erasure);
 }

@@ -136,12 +136,12 @@ static int store_draft(struct state *state, const uint8_t root[BOARD_SECRET_SIZE
 	return transact(state, root, write, data);
 }
 
-int state_keep(struct state *state)
+int state_keep(struct state *state, state_write write, void *data)
 {
 	int ret;
 
 	state->draft->counter = state->record->counter;
-	ret = transact(state, fuses_values(state->fuses)->root, NULL, NULL);
+	ret = transact(state, fuses_values(state->fuses)->root, write, data);
 	if (!ret)
 		adopt_draft(state);
 	return ret;

@@ -239,7 +239,7 @@ int state_apply(struct state *state, state_write write, void *data);
  * state_keep - likewise, without a step of the counter: for what does not make a former record one that must not come
  * back. The fuses are not written.
  */
-int state_keep(struct state *state);
+int state_keep(struct state *state, state_write write, void *data);
 
 /* state_rotate - likewise, under a new storage root; the former one is gone when it returns 0 */
 int state_rotate(struct state *state, state_write write, void *data);

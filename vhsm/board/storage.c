@@ -251,8 +251,10 @@ static int handle_retire(struct storage_call *call)
 		return -EINVAL;
 	ret = state_retire(call->state, call->function, call->body, call->body + PARTITION_ID_SIZE,
 			   call->length - PARTITION_ID_SIZE);
-	if (!ret)
+	if (!ret) {
 		board_partition_changed(call->board, call->function, call->body);
+		board_events_wait(call->board);
+	}
 	return ret;
 }
 

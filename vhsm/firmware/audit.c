@@ -405,8 +405,13 @@ CK_RV audit_answered(struct command *command, const struct hsm_audit_record *rec
 {
 	struct hsm_audit_record answered = *record;
 
+	/* That it has happened the board has kept in the same step: that is the record of it. */
+	if (rv == CKR_OK) {
+		(void)board_events_take(command->partition);
+		return rv;
+	}
 	answered.result = rv;
-	/* It has happened, or not: what could be said against it was said before. */
+	/* Nothing has happened, and what could be said against it was said before: a log that is full says no more. */
 	(void)audit_commit(command->task, command->partition, &answered);
 	return rv;
 }

@@ -52,7 +52,8 @@ struct hsm_audit_record audit_begin(const struct command *command, enum hsm_audi
  * @record: from audit_begin()
  * @rv: what came of it
  *
- * One record says that it is asked for, before it is; another one what came of it. Nothing happens that has no record.
+ * One record says that it is asked for, before it is. What was refused has another one with the result; what has happened
+ * has the board's event, which the board keeps in the step that it happens in.
  * Return: audit_asked(): as audit_commit(); audit_answered(): @rv.
  */
 CK_RV audit_asked(struct command *command, const struct hsm_audit_record *record);

@@ -44,6 +44,7 @@ static const char *actor_of(const struct board_event *event)
 static struct hsm_audit_record record_of(const struct board_event *event, struct told *told)
 {
 	static const uint8_t none[sizeof(event->measurement)];
+	bool partition = memcmp(event->partition, none, sizeof(event->partition)) != 0;
 
 	snprintf(told->detail, sizeof(told->detail), "%.*s", BOARD_EVENT_TEXT, event->detail);
 	name_subject(event, told);
@@ -59,6 +60,7 @@ static struct hsm_audit_record record_of(const struct board_event *event, struct
 		.number = event->number,
 		.version = event->version,
 		.serial = event->serial,
+		.partition = { event->partition, partition ? sizeof(event->partition) : 0 },
 		.measurement = { event->measurement, memcmp(event->measurement, none, sizeof(none))
 							     ? sizeof(event->measurement)
 							     : 0 },

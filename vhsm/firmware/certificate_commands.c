@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include "attest_keys.h"
+#include "audit.h"
 
 static CK_RV certificate_error(int error)
 {
@@ -102,6 +103,9 @@ CK_RV command_device_install(struct command *command)
 	struct board_device request;
 	struct iovec parts[2] = { { &request, sizeof(request) } };
 	const uint8_t *certificates;
+	char actor[AUDIT_ACTOR_MAX];
+	struct hsm_audit_record record =
+		audit_begin(command, HSM_AUDIT_CERTIFICATE_INSTALLED, actor);
 	size_t length, size;
 	CK_RV rv;
 
@@ -111,9 +115,13 @@ CK_RV command_device_install(struct command *command)
 	if (size > BOARD_DEVICE_CHAIN_MAX)
 		return CKR_ARGUMENTS_BAD;
 	parts[1] = (struct iovec){ (void *)certificates, size };
+	record.number = request.algorithm;
+	rv = audit_asked(command, &record);
+	if (rv != CKR_OK)
+		return rv;
 	rv = certificate_error(
 		storage_call(BOARD_DEVICE_INSTALL, parts, size ? 2 : 1, NULL, 0, &length));
-	if (rv != CKR_OK)
+	if (audit_answered(command, &record, rv) != CKR_OK)
 		return rv;
 	/* The board tells the other functions. */
 	attest_renew(command->partition);

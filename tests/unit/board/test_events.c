@@ -229,13 +229,84 @@ static void test_claim(void **test)
 	assert_int_equal(count_kind(f, HSM_AUDIT_CLAIMED), 1);
 }
 
+static bool is_there(struct fixture *f, const uint8_t *id)
+{
+	struct board_partition all[BOARD_MAX_PARTITIONS];
+	size_t i, count;
+
+	assert_int_equal(state_list(f->state, 0, all, BOARD_MAX_PARTITIONS, &count), 0);
+	for (i = 0; i < count; i++)
+		if (!memcmp(all[i].id, id, PARTITION_ID_SIZE))
+			return true;
+	return false;
+}
+
+/* So often it was told of for this partition; then nothing waits any more. */
+static size_t told(struct fixture *f, enum hsm_audit_event event, const uint8_t *id)
+{
+	size_t i, count = take_list(f), found = 0;
+
+	for (i = 0; i < count; i++)
+		if (list[i].event == event && !memcmp(list[i].partition, id, PARTITION_ID_SIZE))
+			found += list[i].count;
+	assert_int_equal(state_events_taken(f->state, UINT64_MAX), 0);
+	return found;
+}
+
+/* Killed at each step: it is told of exactly when it has happened, whatever the caller heard. */
+static void test_partitions(void **test)
+{
+	static const int steps[] = { STEP_COMMIT_STORED, STEP_ROTATE_DRAWN, STEP_ROTATE_STORED,
+				     STEP_ROTATE_DONE, -1 };
+	const struct policy_bytes policy = { "policy", 6 };
+	struct fixture *f = *test;
+	struct board_partition partition;
+	uint32_t former;
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		assert_int_equal(fixture_open(f), 0);
+		partition = (struct board_partition){ .id = { 1, (uint8_t)i }, .function = 2 };
+		f->fail_at = steps[i];
+		state_partition_create(f->state, &partition, policy);
+		f->fail_at = -1;
+		assert_int_equal(fixture_open(f), 0);
+		assert_int_equal(told(f, HSM_AUDIT_PARTITION_CREATED, partition.id),
+				 is_there(f, partition.id));
+		f->fail_at = steps[i];
+		state_partition_update(f->state, &partition, policy, &former);
+		f->fail_at = -1;
+		assert_int_equal(fixture_open(f), 0);
+		assert_int_equal(told(f, HSM_AUDIT_POLICY_CHANGED, partition.id), 1);
+		f->fail_at = steps[i];
+		if (i & 1)
+			state_partition_destroy(f->state, partition.id, &former);
+		else
+			state_retire(f->state, 2, partition.id, "document", 8);
+		f->fail_at = -1;
+		assert_int_equal(fixture_open(f), 0);
+		assert_int_equal(
+			told(f, i & 1 ? HSM_AUDIT_PARTITION_DESTROYED : HSM_AUDIT_MIGRATED_OUT,
+			     partition.id),
+			!is_there(f, partition.id));
+	}
+	assert_int_equal(fixture_open(f), 0);
+	fixture_id(f, 1, partition.id);
+	partition.function = 2;
+	assert_int_equal(state_partition_assign(f->state, &partition, &former), 0);
+	assert_int_equal(told(f, HSM_AUDIT_PARTITION_ASSIGNED, partition.id), 1);
+	/* To where it is already */
+	assert_int_equal(state_partition_assign(f->state, &partition, &former), 0);
+	assert_int_equal(told(f, HSM_AUDIT_PARTITION_ASSIGNED, partition.id), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_taken),    TEST(test_handed), TEST(test_bounded),
-		TEST(test_tampered), TEST(test_erased), TEST(test_claim),
+		TEST(test_taken),  TEST(test_handed), TEST(test_bounded),    TEST(test_tampered),
+		TEST(test_erased), TEST(test_claim),  TEST(test_partitions),
 	};
 
 	return cmocka_run_group_tests_name("events", tests, NULL, NULL);
