@@ -23,7 +23,7 @@ def client():
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
                 with context.wrap_socket(plain, server_hostname="localhost") as tls:
-                    tls.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    tls.sendall(b"GET /index.html HTTP/1.0\r\nHost: localhost\r\n\r\n")
                     answer = b""
                     while part := tls.recv(4096):
                         answer += part
