@@ -202,6 +202,23 @@ static bool put_feedback(struct hsm_writer *w, const union parameter *p)
 
 /* ---- passwords ---- */
 
+/*
+ * Versions before 2.40 had CK_PKCS5_PBKD2_PARAMS, of the same size, where the length is behind a
+ * pointer; NSS gives that form. No password of so many bytes fits in a command, and no address is
+ * as small as one that does (vm.mmap_min_addr).
+ */
+#define LEAST_ADDRESS 65536
+
+static CK_ULONG password_length(const CK_PKCS5_PBKD2_PARAMS2 *q)
+{
+	CK_ULONG length;
+
+	if (q->ulPasswordLen < LEAST_ADDRESS)
+		return q->ulPasswordLen;
+	memcpy(&length, (const void *)q->ulPasswordLen, sizeof(length));
+	return length;
+}
+
 static bool put_pbkd2(struct hsm_writer *w, const union parameter *p)
 {
 	const CK_PKCS5_PBKD2_PARAMS2 *q = &p->pbkd2;
@@ -213,7 +230,7 @@ static bool put_pbkd2(struct hsm_writer *w, const union parameter *p)
 	hsm_put_u64(w, HSM_FIELD_ITERATIONS, q->iterations);
 	hsm_put_u64(w, HSM_FIELD_PRF, q->prf);
 	return put(w, HSM_FIELD_SALT, q->pSaltSourceData, q->ulSaltSourceDataLen) &&
-	       put(w, HSM_FIELD_PASSWORD, q->pPassword, q->ulPasswordLen);
+	       put(w, HSM_FIELD_PASSWORD, q->pPassword, password_length(q));
 }
 
 /* ---- TLS 1.2 ---- */

@@ -95,7 +95,7 @@ static void from_a_password(void **state)
 		(CK_BYTE *)"password", 8,
 	};
 	CK_MECHANISM mechanism = { CKM_PKCS5_PBKD2, &params, sizeof(params) };
-	CK_ULONG length = 20;
+	CK_ULONG password_length = 8, length = 20;
 	CK_ATTRIBUTE template[] = { { CKA_VALUE_LEN, &length, sizeof(length) },
 				    { CKA_SENSITIVE, &no, 1 },
 				    { CKA_EXTRACTABLE, &yes, 1 } };
@@ -106,6 +106,15 @@ static void from_a_password(void **state)
 	OK(p->C_GenerateKey(s, &mechanism, template, 3, &key));
 	assert_int_equal(get(s, key, CKA_VALUE, value, 20), 20);
 	assert_memory_equal(value, wanted, 20);
+
+	/* CK_PKCS5_PBKD2_PARAMS of older versions: the length's address stands in its place. */
+	memset(value, 0, sizeof(value));
+	params.ulPasswordLen = (CK_ULONG)&password_length;
+	OK(p->C_GenerateKey(s, &mechanism, template, 3, &key));
+	assert_int_equal(get(s, key, CKA_VALUE, value, 20), 20);
+	assert_memory_equal(value, wanted, 20);
+	password_length = 1UL << 20;
+	RV(p->C_GenerateKey(s, &mechanism, template, 3, &key), CKR_MECHANISM_PARAM_INVALID);
 }
 
 static void one_time_passwords(void **state)
