@@ -2,7 +2,7 @@
 #
 # The module: `make kernel`, against installed headers, or KDIR=... or KVER=6.1 | 6.12 | newest.
 # `make kernel-patch` writes the series for the kernel's own tree, `make check-in-tree` builds it there.
-# `make install-kernel` installs udev's rule, and the sources for DKMS.
+# `make install-kernel` installs the sources for DKMS; udev's rule comes with `make install`.
 
 kernel_sources := $(wildcard kernel/*.[ch]) kernel/Kbuild kernel/Makefile \
 	include/uapi/linux/ihsm.h include/uapi/linux/ihsm_hw.h
@@ -22,12 +22,10 @@ kernel-patch:
 check-in-tree:
 	@scripts/check-in-tree
 
-UDEVDIR ?= /usr/lib/udev/rules.d
 DKMSDIR ?= /usr/src/ihsm-$(version)
 .PHONY: install-kernel
 install-kernel:
-	install -d $(DESTDIR)$(UDEVDIR) $(DESTDIR)$(DKMSDIR)/kernel $(DESTDIR)$(DKMSDIR)/include/uapi/linux
-	install -m 644 kernel/60-ihsm.rules $(DESTDIR)$(UDEVDIR)
+	install -d $(DESTDIR)$(DKMSDIR)/kernel $(DESTDIR)$(DKMSDIR)/include/uapi/linux
 	install -m 644 $(filter-out %_test.c %_test.h kernel/ihsm_test%,$(filter kernel/%,$(kernel_sources))) \
 		$(DESTDIR)$(DKMSDIR)/kernel
 	install -m 644 $(filter include/%,$(kernel_sources)) $(DESTDIR)$(DKMSDIR)/include/uapi/linux

@@ -7,6 +7,6 @@ ifneq ($(wildcard pkcs11/*.c),)
 
 $(eval $(call component,pkcs11,pkcs11,$(wildcard pkcs11/*.c),))
 $(eval $(call shared,hsm-pkcs11.so,,$(pkcs11_obj),$(O)/libhsm.so.0 $(O)/common.a,pkcs11/hsm-pkcs11.map,libcrypto,\
-	-Wl$(comma)-Bsymbolic -Wl$(comma)-rpath$(comma)'$$$$ORIGIN:$$$$ORIGIN/..'))
+	-Wl$(comma)-Bsymbolic $$(call rpath,%:%/..)))
 
 endif

@@ -29,7 +29,7 @@ define program
 programs += $(O)/$(1)
 $(O)/$(1): $(2) $$(foreach c,$(3),$(O)/$$(c).a) $(5) $(O)/.flags-ld
 	$$(q_ld)$$(CC) $$(pie_ldflags) $$(ldflags) -o $$@.new $(2) $$(foreach c,$(3),$(O)/$$(c).a) \
-		$(if $(5),$(5) -Wl$$(comma)-rpath$$(comma)'$$$$ORIGIN:$$$$ORIGIN/../lib') \
+		$(if $(5),$(5) $$(call rpath,%:%/../lib$(if $(multiarch),:%/../lib/$(multiarch)))) \
 		$$(call pkg_libs,$$(foreach c,$(3),$$($$(c)_pkgs)) $(4)) -lpthread -ldl -lm && mv $$@.new $$@
 endef
 

@@ -21,7 +21,9 @@ CFLAGS ?= -O2 -g
 
 PREFIX ?= /usr/local
 LIBEXECDIR ?= $(PREFIX)/libexec
-LIBDIR ?= $(PREFIX)/lib
+# Below /usr libraries are where the distribution has them.
+multiarch := $(shell $(CC) -print-multiarch)
+LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(multiarch)))
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 warnings := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
@@ -35,6 +37,11 @@ cflags := -std=gnu11 $(warnings) -fPIC -fvisibility=hidden -fstack-protector-str
 	-fno-strict-aliasing $(if $(WERROR),-Werror) $(CFLAGS)
 ldflags := -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 pie_ldflags := -pie
+
+# $(call rpath,%:%/../lib): where ours look for our library, % being their own place. RPATH=no: where the
+# system does, as packages do.
+RPATH ?= yes
+rpath = $(if $(filter no,$(RPATH)),,-Wl$(comma)-rpath$(comma)'$(subst %,$$ORIGIN,$(1))')
 
 # -fcf-protection is x86's alone.
 ifneq ($(filter x86_64 i686,$(shell uname -m)),)

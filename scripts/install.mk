@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make install: programs, libraries, the module, headers, man pages, and the configuration
-# by which p11-kit finds the module. DESTDIR and PREFIX as everywhere.
+# make install: programs, libraries, the module, headers, man pages, completions, and what tells the
+# system of them: p11-kit's module file, pkg-config's file, udev's rule, systemd's units, users and
+# directories, the configuration. DESTDIR and PREFIX as everywhere.
 
 BINDIR ?= $(PREFIX)/bin
 INCLUDEDIR ?= $(PREFIX)/include
@@ -9,31 +10,66 @@ MANDIR ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 MODULEDIR ?= $(LIBDIR)/pkcs11
 P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
+UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+CONFDIR ?= $(SYSCONFDIR)/hsm
+
+# Where p11-kit looks for modules itself, their names are enough.
+p11kit_modules := $(shell $(PKG_CONFIG) --variable=p11_module_path p11-kit-1)
+p11kit_module = $(if $(filter $(p11kit_modules),$(MODULEDIR)),,$(MODULEDIR)/)hsm-pkcs11.so
 
 install_bin = $(filter $(O)/hsmctl $(O)/hsm-verify $(O)/hsm-bench $(O)/hsm-fw-sign $(O)/vhsm,$(programs))
 # libhsm's header and what it includes.
-install_headers = $(wildcard $(addprefix include/hsm/,hsm.h operations.h wire.h mechanisms.h pkcs11.h))
+install_headers = $(wildcard $(addprefix include/hsm/,hsm.h operations.h wire.h mechanisms.h pkcs11.h pkcs11_derive.h))
 install_uapi = $(wildcard include/uapi/linux/*.h)
 install_man = $(filter $(man_pages),$(products))
 
-.PHONY: install
-install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(P11KITDIR) \
-		$(DESTDIR)$(LIBEXECDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/hsm $(DESTDIR)$(INCLUDEDIR)/linux \
-		$(DESTDIR)$(PKGCONFIGDIR)
-	$(if $(install_bin),install -m 755 $(install_bin) $(DESTDIR)$(BINDIR))
-	$(if $(install_headers),install -m 644 $(install_headers) $(DESTDIR)$(INCLUDEDIR)/hsm)
-	$(if $(install_uapi),install -m 644 $(install_uapi) $(DESTDIR)$(INCLUDEDIR)/linux)
-	$(if $(libhsm_src),install -m 755 $(O)/libhsm.so.0 $(DESTDIR)$(LIBDIR))
-	$(if $(libhsm_src),ln -sf libhsm.so.0 $(DESTDIR)$(LIBDIR)/libhsm.so)
-	$(if $(libhsm_src),install -m 644 $(O)/libhsm.a $(DESTDIR)$(LIBDIR))
-	$(if $(libhsm_src),sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(version)|' \
-		scripts/libhsm.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/libhsm.pc)
-	$(if $(pkcs11_src),install -m 755 $(O)/hsm-pkcs11.so $(DESTDIR)$(MODULEDIR))
-	$(if $(pkcs11_src),echo "module: $(MODULEDIR)/hsm-pkcs11.so" >$(DESTDIR)$(P11KITDIR)/hsm.module)
+# $(call install_file,MODE,FILE,DIRECTORY[,NAME])
+define install_file
+	install -D -m $(1) $(2) $(DESTDIR)$(3)/$(or $(4),$(notdir $(2)))
+
+endef
+install_all = $(foreach f,$(2),$(call install_file,$(1),$(f),$(3)))
+
+# What there is once and is changed by hand is not overwritten.
+define install_conf
+	test -e $(DESTDIR)$(2)/$(notdir $(1)) || install -D -m 644 $(1) $(DESTDIR)$(2)/$(notdir $(1))
+endef
+
+.PHONY: install install-programs install-library install-module install-system
+install: install-programs install-library install-module install-system
+
+install-programs: all
+	$(call install_all,755,$(install_bin),$(BINDIR))
 	$(if $(firmware_src),rm -rf $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
+	$(if $(firmware_src),install -d $(DESTDIR)$(LIBEXECDIR)/hsm)
 	$(if $(firmware_src),cp -r $(O)/firmware $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
 	$(if $(install_man),,@echo "no manual pages: rst2man is not installed (python3-docutils)")
-	$(foreach m,$(install_man),install -D -m 644 $(m) \
-		$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m));)
+	$(foreach m,$(install_man),$(call install_file,644,$(m),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))))
+
+install-library: all
+	$(call install_all,644,$(install_headers),$(INCLUDEDIR)/hsm)
+	$(call install_all,644,$(install_uapi),$(INCLUDEDIR)/linux)
+	$(call install_file,644,$(O)/libhsm.so.0,$(LIBDIR))
+	ln -sf libhsm.so.0 $(DESTDIR)$(LIBDIR)/libhsm.so
+	$(call install_file,644,$(O)/libhsm.a,$(LIBDIR))
+	install -d $(DESTDIR)$(PKGCONFIGDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(version)|' \
+		scripts/libhsm.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/libhsm.pc
+
+install-module: all
+	$(call install_file,644,$(O)/hsm-pkcs11.so,$(MODULEDIR))
+	install -d $(DESTDIR)$(P11KITDIR)
+	echo "module: $(p11kit_module)" >$(DESTDIR)$(P11KITDIR)/hsm.module
+
+install-system:
+	$(call install_file,644,kernel/60-ihsm.rules,$(UDEVDIR))
+	$(call install_file,644,system/hsm.sysusers,$(SYSUSERSDIR),hsm.conf)
+	$(call install_conf,system/hsm.conf,$(CONFDIR))
+
+# Debian's packages, and what its own checker says of them.
+.PHONY: deb
+deb: all
+	@scripts/deb $(O)
+	@ls -1 build/deb/*.deb
