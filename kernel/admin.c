@@ -5,12 +5,10 @@
  * Those that are waited for end in bounded time: a device that does not answer is reset, and
  * one that is not there is not waited for.
  */
+#include <linux/cleanup.h>
 #include <linux/slab.h>
 
 #include "ihsm.h"
-#ifndef KUNIT_STATIC_STUB_REDIRECT
-#include <kunit/static_stub.h>
-#endif
 
 #define SLICE	(HZ / 20)	/* how often a waiter looks whether the device is still there */
 #define EVENT_PAUSE	(HZ / 20)	/* between two events of the device */
@@ -39,8 +37,6 @@ static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 	unsigned long limit;
 	int err;
 
-	if (!cmd)
-		return -ENOMEM;
 	cmd->weight_ms = IHSM_ADMIN_MS;
 	err = ihsm_cmd_place(ihsm->queue[0], cmd);
 	if (!err)
@@ -73,6 +69,47 @@ free:
 	return err;
 }
 
+/* An admin command with what goes in and what comes out. Bytes are copied, both ways. */
+struct request {
+	const char *what;	/* it is about, for the log */
+	u8 opcode;
+	u32 arg[3];
+	dma_addr_t in_addr;	/* where the entry names a ring or a page */
+	dma_addr_t out_addr;
+	const void *in;
+	u32 in_len;
+	void *out;
+	u32 out_len;		/* the device gives all of them */
+	u32 *generation;	/* the device's start that answered; or NULL */
+};
+
+static int ask(struct ihsm_device *ihsm, const struct request *request)
+{
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(request->opcode, request->in_len + request->out_len);
+	int err;
+
+	if (!cmd)
+		return -ENOMEM;
+	memcpy(cmd->arg, request->arg, sizeof(request->arg));
+	cmd->in_addr = request->in_addr;
+	cmd->out_addr = request->out_addr;
+	cmd->in_len = request->in_len;
+	cmd->out_len = request->out_len;
+	if (request->in_len)
+		cmd->in = memcpy(cmd->bounce, request->in, request->in_len);
+	if (request->out_len)
+		cmd->out = cmd->bounce + request->in_len;
+	err = run(ihsm, cmd, request->what);
+	if (err)
+		return err;
+	if (request->out_len)
+		memcpy(request->out, cmd->out, request->out_len);
+	if (request->generation)
+		*request->generation = cmd->generation;
+	ihsm_cmd_free(cmd);
+	return 0;
+}
+
 /**
  * ihsm_identify() - ask the device what it is
  * @ihsm: device; its admin queue works
@@ -82,20 +119,23 @@ free:
  */
 int ihsm_identify(struct ihsm_device *ihsm)
 {
-	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_IDENTIFY, sizeof(ihsm->identify));
+	struct ihsm_identify *identify __free(kfree) = kmalloc(sizeof(*identify), GFP_KERNEL);
+	const struct request request = {
+		.what = "identify",
+		.opcode = IHSM_ADMIN_IDENTIFY,
+		.out = identify,
+		.out_len = sizeof(*identify),
+	};
 	int err;
 
-	if (cmd) {
-		cmd->out = cmd->bounce;
-		cmd->out_len = sizeof(ihsm->identify);
-	}
-	err = run(ihsm, cmd, "identify");
+	if (!identify)
+		return -ENOMEM;
+	err = ask(ihsm, &request);
 	if (err)
 		return err;
 	mutex_lock(&ihsm->identify_lock);
-	memcpy(&ihsm->identify, cmd->bounce, sizeof(ihsm->identify));
+	ihsm->identify = *identify;
 	mutex_unlock(&ihsm->identify_lock);
-	ihsm_cmd_free(cmd);
 	return 0;
 }
 
@@ -105,17 +145,12 @@ int ihsm_identify(struct ihsm_device *ihsm)
  */
 int ihsm_set_shadow(struct ihsm_device *ihsm)
 {
-	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_SET_SHADOW, 0);
-	int err;
-
-	if (cmd) {
-		cmd->in_addr = ihsm->shadow_dma;
-		cmd->out_addr = ihsm->shadow_dma + IHSM_SHADOW_PAGE_SIZE;
-	}
-	err = run(ihsm, cmd, "shadow doorbells");
-	if (!err)
-		ihsm_cmd_free(cmd);
-	return err;
+	return ask(ihsm, &(struct request){
+		.what = "shadow doorbells",
+		.opcode = IHSM_ADMIN_SET_SHADOW,
+		.in_addr = ihsm->shadow_dma,
+		.out_addr = ihsm->shadow_dma + IHSM_SHADOW_PAGE_SIZE,
+	});
 }
 
 /**
@@ -124,20 +159,13 @@ int ihsm_set_shadow(struct ihsm_device *ihsm)
  */
 int ihsm_create_queue(struct ihsm_queue *queue)
 {
-	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_CREATE_QUEUE, 0);
-	int err;
-
-	if (cmd) {
-		cmd->in_addr = queue->sq_dma;
-		cmd->out_addr = queue->cq_dma;
-		cmd->arg[0] = queue->qid;
-		cmd->arg[1] = queue->sq_log2 | queue->cq_log2 << 8;
-		cmd->arg[2] = queue->vector;
-	}
-	err = run(queue->ihsm, cmd, "a queue");
-	if (!err)
-		ihsm_cmd_free(cmd);
-	return err;
+	return ask(queue->ihsm, &(struct request){
+		.what = "a queue",
+		.opcode = IHSM_ADMIN_CREATE_QUEUE,
+		.arg = { queue->qid, queue->sq_log2 | queue->cq_log2 << 8, queue->vector },
+		.in_addr = queue->sq_dma,
+		.out_addr = queue->cq_dma,
+	});
 }
 
 /**
@@ -150,20 +178,17 @@ int ihsm_create_queue(struct ihsm_queue *queue)
  */
 int ihsm_create_context(struct ihsm_device *ihsm, u64 *id, u32 *generation)
 {
-	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_ADMIN_CREATE_CONTEXT, sizeof(__le64));
-	int err;
+	__le64 answer = 0;
+	int err = ask(ihsm, &(struct request){
+		.what = "a context",
+		.opcode = IHSM_ADMIN_CREATE_CONTEXT,
+		.out = &answer,
+		.out_len = sizeof(answer),
+		.generation = generation,
+	});
 
-	if (cmd) {
-		cmd->out = cmd->bounce;
-		cmd->out_len = sizeof(__le64);
-	}
-	err = run(ihsm, cmd, "a context");
-	if (err)
-		return err;
-	*id = le64_to_cpup((const __le64 *)cmd->bounce);
-	*generation = cmd->generation;
-	ihsm_cmd_free(cmd);
-	return 0;
+	*id = le64_to_cpu(answer);
+	return err;
 }
 
 /**
@@ -217,21 +242,13 @@ int ihsm_send_abort(struct ihsm_device *ihsm, u16 qid, u16 tag)
  */
 int ihsm_random(struct ihsm_device *ihsm, void *to, u32 len)
 {
-	struct ihsm_cmd *cmd;
-	int err;
-
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_random, ihsm, to, len);
-	cmd = ihsm_cmd_alloc(IHSM_ADMIN_RANDOM, len);
-	if (cmd) {
-		cmd->out = cmd->bounce;
-		cmd->out_len = len;
-	}
-	err = run(ihsm, cmd, "random bytes");
-	if (err)
-		return err;
-	memcpy(to, cmd->bounce, len);
-	ihsm_cmd_free(cmd);
-	return 0;
+	return ask(ihsm, &(struct request){
+		.what = "random bytes",
+		.opcode = IHSM_ADMIN_RANDOM,
+		.out = to,
+		.out_len = len,
+	});
 }
 
 /**
@@ -243,21 +260,13 @@ int ihsm_random(struct ihsm_device *ihsm, void *to, u32 len)
  */
 int ihsm_sensors(struct ihsm_device *ihsm, struct ihsm_sensors *sensors)
 {
-	struct ihsm_cmd *cmd;
-	int err;
-
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_sensors, ihsm, sensors);
-	cmd = ihsm_cmd_alloc(IHSM_ADMIN_SENSORS, sizeof(*sensors));
-	if (cmd) {
-		cmd->out = cmd->bounce;
-		cmd->out_len = sizeof(*sensors);
-	}
-	err = run(ihsm, cmd, "the sensors");
-	if (err)
-		return err;
-	memcpy(sensors, cmd->bounce, sizeof(*sensors));
-	ihsm_cmd_free(cmd);
-	return 0;
+	return ask(ihsm, &(struct request){
+		.what = "the sensors",
+		.opcode = IHSM_ADMIN_SENSORS,
+		.out = sensors,
+		.out_len = sizeof(*sensors),
+	});
 }
 
 /**
@@ -272,21 +281,14 @@ int ihsm_sensors(struct ihsm_device *ihsm, struct ihsm_sensors *sensors)
  */
 int ihsm_stage(struct ihsm_device *ihsm, u32 step, u32 number, const void *from, u32 len)
 {
-	struct ihsm_cmd *cmd;
-	int err;
-
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_stage, ihsm, step, number, from, len);
-	cmd = ihsm_cmd_alloc(IHSM_ADMIN_STAGE, len);
-	if (cmd) {
-		cmd->arg[0] = step;
-		cmd->arg[1] = number;
-		cmd->in_len = len;
-		cmd->in = len ? memcpy(cmd->bounce, from, len) : NULL;
-	}
-	err = run(ihsm, cmd, "a firmware image");
-	if (!err)
-		ihsm_cmd_free(cmd);
-	return err;
+	return ask(ihsm, &(struct request){
+		.what = "a firmware image",
+		.opcode = IHSM_ADMIN_STAGE,
+		.arg = { step, number },
+		.in = from,
+		.in_len = len,
+	});
 }
 
 /**
@@ -299,19 +301,12 @@ int ihsm_stage(struct ihsm_device *ihsm, u32 step, u32 number, const void *from,
  */
 int ihsm_vf_share(struct ihsm_device *ihsm, u32 vf, u32 vectors)
 {
-	struct ihsm_cmd *cmd;
-	int err;
-
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_vf_share, ihsm, vf, vectors);
-	cmd = ihsm_cmd_alloc(IHSM_ADMIN_VF_SHARE, 0);
-	if (cmd) {
-		cmd->arg[0] = vf;
-		cmd->arg[1] = vectors;
-	}
-	err = run(ihsm, cmd, "a virtual function's share");
-	if (!err)
-		ihsm_cmd_free(cmd);
-	return err;
+	return ask(ihsm, &(struct request){
+		.what = "a virtual function's share",
+		.opcode = IHSM_ADMIN_VF_SHARE,
+		.arg = { vf, vectors },
+	});
 }
 
 /**

@@ -69,11 +69,12 @@ static int ioctl_command(struct ihsm_context *context, void *buffer)
 static int ioctl_reset(struct ihsm_context *context, void *buffer)
 {
 	struct ihsm_device *ihsm = context->ihsm;
+	const struct ihsm_reset *reset = buffer;
 	int err;
 
-	err = ihsm_check_reset(buffer);
-	if (!err)
-		err = ihsm_enter(ihsm);
+	if (reset->flags)
+		return -EINVAL;
+	err = ihsm_enter(ihsm);
 	if (err)
 		return err;
 	err = ihsm_reset_now(ihsm);

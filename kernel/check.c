@@ -75,11 +75,6 @@ int ihsm_check_info(const struct ihsm_info *info)
 	return 0;
 }
 
-int ihsm_check_reset(const struct ihsm_reset *reset)
-{
-	return reset->flags ? -EINVAL : 0;
-}
-
 u32 ihsm_class_limit(u32 ms)
 {
 	return clamp(ms, MIN_CLASS_MS, MAX_CLASS_MS);

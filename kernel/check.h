@@ -63,9 +63,6 @@ int ihsm_check_command(const struct ihsm_command *command, u32 max_message);
 /** ihsm_check_info() - likewise for &struct ihsm_info. Return: 0, -EINVAL or -EFAULT. */
 int ihsm_check_info(const struct ihsm_info *info);
 
-/** ihsm_check_reset() - likewise for &struct ihsm_reset. Return: 0 or -EINVAL. */
-int ihsm_check_reset(const struct ihsm_reset *reset);
-
 /**
  * ihsm_class_limit() - longest time of a time class, cut to what a driver believes
  * @ms: what the device claims

@@ -22,24 +22,32 @@ static unsigned int poll_us = 20;
 module_param(poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us, "look for the answer to a short command for so long before sleeping (microseconds)");
 
-static int copy_in(struct ihsm_cmd *cmd, const struct ihsm_command *command)
+static int pin(struct ihsm_payload **large, u64 user, u32 len, enum dma_data_direction dir)
+{
+	struct ihsm_payload *payload = ihsm_payload_pin(user, len, dir);
+
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+	*large = payload;
+	return 0;
+}
+
+static int copy_in(struct ihsm_cmd *cmd, const struct ihsm_command *command, void *room)
 {
 	const void __user *from = u64_to_user_ptr(command->in);
 
-	if (command->in_len <= IHSM_ROOM) {
-		cmd->in = cmd->bounce;
-		return copy_from_user(cmd->in, from, command->in_len) ? -EFAULT : 0;
-	}
-	return ihsm_payload_pin(&cmd->large_in, command->in, command->in_len, DMA_TO_DEVICE);
+	if (command->in_len > IHSM_ROOM)
+		return pin(&cmd->large_in, command->in, command->in_len, DMA_TO_DEVICE);
+	cmd->in = room;
+	return copy_from_user(cmd->in, from, command->in_len) ? -EFAULT : 0;
 }
 
-static int make_room(struct ihsm_cmd *cmd, u64 user)
+static int make_room(struct ihsm_cmd *cmd, u64 user, void *room)
 {
-	if (cmd->out_len <= IHSM_ROOM) {
-		cmd->out = cmd->bounce + (cmd->in ? cmd->in_len : 0);
-		return 0;
-	}
-	return ihsm_payload_pin(&cmd->large_out, user, cmd->out_len, DMA_FROM_DEVICE);
+	if (cmd->out_len > IHSM_ROOM)
+		return pin(&cmd->large_out, user, cmd->out_len, DMA_FROM_DEVICE);
+	cmd->out = room;
+	return 0;
 }
 
 static size_t small(u32 len)
@@ -51,13 +59,15 @@ static size_t small(u32 len)
  * ihsm_command_prepare() - the command with all that it needs, but nothing of the device yet
  * @context: of the open file
  * @command: what the program asks for, in the driver's memory
+ * @own: bytes for the caller at @private of the command
  *
  * Return: the command, for ihsm_cmd_free(), or an error pointer.
  */
 struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
-				      const struct ihsm_command *command)
+				      const struct ihsm_command *command, size_t own)
 {
 	u32 out_len = min(command->out_len, context->max_message);
+	size_t in_room = small(command->in_len);
 	struct ihsm_cmd *cmd;
 	u32 time_class;
 	int err;
@@ -65,18 +75,20 @@ struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 	err = ihsm_check_command(command, context->max_message);
 	if (err)
 		return ERR_PTR(err);
-	cmd = ihsm_cmd_alloc(IHSM_IO_MESSAGE, small(command->in_len) + small(out_len));
+	cmd = ihsm_cmd_alloc(IHSM_IO_MESSAGE, own + in_room + small(out_len));
 	if (!cmd)
 		return ERR_PTR(-ENOMEM);
+	cmd->private = cmd->bounce;
 	cmd->context = context->id;
 	cmd->generation = context->generation;
 	cmd->in_len = command->in_len;
 	cmd->out_len = out_len;
 	time_class = array_index_nospec(command->time_class, IHSM_TIME_CLASSES);
 	cmd->weight_ms = READ_ONCE(context->ihsm->class_ms[time_class]);
-	err = copy_in(cmd, command);
+	cmd->brief = time_class == IHSM_TIME_SHORT;
+	err = copy_in(cmd, command, cmd->bounce + own);
 	if (!err)
-		err = make_room(cmd, command->out);
+		err = make_room(cmd, command->out, cmd->bounce + own + in_room);
 	if (!err)
 		return cmd;
 	ihsm_cmd_free(cmd);
@@ -115,10 +127,10 @@ int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 {
 	int err = 0;
 
-	if (cmd->large_in.pages)
-		err = ihsm_payload_map(ihsm, &cmd->large_in);
-	if (!err && cmd->large_out.pages)
-		err = ihsm_payload_map(ihsm, &cmd->large_out);
+	if (cmd->large_in)
+		err = ihsm_payload_map(ihsm, cmd->large_in);
+	if (!err && cmd->large_out)
+		err = ihsm_payload_map(ihsm, cmd->large_out);
 	if (!err)
 		err = ihsm_cmd_submit(cmd);
 	if (err)
@@ -160,7 +172,7 @@ int ihsm_command_error(const struct ihsm_cmd *cmd)
  * There and back, with the gate held. @gone is set when the process was killed and the command
  * is not ours any more.
  */
-static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_class, bool *gone)
+static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool *gone)
 {
 	int err = ihsm_command_place(ihsm, cmd, true);
 
@@ -168,7 +180,7 @@ static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, u32 time_cla
 		err = ihsm_command_submit(ihsm, cmd);
 	if (err)
 		return err;
-	if (time_class != IHSM_TIME_SHORT || !poll_answer(cmd)) {
+	if (!cmd->brief || !poll_answer(cmd)) {
 		ihsm_cmd_listen(cmd);
 		err = wait_for_completion_state(&cmd->done, IHSM_WAIT);
 		if (err && ihsm_cmd_abandon(cmd, true)) {
@@ -217,12 +229,12 @@ int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 	bool gone = false;
 	int err;
 
-	cmd = ihsm_command_prepare(context, command);
+	cmd = ihsm_command_prepare(context, command, 0);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 	err = ihsm_enter(ihsm);
 	if (!err) {
-		err = exchange(ihsm, cmd, command->time_class, &gone);
+		err = exchange(ihsm, cmd, &gone);
 		ihsm_leave(ihsm);
 	}
 	if (gone)

@@ -12,9 +12,6 @@
 #include <linux/slab.h>
 
 #include "ihsm.h"
-#ifndef KUNIT_STATIC_STUB_REDIRECT
-#include <kunit/static_stub.h>
-#endif
 
 /**
  * ihsm_present() - is the device there?
@@ -204,8 +201,8 @@ static int alloc_shadow(struct ihsm_device *ihsm)
 {
 	if (!ihsm->limits.shadow)
 		return 0;
-	ihsm->shadow = dma_alloc_coherent(&ihsm->pdev->dev, 2 * IHSM_SHADOW_PAGE_SIZE,
-					  &ihsm->shadow_dma, GFP_KERNEL);
+	ihsm->shadow = dmam_alloc_coherent(&ihsm->pdev->dev, 2 * IHSM_SHADOW_PAGE_SIZE,
+					   &ihsm->shadow_dma, GFP_KERNEL);
 	return ihsm->shadow ? 0 : -ENOMEM;
 }
 
@@ -222,18 +219,19 @@ static void set_shadow_parts(struct ihsm_device *ihsm, struct ihsm_queue *queue)
  * ihsm_controller_alloc() - memory and interrupt handlers of all queues
  * @ihsm: device; vectors are there
  *
- * Return: 0 or a negative errno; ihsm_controller_free() in both cases.
+ * The memory goes with the driver's hold on the function, after all that uses it. The handlers are
+ * ihsm_irq_free()'s. Return: 0 or a negative errno.
  */
 int ihsm_controller_alloc(struct ihsm_device *ihsm)
 {
-	int node = dev_to_node(&ihsm->pdev->dev);
+	struct device *dev = &ihsm->pdev->dev;
 	int err = alloc_shadow(ihsm);
 	unsigned int i;
 
 	for (i = 0; i <= ihsm->queues && !err; i++) {
 		u16 vector = ihsm->vectors > 1 ? i : 0;
 
-		ihsm->queue[i] = kzalloc_node(sizeof(*ihsm->queue[i]), GFP_KERNEL, node);
+		ihsm->queue[i] = devm_kzalloc(dev, sizeof(*ihsm->queue[i]), GFP_KERNEL);
 		if (!ihsm->queue[i])
 			return -ENOMEM;
 		err = ihsm_queue_init(ihsm, ihsm->queue[i], i, vector);
@@ -242,25 +240,4 @@ int ihsm_controller_alloc(struct ihsm_device *ihsm)
 			err = ihsm_irq_request(ihsm->queue[i]);
 	}
 	return err;
-}
-
-/**
- * ihsm_controller_free() - the opposite
- * @ihsm: device; stopped, nobody uses it any more
- */
-void ihsm_controller_free(struct ihsm_device *ihsm)
-{
-	unsigned int i;
-
-	for (i = 0; i <= ihsm->queues; i++) {
-		if (!ihsm->queue[i])
-			continue;
-		ihsm_irq_free(ihsm->queue[i]);
-		ihsm_queue_free(ihsm->queue[i]);
-		ihsm->queue[i] = NULL;
-	}
-	if (ihsm->shadow)
-		dma_free_coherent(&ihsm->pdev->dev, 2 * IHSM_SHADOW_PAGE_SIZE, ihsm->shadow,
-				  ihsm->shadow_dma);
-	ihsm->shadow = NULL;
 }

@@ -39,28 +39,27 @@ static void discharge(struct ihsm_payload *payload, unsigned int pages)
 
 /**
  * ihsm_payload_pin() - keep a program's pages where they are, for the device
- * @payload: filled in; to be freed by ihsm_payload_free()
  * @user: address of the first byte
  * @len: bytes, at most what ihsm_max_message() gives
  * @dir: DMA_TO_DEVICE or DMA_FROM_DEVICE
  *
  * The program may write the pages while the device reads them, and read them at any time: what they
- * hold is sealed, and the device copies before it opens. Return: 0, -EFAULT when the program may
- * not use all of it so, -ENOMEM also when it would be more locked memory than the process may have,
- * or -EMSGSIZE.
+ * hold is sealed, and the device copies before it opens. Return: the payload, for
+ * ihsm_payload_free(), or an error pointer: -EFAULT when the program may not use all of it so,
+ * -ENOMEM also when it would be more locked memory than the process may have, or -EMSGSIZE.
  */
-int ihsm_payload_pin(struct ihsm_payload *payload, unsigned long user, u32 len,
-		     enum dma_data_direction dir)
+struct ihsm_payload *ihsm_payload_pin(unsigned long user, u32 len, enum dma_data_direction dir)
 {
 	unsigned int offset = offset_in_page(user);
 	unsigned int pages = DIV_ROUND_UP(offset + len, PAGE_SIZE);
+	struct ihsm_payload *payload;
 	int got, err;
 
 	if (!len || len > IHSM_MAX_SEGMENTS * PAGE_SIZE || pages > IHSM_MAX_SEGMENTS)
-		return -EMSGSIZE;
-	payload->page = kcalloc(pages, sizeof(*payload->page), GFP_KERNEL_ACCOUNT);
-	if (!payload->page)
-		return -ENOMEM;
+		return ERR_PTR(-EMSGSIZE);
+	payload = kzalloc(struct_size(payload, page, pages), GFP_KERNEL_ACCOUNT);
+	if (!payload)
+		return ERR_PTR(-ENOMEM);
 	err = charge(payload, pages);
 	if (err)
 		goto free;
@@ -74,15 +73,14 @@ int ihsm_payload_pin(struct ihsm_payload *payload, unsigned long user, u32 len,
 	payload->offset = offset;
 	payload->len = len;
 	payload->dir = dir;
-	return 0;
+	return payload;
 unpin:
 	if (got > 0)
 		unpin_user_pages(payload->page, got);
 	discharge(payload, pages);
 free:
-	kfree(payload->page);
-	payload->page = NULL;
-	return err;
+	kfree(payload);
+	return ERR_PTR(err);
 }
 
 /**
@@ -140,11 +138,11 @@ unsigned int ihsm_payload_segments(const struct ihsm_payload *payload, struct ih
 /**
  * ihsm_payload_unmap() - the device has no use for the pages any more
  * @ihsm: device
- * @payload: mapped or not
+ * @payload: mapped or not, or NULL
  */
 void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload)
 {
-	if (!payload->mapped)
+	if (!payload || !payload->mapped)
 		return;
 	dma_unmap_sgtable(&ihsm->pdev->dev, &payload->sgt, payload->dir, 0);
 	sg_free_table(&payload->sgt);
@@ -153,18 +151,16 @@ void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload)
 
 /**
  * ihsm_payload_free() - let the program's pages go
- * @payload: not mapped; may be empty
+ * @payload: not mapped, or NULL
  *
  * Process context. Those that the device wrote are dirty.
  */
 void ihsm_payload_free(struct ihsm_payload *payload)
 {
-	if (!payload->pages)
+	if (!payload)
 		return;
 	unpin_user_pages_dirty_lock(payload->page, payload->pages,
 				    payload->dir == DMA_FROM_DEVICE);
 	discharge(payload, payload->pages);
-	kfree(payload->page);
-	payload->page = NULL;
-	payload->pages = 0;
+	kfree(payload);
 }

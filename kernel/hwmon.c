@@ -15,6 +15,7 @@
  * @ihsm: the device
  * @lock: of what follows
  * @valid: @page has been read
+ * @tampers: after so many of the device's events of that kind
  * @read_at: when, in jiffies
  * @page: all sensors
  * @index: sensor behind a channel, for temperatures, voltages and enclosures
@@ -27,6 +28,7 @@ struct ihsm_hwmon {
 	struct ihsm_device *ihsm;
 	struct mutex lock; /* of the page */
 	bool valid;
+	u32 tampers;
 	unsigned long read_at;
 	struct ihsm_sensors page;
 	u8 index[3][IHSM_MAX_SENSORS];
@@ -36,44 +38,53 @@ struct ihsm_hwmon {
 	struct hwmon_chip_info chip;
 };
 
+#define NO_ATTR	U32_MAX
+
+/* Kinds of sensors, and which of a sensor's numbers hwmon's attributes are */
 static const struct kind {
 	enum ihsm_sensor_kind kind;
 	enum hwmon_sensor_types type;
 	u32 attributes;
+	u32 input, min, max, alarm;
 } kinds[] = {
 	{ IHSM_SENSOR_TEMPERATURE, hwmon_temp,
-	  HWMON_T_INPUT | HWMON_T_MIN | HWMON_T_MAX | HWMON_T_ALARM | HWMON_T_LABEL },
+	  HWMON_T_INPUT | HWMON_T_MIN | HWMON_T_MAX | HWMON_T_ALARM | HWMON_T_LABEL,
+	  hwmon_temp_input, hwmon_temp_min, hwmon_temp_max, hwmon_temp_alarm },
 	{ IHSM_SENSOR_VOLTAGE, hwmon_in,
-	  HWMON_I_INPUT | HWMON_I_MIN | HWMON_I_MAX | HWMON_I_ALARM | HWMON_I_LABEL },
-	{ IHSM_SENSOR_ENCLOSURE, hwmon_intrusion, HWMON_INTRUSION_ALARM },
+	  HWMON_I_INPUT | HWMON_I_MIN | HWMON_I_MAX | HWMON_I_ALARM | HWMON_I_LABEL,
+	  hwmon_in_input, hwmon_in_min, hwmon_in_max, hwmon_in_alarm },
+	{ IHSM_SENSOR_ENCLOSURE, hwmon_intrusion, HWMON_INTRUSION_ALARM,
+	  NO_ATTR, NO_ATTR, NO_ATTR, hwmon_intrusion_alarm },
 };
 
-static unsigned int count_of(const struct ihsm_sensors *page)
-{
-	return min_t(u32, le32_to_cpu(page->count), IHSM_MAX_SENSORS);
-}
-
+/* What is known serves for a while, unless the device has told of tampering since. */
 static int refresh(struct ihsm_hwmon *mon)
 {
+	u32 tampers = READ_ONCE(mon->ihsm->notice[IHSM_NOTICE_TAMPER]);
 	int err;
 
-	if (mon->valid && time_before(jiffies, mon->read_at + FRESH))
+	if (mon->valid && mon->tampers == tampers && time_before(jiffies, mon->read_at + FRESH))
 		return 0;
 	err = ihsm_sensors(mon->ihsm, &mon->page);
 	mon->valid = !err;
+	mon->tampers = tampers;
 	mon->read_at = jiffies;
 	return err;
 }
 
-/* The sensor behind a channel, with the lock held; the device may say something else each time. */
-static const struct ihsm_sensor *sensor_of(const struct ihsm_hwmon *mon,
-					   enum hwmon_sensor_types type, int channel)
+/* Return: the kind of what hwmon asks for, and the number of the sensor; or NULL. */
+static const struct kind *find_sensor(const struct ihsm_hwmon *mon, enum hwmon_sensor_types type,
+				      int channel, unsigned int *index)
 {
 	unsigned int i;
 
+	if (channel < 0 || channel >= IHSM_MAX_SENSORS)
+		return NULL;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (kinds[i].type == type && channel >= 0 && channel < IHSM_MAX_SENSORS)
-			return &mon->page.sensor[mon->index[i][channel]];
+		if (kinds[i].type != type)
+			continue;
+		*index = mon->index[i][channel];
+		return &kinds[i];
 	}
 	return NULL;
 }
@@ -84,25 +95,16 @@ static umode_t sensor_visible(const void *data, enum hwmon_sensor_types type, u3
 	return 0444;
 }
 
-/* Which of a sensor's numbers an attribute is */
-static int number(const struct ihsm_sensor *sensor, enum hwmon_sensor_types type, u32 attr,
-		  long *value)
+static int number(const struct kind *kind, const struct ihsm_sensor *sensor, u32 attr, long *value)
 {
-	bool alarm = sensor->flags & (IHSM_SENSOR_ALARM | IHSM_SENSOR_TRIPPED);
-
-	if ((type == hwmon_temp && attr == hwmon_temp_input) ||
-	    (type == hwmon_in && attr == hwmon_in_input))
+	if (attr == kind->input)
 		*value = (s32)le32_to_cpu(sensor->value);
-	else if ((type == hwmon_temp && attr == hwmon_temp_min) ||
-		 (type == hwmon_in && attr == hwmon_in_min))
+	else if (attr == kind->min)
 		*value = (s32)le32_to_cpu(sensor->min);
-	else if ((type == hwmon_temp && attr == hwmon_temp_max) ||
-		 (type == hwmon_in && attr == hwmon_in_max))
+	else if (attr == kind->max)
 		*value = (s32)le32_to_cpu(sensor->max);
-	else if ((type == hwmon_temp && attr == hwmon_temp_alarm) ||
-		 (type == hwmon_in && attr == hwmon_in_alarm) ||
-		 (type == hwmon_intrusion && attr == hwmon_intrusion_alarm))
-		*value = alarm;
+	else if (attr == kind->alarm)
+		*value = !!(sensor->flags & (IHSM_SENSOR_ALARM | IHSM_SENSOR_TRIPPED));
 	else
 		return -EOPNOTSUPP;
 	return 0;
@@ -112,14 +114,17 @@ static int sensor_read(struct device *dev, enum hwmon_sensor_types type, u32 att
 		       long *value)
 {
 	struct ihsm_hwmon *mon = dev_get_drvdata(dev);
-	const struct ihsm_sensor *sensor;
+	unsigned int i;
+	const struct kind *kind = find_sensor(mon, type, channel, &i);
 	int err;
 
+	if (!kind)
+		return -EOPNOTSUPP;
 	mutex_lock(&mon->lock);
 	err = refresh(mon);
-	sensor = sensor_of(mon, type, channel);
+	/* The order is to stay; a device that changes it lies about nothing but itself. */
 	if (!err)
-		err = sensor ? number(sensor, type, attr, value) : -EOPNOTSUPP;
+		err = number(kind, &mon->page.sensor[i], attr, value);
 	mutex_unlock(&mon->lock);
 	return err;
 }
@@ -130,13 +135,10 @@ static int sensor_label(struct device *dev, enum hwmon_sensor_types type, u32 at
 	struct ihsm_hwmon *mon = dev_get_drvdata(dev);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (kinds[i].type != type || channel < 0 || channel >= IHSM_MAX_SENSORS)
-			continue;
-		*label = mon->ihsm->sensor_label[mon->index[i][channel]];
-		return 0;
-	}
-	return -EOPNOTSUPP;
+	if (!find_sensor(mon, type, channel, &i))
+		return -EOPNOTSUPP;
+	*label = mon->ihsm->sensor_label[i];
+	return 0;
 }
 
 const struct hwmon_ops ihsm_hwmon_ops = {
@@ -148,7 +150,7 @@ const struct hwmon_ops ihsm_hwmon_ops = {
 /* Sort the sensors by kind. Return: how many kinds there are. */
 static unsigned int sort_sensors(struct ihsm_hwmon *mon)
 {
-	unsigned int count = count_of(&mon->page);
+	unsigned int count = min_t(u32, le32_to_cpu(mon->page.count), IHSM_MAX_SENSORS);
 	unsigned int found = 0;
 	unsigned int i, k;
 

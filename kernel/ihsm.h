@@ -25,6 +25,10 @@
 #include <linux/workqueue.h>
 #include <linux/ihsm.h>
 #include <linux/ihsm_hw.h>
+/* Older kernels have none, and compat.h for them. */
+#ifndef KUNIT_STATIC_STUB_REDIRECT
+#include <kunit/static_stub.h>
+#endif
 
 #include "check.h"
 #include "ring.h"
@@ -38,36 +42,25 @@
 struct ihsm_device;
 struct ihsm_hwmon;
 struct ihsm_queue;
-struct queue_group;
+struct queue_groups;
 struct io_comp_batch;
 struct io_uring_cmd;
 
 /* ---- dma.c: payloads ---- */
 
-/**
- * struct ihsm_payload - a large message, in the program's own pages
- * @page: the pages, pinned
- * @pages: how many; 0 means that there is no payload
- * @mm: whose locked memory they count as
- * @offset: of the first byte in the first page
- * @len: bytes
- * @sgt: the mapping
- * @dir: of the transfer
- * @mapped: the device may use the pages
- */
+/* A large message, in the program's own pages */
 struct ihsm_payload {
-	struct page **page;
-	unsigned int pages;
-	struct mm_struct *mm;
-	unsigned int offset;
-	u32 len;
-	struct sg_table sgt;
-	enum dma_data_direction dir;
-	bool mapped;
+	unsigned int pages;		/* how many there are */
+	struct mm_struct *mm;		/* whose locked memory they count as */
+	unsigned int offset;		/* of the first byte in the first page */
+	u32 len;			/* bytes */
+	struct sg_table sgt;		/* the mapping */
+	enum dma_data_direction dir;	/* of the transfer */
+	bool mapped;			/* the device may use the pages */
+	struct page *page[];		/* the pages, pinned */
 };
 
-int ihsm_payload_pin(struct ihsm_payload *payload, unsigned long user, u32 len,
-		     enum dma_data_direction dir);
+struct ihsm_payload *ihsm_payload_pin(unsigned long user, u32 len, enum dma_data_direction dir);
 int ihsm_payload_map(struct ihsm_device *ihsm, struct ihsm_payload *payload);
 unsigned int ihsm_payload_segments(const struct ihsm_payload *payload, struct ihsm_segment *list);
 void ihsm_payload_unmap(struct ihsm_device *ihsm, struct ihsm_payload *payload);
@@ -75,159 +68,112 @@ void ihsm_payload_free(struct ihsm_payload *payload);
 
 /* ---- queue.c: rings and slots ---- */
 
-/**
- * struct ihsm_cmd - a command on its way
- * @queue: set by ihsm_cmd_place()
- * @slot: likewise; the slot is ours until ihsm_cmd_finish()
- * @opcode: of the entry
- * @context: of the entry
- * @arg: of the entry, admin commands
- * @in_addr: bus address of admin commands whose input is a ring or a page
- * @out_addr: likewise
- * @in_len: bytes that go in
- * @out_len: room for what comes out
- * @in: what goes in, if it fits into the slot
- * @out: where it comes out, if it fits into the slot
- * @large_in: what goes in otherwise
- * @large_out: where it comes out otherwise
- * @generation: the device's start that this command is for; 0 for the present one
- * @weight_ms: longest time of its class
- * @deadline: jiffies when it is overdue, set at submission
- * @timed_out: it was asked back because it was overdue
- * @waited: somebody sleeps until it ends, interrupts are wanted
- * @forever: it may take as long as it likes
- * @abandoned: nobody waits, or nobody waits any more; when it has ended it goes to the orphans
- * @ended: what is done with it there, in process context, before it is freed; may be NULL
- * @landed: of a command that nobody waits for and that is not abandoned: called when it has ended
- *	and its slot is free again, in any context and without a lock; it is @landed's then
- * @silent: with @landed: no interrupt is wanted, somebody polls
- * @aborted: the device was asked once to drop it
- * @private: of @landed
- * @done: for callers who wait
- * @error: 0 when the device answered
- * @status: then its status
- * @result: then its result; at most @out_len
- * @orphan: in the device's list of abandoned commands that have ended, or in the queue's of
- *	those with @landed
- * @bounce: freed with the command
- */
+/* A command on its way */
 struct ihsm_cmd {
-	struct ihsm_queue *queue;
-	struct ihsm_slot *slot;
-	u8 opcode;
-	u64 context;
-	u32 arg[5];
+	struct ihsm_queue *queue;	/* set by ihsm_cmd_place() */
+	struct ihsm_slot *slot;		/* likewise; the slot is ours until ihsm_cmd_finish() */
+	u8 opcode;			/* of the entry */
+	u64 context;			/* of the entry */
+	u32 arg[5];			/* of the entry, admin commands */
+	/* bus address of admin commands whose input is a ring or a page */
 	dma_addr_t in_addr;
-	dma_addr_t out_addr;
-	u32 in_len;
-	u32 out_len;
-	void *in;
-	void *out;
-	struct ihsm_payload large_in;
-	struct ihsm_payload large_out;
+	dma_addr_t out_addr;		/* likewise */
+	u32 in_len;			/* bytes that go in */
+	u32 out_len;			/* room for what comes out */
+	void *in;			/* what goes in, if it fits into the slot */
+	void *out;			/* where it comes out, if it fits into the slot */
+	struct ihsm_payload *large_in;	/* what goes in otherwise, or NULL */
+	struct ihsm_payload *large_out;	/* where it comes out otherwise, or NULL */
+	/* the device's start that this command is for; 0 for the present one */
 	u32 generation;
-	u32 weight_ms;
-	unsigned long deadline;
-	bool timed_out;
-	bool waited;
-	bool forever;
+	u32 weight_ms;			/* longest time of its class */
+	unsigned long deadline;		/* jiffies when it is overdue, set at submission */
+	bool timed_out;			/* it was asked back because it was overdue */
+	bool waited;			/* somebody sleeps until it ends, interrupts are wanted */
+	bool forever;			/* it may take as long as it likes */
+	/* nobody waits, or nobody waits any more; when it has ended it goes to the orphans */
 	bool abandoned;
+	/* what is done with it there, in process context, before it is freed; may be NULL */
 	void (*ended)(struct ihsm_cmd *cmd);
+	/*
+	 * of a command that nobody waits for and that is not abandoned: called when it has ended
+	 * and its slot is free again, in any context and without a lock; it is @landed's then
+	 */
 	void (*landed)(struct ihsm_cmd *cmd);
-	bool silent;
-	bool aborted;
-	void *private;
-	struct completion done;
-	int error;
-	u16 status;
-	u32 result;
+	bool silent;			/* with @landed: no interrupt is wanted, somebody polls */
+	bool brief;			/* of the shortest class */
+	bool patient;			/* counted in the queue's @patient */
+	bool aborted;			/* the device was asked once to drop it */
+	void *private;			/* of @landed */
+	struct completion done;		/* for callers who wait */
+	int error;			/* 0 when the device answered */
+	u16 status;			/* then its status */
+	u32 result;			/* then its result; at most @out_len */
+	u32 answered;			/* bytes at @out that are of the device */
+	/*
+	 * in the device's list of abandoned commands that have ended, or in the queue's of those
+	 * with @landed
+	 */
 	struct llist_node orphan;
-	u8 *bounce;
+	/* room for what goes in and comes out; wiped and freed with the command */
+	u8 bounce[] __aligned(8);
 };
 
-/**
- * struct ihsm_slot - a place for an outstanding command
- * @cmd: the command while the device has it
- * @generation: counts the slot's commands, in the upper bits of their identifiers
- * @room: coherent, IHSM_ROOM for what goes in and as much for what comes out; wiped when the
- *	slot is freed
- * @dma: its bus address
- */
+/* A place for an outstanding command */
 struct ihsm_slot {
-	struct ihsm_cmd *cmd;
+	struct ihsm_cmd *cmd;		/* the command while the device has it */
+	/* counts the slot's commands, in the upper bits of their identifiers */
 	u16 generation;
+	/*
+	 * coherent, IHSM_ROOM for what goes in and as much for what comes out; wiped when the slot
+	 * is freed
+	 */
 	void *room;
-	dma_addr_t dma;
+	dma_addr_t dma;			/* its bus address */
 };
 
-/**
- * struct ihsm_queue - a queue pair; number 0 is the admin queue
- * @ihsm: the device
- * @lock: of all that follows
- * @qid: number
- * @vector: index of its interrupt vector
- * @irq_set: the handler is installed
- * @running: commands are taken
- * @generation: the device's start that it works for
- * @sq_log2: entries of the submission ring
- * @cq_log2: entries of the completion ring
- * @slots: in use, at most IHSM_SLOTS
- * @sq: submission ring
- * @cq: completion ring
- * @sq_dma: its bus address
- * @cq_dma: likewise
- * @host: shadow page's part that we write, or NULL: doorbells are registers
- * @device: the device's part; it may write anything at any time
- * @sq_tail: ours
- * @sq_head: the device's, as last told
- * @cq_head: ours
- * @waiters: outstanding commands for which an interrupt is wanted
- * @free: slots
- * @slot_wait: for a free slot
- * @submitted: commands given to the device
- * @completed: commands that it answered
- * @errors: those of them whose status was not success
- * @timeouts: commands that were overdue
- * @missed: completions that were there and nobody was told
- * @bogus: completions that made no sense
- * @landed: commands that have ended and whose @landed is to be called
- * @slot: the slots
- */
+/* A queue pair; number 0 is the admin queue */
 struct ihsm_queue {
-	struct ihsm_device *ihsm;
-	spinlock_t lock; /* of what follows */
-	u16 qid;
-	u16 vector;
-	bool irq_set;
-	bool running;
-	u32 generation;
-	u8 sq_log2;
-	u8 cq_log2;
-	unsigned int slots;
-	struct ihsm_sqe *sq;
-	struct ihsm_cqe *cq;
-	dma_addr_t sq_dma;
-	dma_addr_t cq_dma;
+	struct ihsm_device *ihsm;	/* the device */
+	spinlock_t lock;		/* of all that follows */
+	u16 qid;			/* number */
+	u16 vector;			/* index of its interrupt vector */
+	bool irq_set;			/* the handler is installed */
+	bool running;			/* commands are taken */
+	u32 generation;			/* the device's start that it works for */
+	u8 sq_log2;			/* entries of the submission ring */
+	u8 cq_log2;			/* entries of the completion ring */
+	unsigned int slots;		/* in use, at most IHSM_SLOTS */
+	struct ihsm_sqe *sq;		/* submission ring */
+	struct ihsm_cqe *cq;		/* completion ring */
+	dma_addr_t sq_dma;		/* its bus address */
+	dma_addr_t cq_dma;		/* likewise */
+	/* shadow page's part that we write, or NULL: doorbells are registers */
 	struct ihsm_shadow_host *host;
+	/* the device's part; it may write anything at any time */
 	struct ihsm_shadow_device *device;
-	u32 sq_tail;
-	u32 sq_head;
-	u32 cq_head;
-	unsigned int waiters;
-	DECLARE_BITMAP(free, IHSM_SLOTS);
-	wait_queue_head_t slot_wait;
-	u64 submitted;
-	u64 completed;
-	u64 errors;
-	u64 timeouts;
-	u64 missed;
-	u64 bogus;
+	u32 sq_tail;			/* ours */
+	u32 sq_head;			/* the device's, as last told */
+	u32 cq_head;			/* ours */
+	unsigned int waiters;		/* outstanding commands for which an interrupt is wanted */
+	/* those of them that may share one: brief ones of a single context's rings */
+	unsigned int patient;
+	u64 patient_context;		/* the context */
+	u32 irq_event;			/* the completion that an interrupt was asked for with */
+	DECLARE_BITMAP(free, IHSM_SLOTS); /* slots that nobody has */
+	wait_queue_head_t slot_wait;	/* for a free slot */
+	u64 submitted;			/* commands given to the device */
+	u64 completed;			/* commands that it answered */
+	u64 errors;			/* those of them whose status was not success */
+	u64 timeouts;			/* commands that were overdue */
+	u64 missed;			/* completions that were there and nobody was told */
+	u64 bogus;			/* completions that made no sense */
+	/* commands that have ended and whose @landed is to be called */
 	struct llist_head landed;
-	struct ihsm_slot slot[IHSM_SLOTS];
+	struct ihsm_slot slot[IHSM_SLOTS]; /* the slots */
 };
 
 int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid, u16 vector);
-void ihsm_queue_free(struct ihsm_queue *queue);
 void ihsm_queue_start(struct ihsm_queue *queue, u32 generation);
 void ihsm_queue_stop(struct ihsm_queue *queue);
 void ihsm_queue_fail(struct ihsm_queue *queue, int error);
@@ -250,7 +196,6 @@ unsigned int ihsm_queue_poll(struct ihsm_queue *queue);
 int ihsm_irq_vectors(struct ihsm_device *ihsm);
 int ihsm_irq_request(struct ihsm_queue *queue);
 void ihsm_irq_free(struct ihsm_queue *queue);
-void ihsm_irq_release(struct ihsm_device *ihsm);
 
 /* ---- state.c: what may follow what ---- */
 
@@ -271,103 +216,68 @@ enum ihsm_hold {
 	IHSM_HOLD_SLEEP = BIT(2),
 };
 
-/**
- * struct ihsm_device - one function
- * @dev: of class ihsm; its last reference frees this
- * @cdev: /dev/ihsmN
- * @pdev: the PCI function, until @gone
- * @gate: held for reading by whoever uses the device for a descriptor; remove waits here
- * @gone: the driver is unbound; under @gate
- * @control: starting and stopping
- * @held: bits of enum ihsm_hold; the device is started again when all have ended; under @control
- * @regs: BAR 0
- * @cap: the capability register
- * @hw_version: the version register
- * @limits: what @cap allows
- * @state: under @state_lock, read without it where a moment's delay does no harm
- * @state_lock: innermost lock
- * @state_wait: for changes of @state
- * @generation: counts starts; never 0 once started
- * @epoch: of the device's last start
- * @max_message: largest message
- * @class_ms: longest time of each class
- * @identify: what the device said about itself; under @identify_lock
- * @identify_lock: of @identify
- * @vectors: interrupt vectors that we were given
- * @queues: I/O queue pairs
- * @queue: all pairs, the admin queue first
- * @cpu_queue: which pair a processor uses
- * @shadow: both shadow pages, or NULL
- * @shadow_dma: their bus address
- * @load_ms: sum of the weights of outstanding commands
- * @contexts: open files
- * @wq: ordered: watch, reset, orphans
- * @watch: looks after the device once a second while there are open files
- * @reset_work: restarts a device in state resetting
- * @orphan_work: cleans up after abandoned commands
- * @event_work: looks what happened; waits for admin commands, so it is not on @wq
- * @orphans: those
- * @notice: how often each event happened; under @state_lock
- * @why: reason of the reset that is due; NULL: somebody asked for it
- * @hwrng: for the kernel's random numbers; without a name: not registered
- * @hwmon: for hwmon, or NULL
- * @hwmon_dev: its device
- * @sensor_label: of each sensor, for hwmon
- * @upload: for firmware images, or NULL
- * @upload_cancelled: the upload that runs is to end
- * @queue_groups: sysfs groups of the queues, or NULL
- */
+/* One function */
 struct ihsm_device {
-	struct device dev;
-	struct cdev cdev;
-	struct pci_dev *pdev;
+	struct device dev;		/* of class ihsm; its last reference frees this */
+	struct cdev cdev;		/* /dev/ihsmN */
+	struct pci_dev *pdev;		/* the PCI function, until @gone */
+	/* held for reading by whoever uses the device for a descriptor; remove waits here */
 	struct rw_semaphore gate;
-	bool gone;
-	struct mutex control; /* starting and stopping */
+	bool gone;			/* the driver is unbound; under @gate */
+	struct mutex control;		/* starting and stopping */
+	/*
+	 * bits of enum ihsm_hold; the device is started again when all have ended; under @control
+	 */
 	unsigned int held;
-	void __iomem *regs;
-	u64 cap;
-	u32 hw_version;
-	struct ihsm_limits limits;
+	void __iomem *regs;		/* BAR 0 */
+	u64 cap;			/* the capability register */
+	u32 hw_version;			/* the version register */
+	struct ihsm_limits limits;	/* what @cap allows */
+	/* under @state_lock, read without it where a moment's delay does no harm */
 	enum ihsm_driver_state state;
-	spinlock_t state_lock; /* of state; innermost */
-	wait_queue_head_t state_wait;
-	u32 generation;
-	u32 epoch;
-	u32 max_message;
-	u32 class_ms[IHSM_TIME_CLASSES];
+	spinlock_t state_lock;		/* innermost lock */
+	wait_queue_head_t state_wait;	/* for changes of @state */
+	u32 generation;			/* counts starts; never 0 once started */
+	u32 epoch;			/* of the device's last start */
+	u32 max_message;		/* largest message */
+	u32 class_ms[IHSM_TIME_CLASSES]; /* longest time of each class */
+	/* what the device said about itself; under @identify_lock */
 	struct ihsm_identify identify;
-	struct mutex identify_lock; /* of identify */
-	unsigned int vectors;
-	unsigned int queues;
-	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES];
-	u8 *cpu_queue;
-	void *shadow;
-	dma_addr_t shadow_dma;
-	atomic_t load_ms;
-	atomic_t contexts;
-	struct workqueue_struct *wq;
+	struct mutex identify_lock;	/* of @identify */
+	unsigned int vectors;		/* interrupt vectors that we were given */
+	unsigned int queues;		/* I/O queue pairs */
+	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES]; /* all pairs, the admin queue first */
+	u8 *cpu_queue;			/* which pair a processor uses */
+	void *shadow;			/* both shadow pages, or NULL */
+	dma_addr_t shadow_dma;		/* their bus address */
+	atomic_t load_ms;		/* sum of the weights of outstanding commands */
+	atomic_t contexts;		/* open files */
+	struct workqueue_struct *wq;	/* ordered: watch, reset, orphans */
+	/* looks after the device once a second while there are open files */
 	struct delayed_work watch;
-	struct work_struct reset_work;
-	struct work_struct orphan_work;
+	struct work_struct reset_work;	/* restarts a device in state resetting */
+	struct work_struct orphan_work;	/* cleans up after abandoned commands */
+	/* looks what happened; waits for admin commands, so it is not on @wq */
 	struct delayed_work event_work;
-	struct llist_head orphans;
-	u32 notice[IHSM_NOTICES];
+	struct llist_head orphans;	/* abandoned commands that have ended */
+	u32 notice[IHSM_NOTICES];	/* how often each event happened; under @state_lock */
+	/* reason of the reset that is due; NULL: somebody asked for it */
 	const char *why;
+	/* for the kernel's random numbers; without a name: not registered */
 	struct hwrng hwrng;
-	struct ihsm_hwmon *hwmon;
-	struct device *hwmon_dev;
+	struct ihsm_hwmon *hwmon;	/* for hwmon, or NULL */
+	struct device *hwmon_dev;	/* its device */
+	/* of each sensor, for hwmon */
 	char sensor_label[IHSM_MAX_SENSORS][sizeof_field(struct ihsm_sensor, label) + 1];
-	struct fw_upload *upload;
-	bool upload_cancelled;
-	struct queue_group *queue_groups;
+	struct fw_upload *upload;	/* for firmware images, or NULL */
+	bool upload_cancelled;		/* the upload that runs is to end */
+	struct queue_groups *queue_groups; /* in sysfs, the directories of the queues */
 };
 
 /* ---- controller.c: registers, starting and stopping ---- */
 
 int ihsm_controller_probe(struct ihsm_device *ihsm);
 int ihsm_controller_alloc(struct ihsm_device *ihsm);
-void ihsm_controller_free(struct ihsm_device *ihsm);
 int ihsm_start(struct ihsm_device *ihsm);
 void ihsm_stop(struct ihsm_device *ihsm, int error);
 bool ihsm_present(struct ihsm_device *ihsm, u32 *status);
@@ -407,21 +317,14 @@ unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
 
 /* ---- context.c: open files ---- */
 
-/**
- * struct ihsm_context - an open file
- * @ihsm: holds a reference
- * @id: the device's id, with the epoch
- * @generation: start of the device that it belongs to
- * @max_message: of that start
- * @end: the command that ends it
- * @seen: events that its program was told of; under @state_lock of @ihsm
- */
+/* An open file */
 struct ihsm_context {
-	struct ihsm_device *ihsm;
-	u64 id;
-	u32 generation;
-	u32 max_message;
-	struct ihsm_cmd *end;
+	struct ihsm_device *ihsm;	/* holds a reference */
+	u64 id;				/* the device's id, with the epoch */
+	u32 generation;			/* start of the device that it belongs to */
+	u32 max_message;		/* of that start */
+	struct ihsm_cmd *end;		/* the command that ends it */
+	/* events that its program was told of; under @state_lock of @ihsm */
 	u32 seen[IHSM_NOTICES];
 };
 
@@ -434,7 +337,7 @@ void ihsm_leave(struct ihsm_device *ihsm);
 /* ---- command.c: a program's message there and back ---- */
 
 struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
-				      const struct ihsm_command *command);
+				      const struct ihsm_command *command, size_t own);
 int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait);
 int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd);
 int ihsm_command_error(const struct ihsm_cmd *cmd);
@@ -477,7 +380,6 @@ extern const struct hwmon_ops ihsm_hwmon_ops;
 extern const struct fw_upload_ops ihsm_upload_ops;
 extern const struct file_operations ihsm_fops;
 extern const struct attribute_group *ihsm_groups[];
-int ihsm_sysfs_add_queues(struct ihsm_device *ihsm);
-void ihsm_sysfs_free_queues(struct ihsm_device *ihsm);
+int ihsm_sysfs_queues(struct ihsm_device *ihsm);
 
 #endif /* IHSM_H */

@@ -191,15 +191,6 @@ static void test_info(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ihsm_check_info(&info), -EINVAL);
 }
 
-static void test_reset(struct kunit *test)
-{
-	struct ihsm_reset reset = {};
-
-	KUNIT_EXPECT_EQ(test, ihsm_check_reset(&reset), 0);
-	reset.flags = 1;
-	KUNIT_EXPECT_EQ(test, ihsm_check_reset(&reset), -EINVAL);
-}
-
 static struct kunit_case decide_cases[] = {
 	KUNIT_CASE(test_wants),
 	KUNIT_CASE(test_phase),
@@ -211,7 +202,6 @@ static struct kunit_case decide_cases[] = {
 	KUNIT_CASE(test_text),
 	KUNIT_CASE(test_command),
 	KUNIT_CASE(test_info),
-	KUNIT_CASE(test_reset),
 	{}
 };
 

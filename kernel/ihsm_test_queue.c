@@ -451,6 +451,70 @@ static void test_landed_abort(struct kunit *test)
 	ihsm_cmd_free(cmd);
 }
 
+static struct ihsm_cmd *submit_brief(struct kunit *test, struct landing *landing, u64 context)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_cmd *cmd = ihsm_cmd_alloc(IHSM_IO_MESSAGE, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, cmd);
+	landing->queue = fake->queue;
+	cmd->landed = count_landing;
+	cmd->private = landing;
+	cmd->brief = true;
+	cmd->context = context;
+	KUNIT_ASSERT_EQ(test, ihsm_cmd_try_place(fake->queue, cmd), 0);
+	KUNIT_ASSERT_EQ(test, ihsm_cmd_submit(cmd), 0);
+	return cmd;
+}
+
+static void end_next(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	u32 i = fake->posted;
+
+	fake_post(fake, le16_to_cpu(fake_entry(fake, i)->cid), QID, i + 1, 0, IHSM_SC_SUCCESS);
+	KUNIT_EXPECT_EQ(test, ihsm_queue_poll(fake->queue), 1);
+}
+
+/* Brief commands of one context share an interrupt, until anybody else waits. */
+static void test_shared_interrupt(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_queue *queue = fake->queue;
+	struct landing landing = {};
+	struct ihsm_cmd *cmd[4];
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		cmd[i] = submit_brief(test, &landing, 1);
+	/* It was asked for with the first, when there was no other: it comes no later. */
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(queue->host->irq_event), 0);
+	end_next(test);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(queue->host->irq_event), 1);
+	ihsm_cmd_free(cmd[0]);
+	cmd[0] = submit_brief(test, &landing, 1);
+	cmd[3] = submit_brief(test, &landing, 1);
+	end_next(test);
+	/* Three are left: with the second of them */
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(queue->host->irq_event), 3);
+	ihsm_cmd_free(cmd[1]);
+	cmd[1] = submit_brief(test, &landing, 2);
+	KUNIT_EXPECT_FALSE(test, cmd[1]->patient);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(queue->host->irq_event), 2);
+	/* A completion that no interrupt was asked for with is not missed. */
+	queue->irq_event = 3;
+	fake_post(fake, le16_to_cpu(fake_entry(fake, 2)->cid), QID, 3, 0, IHSM_SC_SUCCESS);
+	KUNIT_EXPECT_FALSE(test, ihsm_queue_overdue(queue));
+	KUNIT_EXPECT_EQ(test, queue->missed, 0);
+	for (i = 3; i < 6; i++)
+		end_next(test);
+	KUNIT_EXPECT_EQ(test, landing.count, 6);
+	KUNIT_EXPECT_EQ(test, queue->patient, 0);
+	KUNIT_EXPECT_EQ(test, queue->waiters, 0);
+	for (i = 0; i < ARRAY_SIZE(cmd); i++)
+		ihsm_cmd_free(cmd[i]);
+}
+
 static void test_no_slot(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -489,6 +553,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(test_landed),
 	KUNIT_CASE(test_landed_silent),
 	KUNIT_CASE(test_landed_abort),
+	KUNIT_CASE(test_shared_interrupt),
 	KUNIT_CASE(test_no_slot),
 	{}
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of what happens to a function from outside, in each order: resets, errors of the
- * bus, and removal without a word; and of the frameworks that need a device's answers: sensors, uploads.
+ * bus, and removal without a word; and of the frameworks that need a device's answers: sensors,
+ * uploads.
  */
 #include <kunit/static_stub.h>
 #include <linux/firmware.h>

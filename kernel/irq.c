@@ -86,12 +86,3 @@ void ihsm_irq_free(struct ihsm_queue *queue)
 		pci_free_irq(queue->ihsm->pdev, queue->vector, queue);
 	queue->irq_set = false;
 }
-
-/**
- * ihsm_irq_release() - give the vectors back
- * @ihsm: device; no handler is installed
- */
-void ihsm_irq_release(struct ihsm_device *ihsm)
-{
-	pci_free_irq_vectors(ihsm->pdev);
-}

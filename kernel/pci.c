@@ -24,6 +24,7 @@ static void ihsm_device_release(struct device *dev)
 	ida_free(&ihsm_ida, MINOR(dev->devt));
 	mutex_destroy(&ihsm->control);
 	mutex_destroy(&ihsm->identify_lock);
+	kfree(ihsm->queue_groups);
 	kfree(ihsm->cpu_queue);
 	kfree(ihsm);
 }
@@ -129,8 +130,7 @@ static void tear_down(struct ihsm_device *ihsm)
 	cancel_delayed_work_sync(&ihsm->watch);
 	/* What is queued still runs: orphans are freed here. */
 	destroy_workqueue(ihsm->wq);
-	ihsm_controller_free(ihsm);
-	ihsm_irq_release(ihsm);
+	pci_free_irq_vectors(ihsm->pdev);
 	unmap_registers(ihsm);
 }
 
@@ -156,6 +156,8 @@ static int set_up(struct ihsm_device *ihsm)
 	if (!ihsm->wq)
 		goto vectors;
 	err = ihsm_controller_alloc(ihsm);
+	if (!err)
+		err = ihsm_sysfs_queues(ihsm);
 	if (err)
 		goto queues;
 	err = ihsm_start(ihsm);
@@ -167,7 +169,7 @@ queues:
 	tear_down(ihsm);
 	return err;
 vectors:
-	ihsm_irq_release(ihsm);
+	pci_free_irq_vectors(ihsm->pdev);
 unmap:
 	unmap_registers(ihsm);
 	return err;
@@ -178,8 +180,6 @@ unmap:
 static void offer(struct ihsm_device *ihsm)
 {
 	/* Without these the device works, only less of it is seen. */
-	if (ihsm_sysfs_add_queues(ihsm))
-		dev_warn(&ihsm->dev, "no counters of its queues\n");
 	ihsm_hwrng_register(ihsm);
 	ihsm_hwmon_register(ihsm);
 	ihsm_fw_upload_register(ihsm);
@@ -252,7 +252,6 @@ static void ihsm_remove(struct pci_dev *pdev)
 	ihsm->gone = true;
 	up_write(&ihsm->gate);
 	tear_down(ihsm);
-	ihsm_sysfs_free_queues(ihsm);
 	put_device(&ihsm->dev);
 }
 

@@ -14,6 +14,7 @@
 #include "ihsm.h"
 #include "trace.h"
 
+#define SHARE_MOST	16U	/* completions that one interrupt tells of */
 #define ABORT_GRACE	(3 * HZ)	/* an aborted command ends within this, or never */
 
 static_assert(sizeof(struct ihsm_sqe) == IHSM_SQE_SIZE);
@@ -43,19 +44,13 @@ static size_t cq_bytes(const struct ihsm_queue *queue)
  */
 struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce)
 {
-	struct ihsm_cmd *cmd = kzalloc_obj(*cmd, GFP_KERNEL_ACCOUNT);
+	struct ihsm_cmd *cmd = kzalloc(struct_size(cmd, bounce, bounce), GFP_KERNEL_ACCOUNT);
 
 	if (!cmd)
 		return NULL;
 	cmd->opcode = opcode;
 	init_completion(&cmd->done);
-	if (!bounce)
-		return cmd;
-	cmd->bounce = kzalloc(bounce, GFP_KERNEL_ACCOUNT);
-	if (cmd->bounce)
-		return cmd;
-	kfree(cmd);
-	return NULL;
+	return cmd;
 }
 
 /**
@@ -67,29 +62,41 @@ void ihsm_cmd_free(struct ihsm_cmd *cmd)
 	if (!cmd)
 		return;
 	ihsm_cmd_finish(cmd);
-	ihsm_payload_free(&cmd->large_in);
-	ihsm_payload_free(&cmd->large_out);
-	kfree_sensitive(cmd->bounce);
+	ihsm_payload_free(cmd->large_in);
+	ihsm_payload_free(cmd->large_out);
+	if (cmd->in)
+		memzero_explicit(cmd->in, cmd->in_len);
+	if (cmd->out)
+		memzero_explicit(cmd->out, cmd->answered);
 	kfree(cmd);
 }
 
-static bool try_slot(struct ihsm_queue *queue, struct ihsm_cmd *cmd, int *err)
+/**
+ * ihsm_cmd_try_place() - get a slot for a command, if there is one
+ * @queue: where it is to run
+ * @cmd: without a slot
+ *
+ * Does not sleep. Return: 0, -EAGAIN when there is none, -ESTALE when the device was restarted
+ * since the command's context was made, -ENODEV when it does not run.
+ */
+int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
 	unsigned long flags;
 	unsigned int slot;
+	int err = -EAGAIN;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	slot = find_first_bit(queue->free, queue->slots);
-	*err = 0;
 	if (!queue->running || (cmd->generation && cmd->generation != queue->generation)) {
-		*err = cmd->generation ? -ESTALE : -ENODEV;
+		err = cmd->generation ? -ESTALE : -ENODEV;
 	} else if (slot < queue->slots) {
 		__clear_bit(slot, queue->free);
 		cmd->queue = queue;
 		cmd->slot = &queue->slot[slot];
+		err = 0;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	return *err || cmd->slot;
+	return err;
 }
 
 /**
@@ -100,40 +107,23 @@ static bool try_slot(struct ihsm_queue *queue, struct ihsm_cmd *cmd, int *err)
  * Sleeps until there is one. On an I/O queue the wait ends with the process. On the admin queue it
  * does not, so that what a dying process owns is given back; it is bounded there, since a command
  * that is lost leads to a reset.
- * Return: 0, -ERESTARTSYS when the process is killed, -ESTALE when the device was restarted since
- * the command's context was made, -ENODEV when it does not run.
+ * Return: as ihsm_cmd_try_place(), and -ERESTARTSYS when the process is killed.
  */
 int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
-	int killed = 0;
-	int err = 0;
-
-	if (queue->qid)
-		killed = wait_event_state(queue->slot_wait, try_slot(queue, cmd, &err),
-					  IHSM_WAIT);
-	else
-		wait_event(queue->slot_wait, try_slot(queue, cmd, &err));
-	return killed ? killed : err;
-}
-
-/**
- * ihsm_cmd_try_place() - get a slot for a command, if there is one
- * @queue: where it is to run
- * @cmd: without a slot
- *
- * Does not sleep. Return: 0, -EAGAIN when there is none, else as ihsm_cmd_place().
- */
-int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
-{
+	unsigned int state = queue->qid ? IHSM_WAIT : TASK_UNINTERRUPTIBLE;
 	int err;
+	int killed;
 
-	return try_slot(queue, cmd, &err) ? err : -EAGAIN;
+	killed = wait_event_state(queue->slot_wait,
+				  (err = ihsm_cmd_try_place(queue, cmd)) != -EAGAIN, state);
+	return killed ? killed : err;
 }
 
 /* How much of a half of the slot's buffer a command has used: its bytes, or its list */
 static size_t room_used(const struct ihsm_payload *large, u32 len)
 {
-	return large->pages ? IHSM_MAX_SEGMENTS * sizeof(struct ihsm_segment) : min(len, IHSM_ROOM);
+	return large ? IHSM_MAX_SEGMENTS * sizeof(struct ihsm_segment) : min(len, IHSM_ROOM);
 }
 
 /**
@@ -150,18 +140,22 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 		return;
 	/* An admin command's result is something else than a length. */
 	if (cmd->out && !cmd->error && cmd->status == IHSM_SC_SUCCESS)
-		memcpy(cmd->out, slot->room + IHSM_ROOM,
-		       queue->qid ? min(cmd->result, cmd->out_len) : cmd->out_len);
-	memzero_explicit(slot->room, room_used(&cmd->large_in, cmd->in_len));
-	memzero_explicit(slot->room + IHSM_ROOM, room_used(&cmd->large_out, cmd->out_len));
-	ihsm_payload_unmap(queue->ihsm, &cmd->large_in);
-	ihsm_payload_unmap(queue->ihsm, &cmd->large_out);
+		cmd->answered = queue->qid ? min(cmd->result, cmd->out_len) : cmd->out_len;
+	memcpy(cmd->out, slot->room + IHSM_ROOM, cmd->answered);
+	memzero_explicit(slot->room, room_used(cmd->large_in, cmd->in_len));
+	/* One that did not end well may have left anything. */
+	memzero_explicit(slot->room + IHSM_ROOM,
+			 cmd->answered ?: room_used(cmd->large_out, cmd->out_len));
+	ihsm_payload_unmap(queue->ihsm, cmd->large_in);
+	ihsm_payload_unmap(queue->ihsm, cmd->large_out);
 
 	spin_lock_irqsave(&queue->lock, flags);
 	cmd->slot = NULL;
 	__set_bit(slot - queue->slot, queue->free);
 	spin_unlock_irqrestore(&queue->lock, flags);
-	wake_up(&queue->slot_wait);
+	/* With the barrier in it: who waits sees the slot, or is seen here. */
+	if (wq_has_sleeper(&queue->slot_wait))
+		wake_up(&queue->slot_wait);
 }
 
 /* ---- completion; with the lock held ---- */
@@ -175,6 +169,8 @@ static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 	atomic_sub(cmd->weight_ms, &queue->ihsm->load_ms);
 	if (cmd->waited)
 		queue->waiters--;
+	if (cmd->patient)
+		queue->patient--;
 	if (cmd->abandoned) {
 		llist_add(&cmd->orphan, &queue->ihsm->orphans);
 		queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
@@ -269,18 +265,38 @@ static unsigned int reap(struct ihsm_queue *queue)
 	return queue->cq_head - old;
 }
 
-/* Ask for an interrupt with the next completion, if one is waited for, and look once more. */
+/*
+ * The completion to ask for an interrupt with: the next one; or, when all who wait are brief
+ * commands of one context, the one amid theirs, so that an interrupt tells of several.
+ */
+static u32 next_wish(const struct ihsm_queue *queue)
+{
+	u32 ahead = 0;
+
+	if (queue->patient == queue->waiters)
+		ahead = min((queue->patient - 1) / 2, SHARE_MOST - 1);
+	/* What was asked for comes as soon. */
+	return queue->irq_event - queue->cq_head <= ahead ? queue->irq_event :
+							     queue->cq_head + ahead;
+}
+
+/* Ask for an interrupt, if one is waited for, and look once more. */
 static unsigned int reap_and_arm(struct ihsm_queue *queue)
 {
 	unsigned int total = 0;
 	unsigned int count;
+	u32 wish;
 
 	do {
 		count = reap(queue);
 		total += count;
 		if (!queue->host || !queue->waiters || !queue->running)
 			break;
-		WRITE_ONCE(queue->host->irq_event, cpu_to_le32(queue->cq_head));
+		wish = next_wish(queue);
+		if (wish == queue->irq_event)
+			break;
+		queue->irq_event = wish;
+		WRITE_ONCE(queue->host->irq_event, cpu_to_le32(wish));
 		/* Our wish is visible before the ring is looked at again. */
 		mb();
 		count = reap(queue);
@@ -306,50 +322,37 @@ static void land(struct ihsm_queue *queue)
 
 /* ---- submission ---- */
 
-/* Where the device reads: the slot, a list of segments in it, or what an admin command names */
-static void set_input(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
+/*
+ * Where the device reads or writes: a half of the slot, a list of segments in it, or what an admin
+ * command names
+ */
+static dma_addr_t place_of(const struct ihsm_payload *large, bool small, void *room,
+			   dma_addr_t dma, dma_addr_t named, __le16 *segments)
 {
-	struct ihsm_slot *slot = cmd->slot;
-
-	sqe->in_len = cpu_to_le32(cmd->in_len);
-	if (cmd->large_in.mapped) {
-		sqe->flags |= IHSM_SQE_IN_SEGMENTS;
-		sqe->in_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_in, slot->room));
-		sqe->in_addr = cpu_to_le64(slot->dma);
-	} else if (cmd->in) {
-		memcpy(slot->room, cmd->in, cmd->in_len);
-		sqe->in_addr = cpu_to_le64(slot->dma);
-	} else {
-		sqe->in_addr = cpu_to_le64(cmd->in_addr);
-	}
-}
-
-static void set_output(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
-{
-	struct ihsm_slot *slot = cmd->slot;
-
-	sqe->out_len = cpu_to_le32(cmd->out_len);
-	if (cmd->large_out.mapped) {
-		sqe->flags |= IHSM_SQE_OUT_SEGMENTS;
-		sqe->out_segments = cpu_to_le16(ihsm_payload_segments(&cmd->large_out,
-								      slot->room + IHSM_ROOM));
-		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
-	} else if (cmd->out) {
-		sqe->out_addr = cpu_to_le64(slot->dma + IHSM_ROOM);
-	} else {
-		sqe->out_addr = cpu_to_le64(cmd->out_addr);
-	}
+	if (large)
+		*segments = cpu_to_le16(ihsm_payload_segments(large, room));
+	return large || small ? dma : named;
 }
 
 static void build_entry(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
 {
+	struct ihsm_slot *slot = cmd->slot;
 	unsigned int i;
 
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = cmd->opcode;
+	sqe->flags = (cmd->large_in ? IHSM_SQE_IN_SEGMENTS : 0) |
+		     (cmd->large_out ? IHSM_SQE_OUT_SEGMENTS : 0);
 	sqe->context = cpu_to_le64(cmd->context);
-	set_input(cmd, sqe);
-	set_output(cmd, sqe);
+	if (cmd->in)
+		memcpy(slot->room, cmd->in, cmd->in_len);
+	sqe->in_addr = cpu_to_le64(place_of(cmd->large_in, cmd->in, slot->room, slot->dma,
+					    cmd->in_addr, &sqe->in_segments));
+	sqe->out_addr = cpu_to_le64(place_of(cmd->large_out, cmd->out, slot->room + IHSM_ROOM,
+					     slot->dma + IHSM_ROOM, cmd->out_addr,
+					     &sqe->out_segments));
+	sqe->in_len = cpu_to_le32(cmd->in_len);
+	sqe->out_len = cpu_to_le32(cmd->out_len);
 	for (i = 0; i < ARRAY_SIZE(sqe->arg); i++)
 		sqe->arg[i] = cpu_to_le32(cmd->arg[i]);
 }
@@ -373,6 +376,20 @@ static void publish(struct ihsm_queue *queue, const struct ihsm_sqe *sqe)
 		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
 }
 
+/* With the lock held: nobody waits for it by itself. */
+static void join_waiters(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
+{
+	cmd->waited = true;
+	queue->waiters++;
+	/* Nobody is to wait for another's commands. */
+	cmd->patient = cmd->brief &&
+		       (!queue->patient || queue->patient_context == cmd->context);
+	if (!cmd->patient)
+		return;
+	queue->patient++;
+	queue->patient_context = cmd->context;
+}
+
 /**
  * ihsm_cmd_submit() - give a command to the device
  * @cmd: with a slot; its payloads mapped
@@ -390,9 +407,9 @@ int ihsm_cmd_submit(struct ihsm_cmd *cmd)
 	int err = 0;
 
 	build_entry(cmd, &sqe);
-	if (cmd->large_in.mapped && !sqe.in_segments)
+	if (cmd->large_in && !sqe.in_segments)
 		return -EMSGSIZE;
-	if (cmd->large_out.mapped && !sqe.out_segments)
+	if (cmd->large_out && !sqe.out_segments)
 		return -EMSGSIZE;
 	cmd->deadline = jiffies + ihsm_time_limit(queue->ihsm, cmd->weight_ms);
 
@@ -411,8 +428,7 @@ int ihsm_cmd_submit(struct ihsm_cmd *cmd)
 		trace_ihsm_submit(queue, &sqe);
 		publish(queue, &sqe);
 		if (cmd->landed && !cmd->silent) {
-			cmd->waited = true;
-			queue->waiters++;
+			join_waiters(queue, cmd);
 			reap_and_arm(queue);
 		}
 	}
@@ -494,6 +510,24 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 	land(queue);
 }
 
+/* Set a command's mark, if the device has it and it has none. Return: whether, and its tag. */
+static bool mark(struct ihsm_cmd *cmd, bool *it, u16 *tag)
+{
+	struct ihsm_queue *queue = cmd->queue;
+	struct ihsm_slot *slot = cmd->slot;
+	unsigned long flags;
+	bool done;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	done = slot && slot->cmd == cmd && !*it;
+	if (done) {
+		*tag = ihsm_tag(slot - queue->slot, slot->generation);
+		*it = true;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return done;
+}
+
 /**
  * ihsm_cmd_abandon() - nobody will wait for this command any more
  * @cmd: submitted by the caller, and allocated by kmalloc()
@@ -506,21 +540,13 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 {
 	struct ihsm_queue *queue = cmd->queue;
-	struct ihsm_slot *slot = cmd->slot;
-	unsigned long flags;
-	bool with_device;
-	u16 tag = 0;
+	u16 tag;
 
-	spin_lock_irqsave(&queue->lock, flags);
-	with_device = slot->cmd == cmd;
-	if (with_device) {
-		tag = ihsm_tag(slot - queue->slot, slot->generation);
-		cmd->abandoned = true;
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	if (with_device && abort)
+	if (!mark(cmd, &cmd->abandoned, &tag))
+		return false;
+	if (abort)
 		ihsm_send_abort(queue->ihsm, queue->qid, tag);
-	return with_device;
+	return true;
 }
 
 /**
@@ -531,19 +557,10 @@ bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
  */
 void ihsm_cmd_abort(struct ihsm_cmd *cmd)
 {
-	struct ihsm_queue *queue = cmd->queue;
-	unsigned long flags;
-	bool ask;
-	u16 tag = 0;
+	u16 tag;
 
-	spin_lock_irqsave(&queue->lock, flags);
-	ask = cmd->slot && cmd->slot->cmd == cmd && !cmd->aborted;
-	if (ask) {
-		tag = ihsm_tag(cmd->slot - queue->slot, cmd->slot->generation);
-		cmd->aborted = true;
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	if (ask && ihsm_send_abort(queue->ihsm, queue->qid, tag))
+	if (mark(cmd, &cmd->aborted, &tag) &&
+	    ihsm_send_abort(cmd->queue->ihsm, cmd->queue->qid, tag))
 		cmd->aborted = false;
 }
 
@@ -579,14 +596,16 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 	u16 tags[IHSM_SLOTS];
 	unsigned int count = 0;
 	bool hopeless = false;
-	unsigned int waiters, missed;
+	unsigned int wanted, missed;
 	unsigned int i;
+	u32 awaited;
 
 	spin_lock_irq(&queue->lock);
 	/* Those who poll may be late: only a missing interrupt is a sign. */
-	waiters = queue->waiters;
+	awaited = queue->irq_event - queue->cq_head;
+	wanted = queue->waiters;
 	missed = reap_and_arm(queue);
-	if (waiters)
+	if (wanted && (!queue->host || awaited < missed))
 		queue->missed += missed;
 	/* Nonsense while the device was started: nobody could ask for a reset then. */
 	hopeless = !queue->running;
@@ -623,6 +642,8 @@ void ihsm_queue_start(struct ihsm_queue *queue, u32 generation)
 		/* Behind the device's tail: nobody waits yet. */
 		queue->host->irq_event = cpu_to_le32(U32_MAX);
 	}
+	queue->irq_event = U32_MAX;
+	queue->patient = 0;
 	queue->sq_tail = 0;
 	queue->sq_head = 0;
 	queue->cq_head = 0;
@@ -673,7 +694,7 @@ static int alloc_rooms(struct device *dev, struct ihsm_queue *queue)
 	for (i = 0; i < queue->slots; i++) {
 		struct ihsm_slot *slot = &queue->slot[i];
 
-		slot->room = dma_alloc_coherent(dev, 2 * IHSM_ROOM, &slot->dma, GFP_KERNEL);
+		slot->room = dmam_alloc_coherent(dev, 2 * IHSM_ROOM, &slot->dma, GFP_KERNEL);
 		if (!slot->room)
 			return -ENOMEM;
 		__set_bit(i, queue->free);
@@ -688,7 +709,7 @@ static int alloc_rooms(struct device *dev, struct ihsm_queue *queue)
  * @qid: number
  * @vector: index of its vector
  *
- * Return: 0 or -ENOMEM; ihsm_queue_free() in both cases.
+ * It goes with the driver's hold on the function. Return: 0 or -ENOMEM.
  */
 int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid, u16 vector)
 {
@@ -704,30 +725,9 @@ int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid,
 		queue->slots = min(queue->slots, 16U);
 	spin_lock_init(&queue->lock);
 	init_waitqueue_head(&queue->slot_wait);
-	queue->sq = dma_alloc_coherent(dev, sq_bytes(queue), &queue->sq_dma, GFP_KERNEL);
-	queue->cq = dma_alloc_coherent(dev, cq_bytes(queue), &queue->cq_dma, GFP_KERNEL);
+	queue->sq = dmam_alloc_coherent(dev, sq_bytes(queue), &queue->sq_dma, GFP_KERNEL);
+	queue->cq = dmam_alloc_coherent(dev, cq_bytes(queue), &queue->cq_dma, GFP_KERNEL);
 	if (!queue->sq || !queue->cq)
 		return -ENOMEM;
 	return alloc_rooms(dev, queue);
-}
-
-/**
- * ihsm_queue_free() - give a queue's memory back
- * @queue: stopped, nothing outstanding, no interrupt; or what ihsm_queue_init() left
- */
-void ihsm_queue_free(struct ihsm_queue *queue)
-{
-	struct device *dev = &queue->ihsm->pdev->dev;
-	unsigned int i;
-
-	for (i = 0; i < queue->slots; i++) {
-		if (queue->slot[i].room)
-			dma_free_coherent(dev, 2 * IHSM_ROOM, queue->slot[i].room,
-					  queue->slot[i].dma);
-	}
-	if (queue->cq)
-		dma_free_coherent(dev, cq_bytes(queue), queue->cq, queue->cq_dma);
-	if (queue->sq)
-		dma_free_coherent(dev, sq_bytes(queue), queue->sq, queue->sq_dma);
-	kfree(queue);
 }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Virtual functions: how many there are (sriov_numvfs), and how many interrupt vectors, and so
- * queue pairs, each of them has (sriov_vf_msix_count). This driver serves them like any other function.
+ * queue pairs, each of them has (sriov_vf_msix_count). This driver serves them like any other.
  */
 #include "ihsm.h"
-#ifndef KUNIT_STATIC_STUB_REDIRECT
-#include <kunit/static_stub.h>
-#endif
 
 /**
  * ihsm_sriov_configure() - the kernel's call for sriov_numvfs

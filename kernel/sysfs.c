@@ -20,13 +20,25 @@ static struct ihsm_device *to_ihsm(struct device *dev)
  * @attr: its name, and how it is shown
  * @offset: in struct ihsm_identify
  * @size: bytes there
+ * @names: of the values of a number that has names
+ * @count: how many
  */
 struct field {
 	struct device_attribute attr;
 	size_t offset;
 	size_t size;
+	const char * const *names;
+	u32 count;
 };
 
+#define FIELD(_name, _show, _member, ...)					\
+	struct field _name = {							\
+		.attr = __ATTR(_name, 0444, _show, NULL),			\
+		.offset = offsetof(struct ihsm_identify, _member),		\
+		.size = sizeof_field(struct ihsm_identify, _member),		\
+		__VA_ARGS__							\
+	}
+#define NAMES(list)	.names = (list), .count = ARRAY_SIZE(list)
 #define TEXT_MAX	sizeof_field(struct ihsm_identify, model)
 
 static ssize_t text_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -45,74 +57,46 @@ static ssize_t number_show(struct device *dev, struct device_attribute *attr, ch
 {
 	struct field *field = container_of(attr, struct field, attr);
 	struct ihsm_device *ihsm = to_ihsm(dev);
-	__le32 value;
+	u32 value;
 
 	mutex_lock(&ihsm->identify_lock);
-	memcpy(&value, (char *)&ihsm->identify + field->offset, sizeof(value));
+	value = le32_to_cpup((__le32 *)((char *)&ihsm->identify + field->offset));
 	mutex_unlock(&ihsm->identify_lock);
-	return sysfs_emit(buf, "%u\n", le32_to_cpu(value));
+	if (!field->names)
+		return sysfs_emit(buf, "%u\n", value);
+	return sysfs_emit(buf, "%s\n", value < field->count ? field->names[value] : "unknown");
 }
 
-static struct field serial = {
-	__ATTR(serial, 0444, text_show, NULL),
-	offsetof(struct ihsm_identify, serial), sizeof_field(struct ihsm_identify, serial)
+static const char * const device_states[] = {
+	[IHSM_STATE_UNCLAIMED] = "unclaimed",
+	[IHSM_STATE_OPERATIONAL] = "operational",
+	[IHSM_STATE_TAMPERED] = "tampered",
+	[IHSM_STATE_RECOVERY] = "recovery",
+	[IHSM_STATE_ERROR] = "error",
+	[IHSM_STATE_RETIRED] = "retired",
 };
 
-static struct field model = {
-	__ATTR(model, 0444, text_show, NULL),
-	offsetof(struct ihsm_identify, model), sizeof_field(struct ihsm_identify, model)
+static const char * const self_tests[] = {
+	[IHSM_SELF_TEST_NONE] = "none",
+	[IHSM_SELF_TEST_PASSED] = "passed",
+	[IHSM_SELF_TEST_FAILED] = "failed",
 };
 
-static struct field firmware = {
-	__ATTR(firmware, 0444, text_show, NULL),
-	offsetof(struct ihsm_identify, firmware), sizeof_field(struct ihsm_identify, firmware)
-};
-
-static struct field security_version = {
-	__ATTR(security_version, 0444, number_show, NULL),
-	offsetof(struct ihsm_identify, security_version), sizeof(__le32)
-};
-
-static struct field function = {
-	__ATTR(function, 0444, number_show, NULL),
-	offsetof(struct ihsm_identify, function), sizeof(__le32)
-};
-
-static struct field partitions = {
-	__ATTR(partitions, 0444, number_show, NULL),
-	offsetof(struct ihsm_identify, partitions), sizeof(__le32)
-};
-
-static struct field min_security_version = {
-	__ATTR(min_security_version, 0444, number_show, NULL),
-	offsetof(struct ihsm_identify, min_security_version), sizeof(__le32)
-};
+static FIELD(serial, text_show, serial);
+static FIELD(model, text_show, model);
+static FIELD(firmware, text_show, firmware);
+static FIELD(security_version, number_show, security_version);
+static FIELD(function, number_show, function);
+static FIELD(partitions, number_show, partitions);
+static FIELD(min_security_version, number_show, min_security_version);
+static FIELD(device_state, number_show, state, NAMES(device_states));
+static FIELD(self_test, number_show, self_test, NAMES(self_tests));
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%s\n", ihsm_state_name(READ_ONCE(to_ihsm(dev)->state)));
 }
 static DEVICE_ATTR_RO(state);
-
-static ssize_t device_state_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	static const char * const names[] = {
-		[IHSM_STATE_UNCLAIMED] = "unclaimed",
-		[IHSM_STATE_OPERATIONAL] = "operational",
-		[IHSM_STATE_TAMPERED] = "tampered",
-		[IHSM_STATE_RECOVERY] = "recovery",
-		[IHSM_STATE_ERROR] = "error",
-		[IHSM_STATE_RETIRED] = "retired",
-	};
-	struct ihsm_device *ihsm = to_ihsm(dev);
-	u32 state;
-
-	mutex_lock(&ihsm->identify_lock);
-	state = le32_to_cpu(ihsm->identify.state);
-	mutex_unlock(&ihsm->identify_lock);
-	return sysfs_emit(buf, "%s\n", state < ARRAY_SIZE(names) ? names[state] : "unknown");
-}
-static DEVICE_ATTR_RO(device_state);
 
 static ssize_t epoch_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -131,50 +115,6 @@ static ssize_t virtual_show(struct device *dev, struct device_attribute *attr, c
 	return sysfs_emit(buf, "%u\n", !!(to_ihsm(dev)->cap & IHSM_CAP_VIRTUAL));
 }
 static DEVICE_ATTR_RO(virtual);
-
-/**
- * struct counter - an attribute that is a counter, over all queues
- * @attr: its name, and how it is shown
- * @offset: in struct ihsm_queue
- */
-struct counter {
-	struct device_attribute attr;
-	size_t offset;
-};
-
-static ssize_t counter_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct counter *counter = container_of(attr, struct counter, attr);
-	struct ihsm_device *ihsm = to_ihsm(dev);
-	u64 sum = 0;
-	unsigned int i;
-
-	for (i = 0; i <= ihsm->queues; i++) {
-		struct ihsm_queue *queue = ihsm->queue[i];
-
-		spin_lock_irq(&queue->lock);
-		sum += *(u64 *)((char *)queue + counter->offset);
-		spin_unlock_irq(&queue->lock);
-	}
-	return sysfs_emit(buf, "%llu\n", sum);
-}
-
-static ssize_t self_test_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	static const char * const names[] = {
-		[IHSM_SELF_TEST_NONE] = "none",
-		[IHSM_SELF_TEST_PASSED] = "passed",
-		[IHSM_SELF_TEST_FAILED] = "failed",
-	};
-	struct ihsm_device *ihsm = to_ihsm(dev);
-	u32 result;
-
-	mutex_lock(&ihsm->identify_lock);
-	result = le32_to_cpu(ihsm->identify.self_test);
-	mutex_unlock(&ihsm->identify_lock);
-	return sysfs_emit(buf, "%s\n", result < ARRAY_SIZE(names) ? names[result] : "unknown");
-}
-static DEVICE_ATTR_RO(self_test);
 
 /* As many as the device tells of; there may be more. */
 static ssize_t partition_list_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -211,29 +151,56 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr, co
 }
 static DEVICE_ATTR_WO(reset);
 
-static struct counter submitted = {
-	__ATTR(submitted, 0444, counter_show, NULL), offsetof(struct ihsm_queue, submitted)
+/* ---- counters ---- */
+
+#define ALL_QUEUES	(-1)
+
+/**
+ * struct counter - an attribute that is a counter of queues
+ * @attr: its name, and how it is shown
+ * @qid: the queue, or ALL_QUEUES
+ * @offset: in struct ihsm_queue
+ */
+struct counter {
+	struct device_attribute attr;
+	int qid;
+	size_t offset;
 };
 
-static struct counter completed = {
-	__ATTR(completed, 0444, counter_show, NULL), offsetof(struct ihsm_queue, completed)
-};
+static ssize_t counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct counter *counter = container_of(attr, struct counter, attr);
+	struct ihsm_device *ihsm = to_ihsm(dev);
+	u64 sum = 0;
+	int i;
 
-static struct counter errors = {
-	__ATTR(errors, 0444, counter_show, NULL), offsetof(struct ihsm_queue, errors)
-};
+	for (i = 0; i <= ihsm->queues; i++) {
+		struct ihsm_queue *queue = ihsm->queue[i];
 
-static struct counter timeouts = {
-	__ATTR(timeouts, 0444, counter_show, NULL), offsetof(struct ihsm_queue, timeouts)
-};
+		if (counter->qid != ALL_QUEUES && counter->qid != i)
+			continue;
+		spin_lock_irq(&queue->lock);
+		sum += *(u64 *)((char *)queue + counter->offset);
+		spin_unlock_irq(&queue->lock);
+	}
+	return sysfs_emit(buf, "%llu\n", sum);
+}
 
-static struct counter missed = {
-	__ATTR(missed, 0444, counter_show, NULL), offsetof(struct ihsm_queue, missed)
-};
+#define COUNTER(_name)								\
+	struct counter _name = {						\
+		.attr = __ATTR(_name, 0444, counter_show, NULL),		\
+		.qid = ALL_QUEUES,						\
+		.offset = offsetof(struct ihsm_queue, _name),			\
+	}
 
-static struct counter bogus = {
-	__ATTR(bogus, 0444, counter_show, NULL), offsetof(struct ihsm_queue, bogus)
-};
+static COUNTER(submitted);
+static COUNTER(completed);
+static COUNTER(errors);
+static COUNTER(timeouts);
+static COUNTER(missed);
+static COUNTER(bogus);
+
+/* ---- what there is of each device ---- */
 
 static struct attribute *ihsm_attrs[] = {
 	&serial.attr.attr,
@@ -244,10 +211,10 @@ static struct attribute *ihsm_attrs[] = {
 	&partitions.attr.attr,
 	&dev_attr_partition_list.attr,
 	&min_security_version.attr.attr,
-	&dev_attr_self_test.attr,
+	&self_test.attr.attr,
 	&dev_attr_reset.attr,
 	&dev_attr_state.attr,
-	&dev_attr_device_state.attr,
+	&device_state.attr.attr,
 	&dev_attr_epoch.attr,
 	&dev_attr_queues.attr,
 	&dev_attr_virtual.attr,
@@ -267,7 +234,7 @@ static umode_t attr_visible(struct kobject *kobj, struct attribute *attr, int in
 	bool there = true;
 
 	mutex_lock(&ihsm->identify_lock);
-	if (attr == &dev_attr_self_test.attr)
+	if (attr == &self_test.attr.attr)
 		there = le32_to_cpu(ihsm->identify.self_test) != IHSM_SELF_TEST_NONE;
 	else if (attr == &min_security_version.attr.attr)
 		there = ihsm->identify.min_security_version;
@@ -287,62 +254,39 @@ const struct attribute_group *ihsm_groups[] = {
 
 /* ---- a directory for each queue ---- */
 
-#define QUEUE_COUNTERS	4
-
-/**
- * struct queue_counter - an attribute that is a counter of one queue
- * @attr: its name, and how it is shown
- * @qid: the queue
- * @offset: in struct ihsm_queue
- */
-struct queue_counter {
-	struct device_attribute attr;
-	unsigned int qid;
-	size_t offset;
+/* Those that are of interest for a single queue */
+static const struct counter * const queue_counters[] = {
+	&submitted, &completed, &errors, &timeouts
 };
 
 struct queue_group {
 	char name[sizeof("queue4294967295")];
-	struct queue_counter counter[QUEUE_COUNTERS];
-	struct attribute *attrs[QUEUE_COUNTERS + 1];
+	struct counter counter[ARRAY_SIZE(queue_counters)];
+	struct attribute *attrs[ARRAY_SIZE(queue_counters) + 1];
 	struct attribute_group group;
 };
 
-static ssize_t queue_counter_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct queue_counter *counter = container_of(attr, struct queue_counter, attr);
-	struct ihsm_queue *queue = to_ihsm(dev)->queue[counter->qid];
-	u64 value;
-
-	spin_lock_irq(&queue->lock);
-	value = *(u64 *)((char *)queue + counter->offset);
-	spin_unlock_irq(&queue->lock);
-	return sysfs_emit(buf, "%llu\n", value);
-}
+/**
+ * struct queue_groups - the directories of a device's queues
+ * @list: of all, ended by NULL
+ * @queue: one for each queue
+ */
+struct queue_groups {
+	const struct attribute_group *list[1 + IHSM_MAX_QUEUES + 1];
+	struct queue_group queue[];
+};
 
 static void init_group(struct queue_group *group, unsigned int qid)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} counters[QUEUE_COUNTERS] = {
-		{ "submitted", offsetof(struct ihsm_queue, submitted) },
-		{ "completed", offsetof(struct ihsm_queue, completed) },
-		{ "errors", offsetof(struct ihsm_queue, errors) },
-		{ "timeouts", offsetof(struct ihsm_queue, timeouts) },
-	};
 	unsigned int i;
 
 	snprintf(group->name, sizeof(group->name), "queue%u", qid);
-	for (i = 0; i < QUEUE_COUNTERS; i++) {
-		struct queue_counter *counter = &group->counter[i];
+	for (i = 0; i < ARRAY_SIZE(queue_counters); i++) {
+		struct counter *counter = &group->counter[i];
 
-		sysfs_attr_init(&counter->attr.attr);
-		counter->attr.attr.name = counters[i].name;
-		counter->attr.attr.mode = 0444;
-		counter->attr.show = queue_counter_show;
+		*counter = *queue_counters[i];
 		counter->qid = qid;
-		counter->offset = counters[i].offset;
+		sysfs_attr_init(&counter->attr.attr);
 		group->attrs[i] = &counter->attr.attr;
 	}
 	group->group.name = group->name;
@@ -350,32 +294,24 @@ static void init_group(struct queue_group *group, unsigned int qid)
 }
 
 /**
- * ihsm_sysfs_add_queues() - a directory with counters for each queue
- * @ihsm: device; it goes with its own directory
+ * ihsm_sysfs_queues() - a directory with counters for each queue
+ * @ihsm: device; its directory has not been made. What is allocated goes with the device.
  *
- * Return: 0 or a negative errno. ihsm_sysfs_free_queues() in both cases.
+ * Return: 0 or -ENOMEM.
  */
-int ihsm_sysfs_add_queues(struct ihsm_device *ihsm)
+int ihsm_sysfs_queues(struct ihsm_device *ihsm)
 {
+	struct queue_groups *groups;
 	unsigned int i;
-	int err = 0;
 
-	ihsm->queue_groups = kcalloc(1 + ihsm->queues, sizeof(*ihsm->queue_groups), GFP_KERNEL);
-	if (!ihsm->queue_groups)
+	groups = kzalloc(struct_size(groups, queue, 1 + ihsm->queues), GFP_KERNEL);
+	if (!groups)
 		return -ENOMEM;
-	for (i = 0; i <= ihsm->queues && !err; i++) {
-		init_group(&ihsm->queue_groups[i], i);
-		err = sysfs_create_group(&ihsm->dev.kobj, &ihsm->queue_groups[i].group);
+	for (i = 0; i <= ihsm->queues; i++) {
+		init_group(&groups->queue[i], i);
+		groups->list[i] = &groups->queue[i].group;
 	}
-	return err;
-}
-
-/**
- * ihsm_sysfs_free_queues() - after the device's directory is gone
- * @ihsm: device
- */
-void ihsm_sysfs_free_queues(struct ihsm_device *ihsm)
-{
-	kfree(ihsm->queue_groups);
-	ihsm->queue_groups = NULL;
+	ihsm->queue_groups = groups;
+	ihsm->dev.groups = groups->list;
+	return 0;
 }

@@ -9,9 +9,6 @@
 
 #include "ihsm.h"
 #include "trace.h"
-#ifndef KUNIT_STATIC_STUB_REDIRECT
-#include <kunit/static_stub.h>
-#endif
 
 #define SLACK_MS	5000U		/* beyond what the device says that commands take */
 #define MAX_LIMIT_MS	(3600U * 1000)

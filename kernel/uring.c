@@ -14,7 +14,7 @@
 #include "uring.h"
 
 /**
- * struct uring_request - a command that a ring waits for
+ * struct uring_request - a command that a ring waits for; at @private of it
  * @ioucmd: the ring's
  * @cmd: with the device, until @ended
  * @ihsm: the device; the ring holds the open file, and so the device
@@ -54,9 +54,9 @@ static bool going(void)
 
 static void free_request(struct uring_request *request)
 {
-	ihsm_cmd_free(request->cmd);
 	mmdrop(request->mm);
-	kfree(request);
+	/* With the request in it */
+	ihsm_cmd_free(request->cmd);
 }
 
 /* The result for the ring, after the answer was written to the program's memory */
@@ -107,18 +107,13 @@ static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
 					 struct ihsm_context *context,
 					 const struct ihsm_command *command)
 {
-	struct uring_request *request = kzalloc_obj(*request, GFP_KERNEL_ACCOUNT);
-	struct ihsm_cmd *cmd;
+	struct ihsm_cmd *cmd = ihsm_command_prepare(context, command, sizeof(struct uring_request));
+	struct uring_request *request;
 
-	if (!request)
-		return ERR_PTR(-ENOMEM);
-	cmd = ihsm_command_prepare(context, command);
-	if (IS_ERR(cmd)) {
-		kfree(request);
+	if (IS_ERR(cmd))
 		return ERR_CAST(cmd);
-	}
 	cmd->landed = landed;
-	cmd->private = request;
+	request = cmd->private;
 	request->ioucmd = ioucmd;
 	request->cmd = cmd;
 	request->ihsm = context->ihsm;
