@@ -75,8 +75,9 @@ int hsm_fw_sign(OSSL_LIB_CTX *libctx, struct hsm_fw_manifest *manifest,
  * @vendor: the hash that its keys must have; NULL: whoever's keys they are, @manifest->vendor tells
  * @reason: set to what is wrong, a constant
  *
- * Both signatures must be there and right. Where libcrypto has no ML-DSA only the first can be
- * verified, and @manifest->post_quantum is false.
+ * Both signatures must be there and right. Where libcrypto has no ML-DSA a manifest of two keys is refused, and
+ * one of a single key taken: a board without ML-DSA has a vendor, and fuses, of its own. Then
+ * @manifest->post_quantum is false.
  *
  * Return: 0, -EBADMSG, -EKEYREJECTED for another vendor's, -ENOMEM.
  */

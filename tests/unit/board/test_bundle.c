@@ -7,7 +7,8 @@
 #include <hsm/cose.h>
 #include "fixture.h"
 
-#define FILES 3
+#define FILES	 3
+#define SPKI_MAX 256
 
 /* struct vendor - keys, and what the fuses then hold */
 struct vendor {
@@ -110,6 +111,73 @@ static void test_manifest(void **test)
 	assert_int_equal(bundle.post_quantum, hsm_fw_has_ml_dsa(NULL));
 	assert_false(bundle.development);
 	free(message);
+}
+
+static cbor_item_t *encode_files(void)
+{
+	static const uint8_t hash[BOARD_HASH_SIZE];
+	cbor_item_t *list = cbor_new_definite_array(FILES), *item;
+	size_t i;
+
+	for (i = 0; i < FILES; i++) {
+		item = cbor_new_definite_array(4);
+		assert_true(hsm_cbor_push(item, cbor_build_string(files[i].role)) &&
+			    hsm_cbor_push(item, cbor_build_string(files[i].name)) &&
+			    hsm_cbor_push(item, cbor_build_bytestring(hash, sizeof(hash))) &&
+			    hsm_cbor_push(item, hsm_cbor_uint(1)) && hsm_cbor_push(list, item));
+	}
+	return list;
+}
+
+/* The payload of a manifest that has the first key @count times, and the hash that the fuses have for it */
+static void encode(unsigned int count, uint8_t **payload, size_t *length, uint8_t *hash)
+{
+	uint8_t bytes[SPKI_MAX], all[HSM_FW_KEYS * SPKI_MAX], *at = bytes;
+	cbor_item_t *map = cbor_new_definite_map(6), *spki = cbor_new_definite_array(count);
+	size_t size = (size_t)i2d_PUBKEY(vendor.key[0], NULL);
+	unsigned int i;
+
+	assert_in_range(size, 1, SPKI_MAX);
+	assert_int_equal(i2d_PUBKEY(vendor.key[0], &at), size);
+	for (i = 0; i < count; i++) {
+		memcpy(all + i * size, bytes, size);
+		assert_true(hsm_cbor_push(spki, cbor_build_bytestring(bytes, size)));
+	}
+	assert_int_equal(keys_hash(keys, all, count * size, hash), 0);
+	assert_true(hsm_cbor_put(map, 1, cbor_build_string(HSM_FW_TARGET)) &&
+		    hsm_cbor_put(map, 2, cbor_build_string("1")) &&
+		    hsm_cbor_put(map, 3, hsm_cbor_uint(1)) &&
+		    hsm_cbor_put(map, 4, cbor_build_bool(false)) && hsm_cbor_put(map, 5, spki) &&
+		    hsm_cbor_put(map, 6, encode_files()));
+	assert_int_equal(hsm_cbor_write(map, payload, length), 0);
+	cbor_decref(&map);
+}
+
+/* A vendor with two keys, and the first one's signature alone: refused also where only that one can be verified */
+static void test_half_signed(void **test)
+{
+	uint8_t hash[BOARD_HASH_SIZE], *payload, *message;
+	const struct bundle_policy fuses = { .vendor = hash, .minimum = 1 };
+	struct hsm_cose_signer signer = { .key = vendor.key[0] };
+	bool both = hsm_fw_has_ml_dsa(NULL);
+	struct bundle bundle;
+	struct error error;
+	size_t length, size;
+	unsigned int count;
+
+	(void)test;
+	for (count = 1; count <= HSM_FW_KEYS; count++) {
+		encode(count, &payload, &length, hash);
+		assert_int_equal(hsm_cose_sign(NULL, &signer, 1, HSM_FW_TYPE, payload, length, NULL,
+					       0, &message, &size),
+				 0);
+		assert_int_equal(bundle_verify(keys, message, size, &fuses, &bundle, &error),
+				 both || count > 1 ? -EBADMSG : 0);
+		if (!both && count > 1)
+			assert_non_null(strstr(error.text, "no ML-DSA to verify"));
+		free(payload);
+		free(message);
+	}
 }
 
 /* What the signer refuses the board would refuse as well: both ask one function. */
@@ -540,6 +608,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_manifest),
 		cmocka_unit_test(test_bad_manifests),
+		cmocka_unit_test(test_half_signed),
 		cmocka_unit_test(test_vendor),
 		cmocka_unit_test(test_flipped),
 		cmocka_unit_test(test_signatures),
