@@ -17,6 +17,8 @@
 #include <hsm/wire.h>
 #include "hsm-fw-sign.h"
 
+#define FILE_MAX (256L << 20) /* as much as a board takes */
+
 /**
  * struct source - a signed directory or an image
  * @fd: of either
@@ -39,6 +41,8 @@ static int hash_range(int fd, off_t at, size_t size, uint8_t hash[HSM_FW_HASH_SI
 	uint8_t *bytes;
 	int ok;
 
+	if (!size || size > FILE_MAX)
+		return -EFBIG;
 	bytes = mmap(NULL, size + skip, PROT_READ, MAP_PRIVATE, fd, from);
 	if (!bytes || bytes == MAP_FAILED)
 		return -errno;
@@ -151,14 +155,19 @@ static int add_file(int directory, char *argument, struct hsm_fw_manifest *manif
 /* Whole or not at all, readable as what it describes is */
 static int write_manifest(int directory, const uint8_t *message, size_t length)
 {
-	int fd;
+	int fd, code = FW_OK;
 
 	fd = openat(directory, "manifest.new",
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || write(fd, message, length) != (ssize_t)length || fchmod(fd, 0644) ||
-	    fsync(fd) || close(fd) || renameat(directory, "manifest.new", directory, "manifest"))
+	if (fd < 0)
 		return fw_complain(FW_FAILED, "manifest: %s", strerror(errno));
-	return FW_OK;
+	if (write(fd, message, length) != (ssize_t)length || fchmod(fd, 0644) || fsync(fd) ||
+	    renameat(directory, "manifest.new", directory, "manifest")) {
+		code = fw_complain(FW_FAILED, "manifest: %s", strerror(errno));
+		unlinkat(directory, "manifest.new", 0);
+	}
+	close(fd);
+	return code;
 }
 
 static int take_versions(const struct fw_options *options, struct hsm_fw_manifest *manifest)
@@ -271,15 +280,22 @@ int fw_image(const struct fw_options *options, char **args)
 				    : read_manifest(&source, NULL, &manifest);
 	if (code)
 		return code;
-	snprintf(path, sizeof(path), "%s.new", args[1]);
+	if (snprintf(path, sizeof(path), "%s.new", args[1]) >= (int)sizeof(path)) {
+		close(source.fd);
+		return fw_complain(FW_USAGE, "%s: the name is too long", args[1]);
+	}
 	to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (to < 0)
+	if (to < 0) {
+		close(source.fd);
 		return fw_complain(FW_FAILED, "%s: %s", path, strerror(errno));
+	}
 	code = append_head(source.fd, to);
 	for (i = 0; !code && i < manifest.count; i++)
 		code = append_file(source.fd, manifest.files[i].name, to);
 	if (!code && (fchmod(to, 0644) || fsync(to) || rename(path, args[1])))
 		code = fw_complain(FW_FAILED, "%s: %s", args[1], strerror(errno));
+	if (code)
+		unlink(path);
 	close(to);
 	close(source.fd);
 	return code;
@@ -305,8 +321,7 @@ static void print_manifest(const struct hsm_fw_manifest *manifest)
 	print_hash("measurement", manifest->measurement);
 	print_hash("vendor", manifest->vendor);
 	printf("%-18s%s\n", "keys", manifest->development ? "development" : "vendor");
-	printf("%-18s%s\n", "signatures",
-	       manifest->post_quantum ? "ES384, ML-DSA-87" : "ES384 (ML-DSA-87 not looked at)");
+	printf("%-18s%s\n", "signatures", manifest->post_quantum ? "ES384, ML-DSA-87" : "ES384");
 	for (i = 0; i < manifest->count; i++) {
 		fw_hex(manifest->files[i].hash, HSM_FW_HASH_SIZE, text);
 		printf("%-12s%s %9llu %s\n", manifest->files[i].role, text,
@@ -334,11 +349,14 @@ int fw_inspect(const struct fw_options *options, char **args)
 static int verify_file(struct source *source, const struct hsm_fw_file *file)
 {
 	uint8_t hash[HSM_FW_HASH_SIZE];
-	off_t size = (off_t)file->size;
 	struct stat st;
+	off_t size;
 	int fd = source->fd, ret;
 
+	if (file->size > FILE_MAX)
+		return fw_complain(FW_WRONG, "%s: no board takes a file of this size", file->name);
 	if (source->image) {
+		size = (off_t)file->size;
 		if (fstat(fd, &st) || source->at > st.st_size || size > st.st_size - source->at)
 			return fw_complain(FW_WRONG, "%s: is cut off", source->path);
 		ret = hash_range(fd, source->at, (size_t)size, hash);
