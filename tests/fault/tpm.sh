@@ -83,4 +83,21 @@ point "all begins anew" board --zeroize
 point "it starts" start
 point "as nobody's" says 0 "claimed +no" ctl0 status
 point "the board stops" hsm_stop
+
+# undefine INDEX: as the TPM's owner may do who does not have the authorization
+undefine() {
+	python3 -c 'import socket, struct, sys
+tpm = socket.socket(socket.AF_UNIX)
+tpm.settimeout(60)
+tpm.connect(sys.argv[1])
+# TPM2_NV_UndefineSpace, authorized by the owner with an empty password
+tpm.send(struct.pack(">HIIIIIIHBH", 0x8002, 31, 0x122, 0x40000001, int(sys.argv[2], 0), 9, 0x40000009, 0, 1, 0))
+code = struct.unpack(">HII", tpm.recv(4096)[:10])[2]
+assert code == 0, hex(code)' "$TMPDIR/tpm.sock" "$1"
+}
+point "one of the two indexes is removed" undefine 0x01804949
+point "the other one alone is not believed" says 4 "index 0x1804949 is missing" board
+point "all begins anew" board --zeroize
+point "it starts" start
+point "and stops" hsm_stop
 finish

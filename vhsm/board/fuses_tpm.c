@@ -346,6 +346,13 @@ static int tpm_open(const char *where, struct fuse_store **result, struct error 
 	/* The first index is defined last: without it a creation was cut short. */
 	if (store->nv[0] == ESYS_TR_NONE)
 		ret = error_set(error, -ENOENT, "fuses %s: there are none", where);
+	/* Whoever removed the other one may have removed the record in force. */
+	for (slot = 1; !ret && slot < FUSE_SLOTS; slot++)
+		if (store->nv[slot] == ESYS_TR_NONE)
+			ret = error_set(error, -EBADMSG,
+					"fuses %s: index 0x%x is missing; somebody has removed "
+					"it, start anew with --zeroize",
+					where, store->place.index + slot);
 	if (!ret)
 		ret = auth_read(store, error);
 	for (slot = 0; !ret && slot < FUSE_SLOTS; slot++)
