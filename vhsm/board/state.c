@@ -56,10 +56,11 @@ int state_fuses(struct state *state, const struct fuse_values *values, bool both
 		 * The database may be one step ahead; a restart finds out. Going on might make it
 		 * two.
 		 */
+		if (!state->failed)
+			board_log("fuses %s: cannot be written: %s; no request is served until the "
+				  "board is restarted",
+				  state->config.fuses, strerror(-ret));
 		state->failed = -EIO;
-		board_log(
-			"fuses %s: cannot be written: %s; no request is served until the board is restarted",
-			state->config.fuses, strerror(-ret));
 	}
 	return ret;
 }
@@ -187,6 +188,36 @@ static int rotate_undo(struct state *state, struct fuse_values *values)
 	return state_fuses(state, values, true);
 }
 
+/* The draft as it is, under @root, and nothing else */
+static int store_as_is(struct state *state, const uint8_t root[BOARD_SECRET_SIZE])
+{
+	int ret;
+
+	ret = nvm_begin(state->nvm);
+	if (ret)
+		return ret;
+	ret = store_root(state, root);
+	if (!ret)
+		return nvm_commit(state->nvm);
+	nvm_rollback(state->nvm);
+	return ret;
+}
+
+/*
+ * At a start an old copy was found under the drawn root. Nobody has accepted the copy yet, so the newest state, under the
+ * present root, must stay readable, and the copy as well: it comes under the present root. What the rotation was to
+ * erase is erased by another one (state_tamper_resume()).
+ */
+static int rotate_back(struct state *state, struct fuse_values *values)
+{
+	int ret;
+
+	ret = store_as_is(state, values->root);
+	if (!ret)
+		ret = state_step(state, STEP_ROTATE_BACK);
+	return ret ? ret : rotate_undo(state, values);
+}
+
 /*
  * A rotation failed before, and its transaction may or may not be in the log. One more transaction
  * decides that it is not; then its storage root may be drawn anew.
@@ -201,14 +232,7 @@ static int rotate_settle(struct state *state, const uint8_t root[BOARD_SECRET_SI
 		return -ENOMEM;
 	*saved = *state->draft;
 	*state->draft = *state->record;
-	ret = nvm_begin(state->nvm);
-	if (!ret) {
-		ret = store_root(state, root);
-		if (ret)
-			nvm_rollback(state->nvm);
-		else
-			ret = nvm_commit(state->nvm);
-	}
+	ret = store_as_is(state, root);
 	*state->draft = *saved;
 	OPENSSL_cleanse(saved, sizeof(*saved));
 	free(saved);
@@ -447,6 +471,8 @@ static int recover(struct state *state, struct error *error)
 		goto wipe;
 	if (rotated && !state->stale) {
 		ret = rotate_finish(state, &values, state->draft->counter);
+	} else if (rotated) {
+		ret = rotate_back(state, &values);
 	} else if (rotating) {
 		ret = rotate_undo(state, &values);
 	} else if (!state->stale && state->draft->counter != values.counter) {
@@ -743,6 +769,9 @@ static int renew_fuses(struct state *state, struct error *error)
 		values.tamper = former->tamper;
 		values.tampers = former->tampers;
 		values.recoveries = former->recoveries;
+		values.erased = former->erased;
+		values.erased_time = former->erased_time;
+		values.erased_partitions = former->erased_partitions;
 		values.flags |= former->flags & FUSE_RECOVERED;
 		values.flags |= former->flags & FUSE_APPROVED;
 		values.flags |= FUSE_ZEROIZED;

@@ -62,6 +62,7 @@ enum state_step {
 	STEP_ROTATE_DRAWN, /* the fuses hold both storage roots */
 	STEP_ROTATE_STORED, /* the database is under the new root */
 	STEP_ROTATE_DONE, /* the fuses hold the new one alone */
+	STEP_ROTATE_BACK, /* a start put an old copy from the drawn root back under the present one */
 	STEP_CREATE_FUSES, /* fuses written, no database yet */
 	STEP_CREATE_DATABASE, /* both there, FUSE_INITIALIZED not set */
 	STEP_TAMPER_NOTED, /* the fuses say that the board was tampered with, nothing is erased yet */

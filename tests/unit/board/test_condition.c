@@ -204,6 +204,45 @@ static void test_tamper_stale(void **test)
 	assert_int_equal(fixture_open(f), 0);
 }
 
+/*
+ * A crash while the keys of a tampered old copy are erased, and one while the next start puts the copy back: it is
+ * readable all the same, and erased in the end, and the newest state is not harmed.
+ */
+static void test_tamper_stale_twice(void **test)
+{
+	static const int steps[] = { STEP_ROTATE_DRAWN, STEP_ROTATE_STORED, STEP_ROTATE_DONE };
+	uint8_t id[PARTITION_ID_SIZE], now[PARTITION_ID_SIZE];
+	struct fixture *f = *test;
+	size_t i;
+
+	assert_int_equal(fixture_open(f), 0);
+	fixture_id(f, 1, id);
+	fixture_close(f);
+	old_copy(f);
+	f->config.recover = true;
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		f->fail_at = -1;
+		assert_int_equal(fixture_open(f), 0);
+		f->fail_at = steps[i];
+		assert_int_equal(state_tamper(f->state, 1), -EINTR);
+		f->fail_at = STEP_ROTATE_BACK;
+		assert_int_equal(fixture_open(f), steps[i] == STEP_ROTATE_STORED ? -EINTR : 0);
+		f->fail_at = -1;
+		assert_int_equal(fixture_open(f), 0);
+		assert_true(condition(f).flags & BOARD_HELLO_TAMPERED);
+		assert_true(condition(f).flags & BOARD_HELLO_STALE);
+		assert_int_equal(fixture_open(f), 0);
+		assert_int_equal(state_recover(f->state), 0);
+		fixture_id(f, 1, now);
+		assert_memory_not_equal(id, now, sizeof(id));
+		memcpy(id, now, sizeof(id));
+		fixture_close(f);
+		f->config.recover = false;
+		old_copy(f);
+		f->config.recover = true;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +252,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_life, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_recover, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_tamper_stale, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_tamper_stale_twice, fixture_setup,
+						fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

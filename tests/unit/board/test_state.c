@@ -479,12 +479,16 @@ static void test_zeroize(void **test)
 {
 	struct fixture *f = *test;
 	struct board_hello before = { 0 }, after = { 0 };
+	struct board_condition erased, later;
 	uint8_t id[PARTITION_ID_SIZE], other[PARTITION_ID_SIZE];
 	uint64_t last;
 
 	assert_int_equal(fixture_open(f), 0);
+	/* What was erased before is part of the board's history. */
+	assert_int_equal(state_erase(f->state), 0);
 	fixture_id(f, 1, id);
 	assert_int_equal(fixture_commit(f, 1, id, ADVANCE, "secret", 0, NULL, 0), 0);
+	state_condition(f->state, &erased);
 	state_identity(f->state, &before);
 	last = counter(f);
 	fixture_close(f);
@@ -496,6 +500,11 @@ static void test_zeroize(void **test)
 	state_identity(f->state, &after);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_true(counter(f) > last);
+	state_condition(f->state, &later);
+	assert_int_equal(erased.erased_partitions, 1);
+	assert_int_equal(later.erased_partitions, 1);
+	assert_int_equal(later.erased, erased.erased);
+	assert_int_equal(later.erased_time, erased.erased_time);
 	fixture_close(f);
 	/* The former database under the new fuses is noise. */
 	fixture_restore(f, "nvm.db");
