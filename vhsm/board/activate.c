@@ -29,6 +29,35 @@ void update_end(struct board *board, enum board_update_phase phase, const char *
 	pthread_mutex_unlock(&update->lock);
 }
 
+bool update_runs(struct board *board)
+{
+	bool runs;
+
+	pthread_mutex_lock(&board->update.lock);
+	runs = board->update.phase == BOARD_UPDATE_RUNS;
+	pthread_mutex_unlock(&board->update.lock);
+	return runs;
+}
+
+struct boot_view update_boot(struct board *board)
+{
+	struct boot_view view;
+
+	pthread_mutex_lock(&board->update.lock);
+	view = (struct boot_view){ board->boot, board->running };
+	pthread_mutex_unlock(&board->update.lock);
+	return view;
+}
+
+void update_set_boot(struct board *board, const struct boot_record *record,
+		     enum board_place running)
+{
+	pthread_mutex_lock(&board->update.lock);
+	board->boot = *record;
+	board->running = running;
+	pthread_mutex_unlock(&board->update.lock);
+}
+
 static bool begin(struct board *board)
 {
 	struct update *update = &board->update;
@@ -49,26 +78,26 @@ static bool is_slot(enum board_place place)
 	return place == BOARD_PLACE_A || place == BOARD_PLACE_B;
 }
 
-static uint32_t describe_flags(const struct board *board, enum board_place place,
-			       const struct bundle *bundle)
+static uint32_t describe_flags(const struct board *board, const struct boot_view *view,
+			       enum board_place place, const struct bundle *bundle)
 {
 	const struct bundle *running = board_bundle(board, 0);
 	uint32_t flags = 0;
 
-	if (place == board->boot.active)
+	if (place == view->record.active)
 		flags |= BOARD_FIRMWARE_ACTIVE;
-	if (place == board->running &&
+	if (place == view->running &&
 	    !memcmp(running->measurement, bundle->measurement, BOARD_HASH_SIZE))
 		flags |= BOARD_FIRMWARE_RUNNING;
-	if (is_slot(place) && board->boot.proven & 1U << place)
+	if (is_slot(place) && view->record.proven & 1U << place)
 		flags |= BOARD_FIRMWARE_PROVEN;
 	if (bundle->development)
 		flags |= BOARD_FIRMWARE_DEVELOPMENT;
 	return flags;
 }
 
-static bool describe_place(struct board *board, enum board_place place,
-			   struct board_firmware *firmware)
+static bool describe_place(struct board *board, const struct boot_view *view,
+			   enum board_place place, struct board_firmware *firmware)
 {
 	struct bundle bundle;
 	struct error error;
@@ -83,11 +112,11 @@ static bool describe_place(struct board *board, enum board_place place,
 		firmware->flags = BOARD_FIRMWARE_REFUSED;
 	} else if (ret) {
 		firmware->flags = BOARD_FIRMWARE_BAD;
-		if (place == board->boot.active)
+		if (place == view->record.active)
 			firmware->flags |= BOARD_FIRMWARE_ACTIVE;
 		return true;
 	}
-	firmware->flags |= describe_flags(board, place, &bundle);
+	firmware->flags |= describe_flags(board, view, place, &bundle);
 	firmware->security_version = bundle.security_version;
 	memcpy(firmware->version, bundle.version, sizeof(firmware->version));
 	memcpy(firmware->measurement, bundle.measurement, sizeof(firmware->measurement));
@@ -98,11 +127,12 @@ size_t update_describe(struct board *board, uint8_t *reply)
 {
 	struct board_firmware firmware;
 	struct board_update head = { 0 };
+	const struct boot_view view = update_boot(board);
 	enum board_place place;
 	size_t length = sizeof(head);
 
 	for (place = 0; place < BOARD_PLACES; place++) {
-		if (!describe_place(board, place, &firmware))
+		if (!describe_place(board, &view, place, &firmware))
 			continue;
 		memcpy(reply + length, &firmware, sizeof(firmware));
 		length += sizeof(firmware);
@@ -164,16 +194,25 @@ static int hear(const struct probe *probe)
 	return n == sizeof(head) && head.type == BOARD_READY;
 }
 
+static int left_ms(int64_t until)
+{
+	int64_t left = until - monotonic_ms();
+
+	return left > 0 ? (int)left : 0;
+}
+
 static int wait_for_ready(struct probe *probe)
 {
 	struct pollfd fds[] = {
 		{ .fd = probe->process.control, .events = POLLIN },
 		{ .fd = probe->process.log, .events = POLLIN },
 	};
+	int64_t until = monotonic_ms() + PROBE_MS;
 	int ret, n;
 
 	do {
-		n = poll(fds, 2, PROBE_MS);
+		/* All of it has so long, whatever it says meanwhile. */
+		n = poll(fds, 2, left_ms(until));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -229,19 +268,19 @@ static int find(struct board *board, const uint8_t *measurement, enum board_plac
 		struct error *error)
 {
 	struct bundle bundle;
-	int ret, result = -ENOENT;
+	struct error why;
+	int ret, result;
 
+	result = error_set(error, -ENOENT, "no firmware here has that measurement");
 	for (*place = BOARD_PLACES; (*place)-- > 0;) {
-		ret = slots_peek(board, *place, &bundle, error);
+		ret = slots_peek(board, *place, &bundle, &why);
 		if (!ret && !memcmp(bundle.measurement, measurement, BOARD_HASH_SIZE))
 			return 0;
 		/* Most likely meant is what was staged last: why that was refused is worth telling. */
-		if (ret && ret != -ENOENT && *place == BOARD_PLACE_STAGED)
+		if (ret && ret != -ENOENT && *place == BOARD_PLACE_STAGED) {
+			*error = why;
 			result = ret;
-		else if (result == -ENOENT)
-			error_set(error, result, "no firmware here has that measurement");
-		if (result != -ENOENT)
-			return result;
+		}
 	}
 	return result;
 }
@@ -274,13 +313,13 @@ static int load(struct board *board, enum board_place place, const uint8_t *meas
  * The slot that a staged image may have: not the active one, and not the one that took its place at
  * the start because that one did not verify. It is all that is left then, and becomes the active one.
  */
-static enum board_place free_slot(const struct board *board, struct boot_record *record)
+static enum board_place free_slot(enum board_place running, struct boot_record *record)
 {
 	enum board_place slot = record->active == BOARD_PLACE_A ? BOARD_PLACE_B : BOARD_PLACE_A;
 
-	if (board->running == slot) {
+	if (running == slot) {
 		slot = slot == BOARD_PLACE_A ? BOARD_PLACE_B : BOARD_PLACE_A;
-		record->active = board->running;
+		record->active = running;
 	}
 	record->proven &= ~(1U << slot);
 	return slot;
@@ -289,21 +328,22 @@ static enum board_place free_slot(const struct board *board, struct boot_record 
 /* The staged image into a slot that nobody needs, and the trial into the boot record. */
 static int place_it(struct board *board, enum board_place *place, struct error *error)
 {
-	struct boot_record record = board->boot;
+	struct boot_view view = update_boot(board);
+	struct boot_record record = view.record;
 	bool staged = *place == BOARD_PLACE_STAGED;
 	int ret;
 
 	if (*place == BOARD_PLACE_INSTALLED)
 		return 0;
 	if (staged) {
-		*place = free_slot(board, &record);
+		*place = free_slot(view.running, &record);
 	} else if (*place == record.active) {
 		return 0;
 	}
 	record.trial = *place;
 	ret = slots_write(board, &record);
 	if (!ret)
-		board->boot = record;
+		update_set_boot(board, &record, view.running);
 	if (!ret)
 		ret = state_step(board->state, STEP_UPDATE_NOTED);
 	if (!ret && staged)
@@ -315,10 +355,14 @@ static int place_it(struct board *board, enum board_place *place, struct error *
 
 static void end_trial(struct board *board)
 {
-	if (!board->boot.trial || board->state->failed)
+	struct boot_view view = update_boot(board);
+
+	if (!view.record.trial || board->state->failed)
 		return;
-	board->boot.trial = 0;
-	slots_write(board, &board->boot);
+	view.record.trial = 0;
+	update_set_boot(board, &view.record, view.running);
+	if (slots_write(board, &view.record))
+		board_log("the boot record cannot be written; the next start ends the trial");
 }
 
 static int activate(struct board *board, const uint8_t *measurement, struct bundle *bundle,

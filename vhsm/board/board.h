@@ -64,10 +64,14 @@ struct watch {
 	int fd;
 };
 
-/* struct tamper - the sensors; @lock guards them. See tamper.h. */
+/**
+ * struct tamper - the sensors; @lock guards them. See tamper.h.
+ * @unnoted: 1 << place of those that tripped while nothing could be written; tried again with each look
+ */
 struct tamper {
 	pthread_mutex_t lock;
 	struct tamper_sensor sensors[TAMPER_SENSORS];
+	uint32_t unnoted;
 	struct watch look;
 };
 
@@ -135,7 +139,8 @@ struct stage {
 
 /**
  * struct update - another firmware on its way to be the board's
- * @lock: guards @phase and @text, which function 0's storage thread and the main loop write
+ * @lock: guards @phase and @text, and the board's boot record with what runs, which function 0's storage
+ *	thread and the main loop write
  * @place: where it lies, once it is decided
  * @go: an eventfd: it has passed its self-tests, the main loop replaces what runs
  * @patience: a timer, each second of the replacement
@@ -169,6 +174,20 @@ int update_activate(struct board *board, const uint8_t measurement[BOARD_HASH_SI
 
 /* update_describe - struct board_update and the list of struct board_firmware. Return: bytes */
 size_t update_describe(struct board *board, uint8_t *reply);
+
+/* update_runs - is one on its way? */
+bool update_runs(struct board *board);
+
+/* struct boot_view - the boot record and where runs what runs, of one instant */
+struct boot_view {
+	struct boot_record record;
+	enum board_place running;
+};
+
+/* update_boot, update_set_boot - both under the update's lock; from board_open() on nobody goes past it */
+struct boot_view update_boot(struct board *board);
+void update_set_boot(struct board *board, const struct boot_record *record,
+		     enum board_place running);
 
 /* update_end - the phase and its text, NULL: none */
 void update_end(struct board *board, enum board_update_phase phase, const char *text);
@@ -210,7 +229,7 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
  * @owner: uid that the state directory belongs to
  * @bundles: the firmware, and room for another one that is about to follow it
  * @bundle: of these, what new processes are started from; the main loop's
- * @boot: as it is on disk; written by update_activate() and then, while that is over, by the main loop
+ * @boot: as it is on disk; see update_boot()
  * @running: where @bundle lies
  * @started: the state's database is open
  * @note: what rom_boot() has to tell, while there is no log yet
@@ -220,6 +239,7 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
  * @changed: partitions that functions have to be told about; @changed_lock guards it
  * @late: when it fires, firmware that was told to end is killed
  * @events_wait: function 0's firmware has to be told of events for the log
+ * @sideband_device, @sideband_inode: of the socket that is the sideband's, 0: none
  * @state_changed: firmware has to be told of another state of the board
  */
 struct board {
@@ -248,6 +268,8 @@ struct board {
 	struct notice *changed;
 	struct watch late;
 	struct watch sideband;
+	dev_t sideband_device;
+	ino_t sideband_inode;
 	bool state_changed;
 	bool events_wait;
 	struct tamper tamper;

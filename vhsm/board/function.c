@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "function.h"
 
@@ -24,14 +23,6 @@
 #define GIVEN_UP_MS	30000 /* until a connection may try again */
 #define BACKOFF_MS	20 /* doubled with each quick death but the first */
 #define STOP_MS		3000 /* for the firmware to end when told so */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 void function_kill(struct function *function)
 {
@@ -100,7 +91,7 @@ static void give_up(struct function *function)
 	board_log(
 		"function %u: its firmware died %u times within seconds, given up for %d s; see the lines above",
 		function->number, function->quick_deaths, GIVEN_UP_MS / 1000);
-	function->failed = now_ms() + GIVEN_UP_MS;
+	function->failed = monotonic_ms() + GIVEN_UP_MS;
 	function->quick_deaths = 0;
 	function->never_ready = 0;
 	while (function->connections)
@@ -157,7 +148,7 @@ static void after_update(struct function *function)
 static void after_death(struct function *function)
 {
 	bool told = function->leaving == function->starts && function->starts;
-	bool quick = !told && now_ms() - function->started < QUICK_MS;
+	bool quick = !told && monotonic_ms() - function->started < QUICK_MS;
 
 	if (function->replaced || function->trial) {
 		after_update(function);
@@ -291,7 +282,7 @@ static void start(struct function *function)
 {
 	int ret;
 
-	function->started = now_ms();
+	function->started = monotonic_ms();
 	function->ready = false;
 	function->bundle = function->board->bundle;
 	function->trial = function->board->update.switching;
@@ -323,7 +314,7 @@ static void start(struct function *function)
 
 static void admit(struct function *function, struct connection *connection)
 {
-	if (function->failed && now_ms() < function->failed) {
+	if (function->failed && monotonic_ms() < function->failed) {
 		connection_close(function, connection);
 		return;
 	}
@@ -527,7 +518,7 @@ int functions_open(struct board *board, gid_t gid, struct error *error)
 static void stop_process(struct function *function, int64_t until)
 {
 	struct pollfd poll_fd = { .fd = function->process.pidfd, .events = POLLIN };
-	int64_t left = until - now_ms();
+	int64_t left = until - monotonic_ms();
 
 	if (poll(&poll_fd, 1, left > 0 ? (int)left : 0) != 1) {
 		board_log("function %u: the firmware does not end, it is killed", function->number);
@@ -552,7 +543,7 @@ void functions_close(struct board *board)
 		if (board->functions[i].running)
 			control_stop(&board->functions[i]);
 	}
-	until = now_ms() + STOP_MS;
+	until = monotonic_ms() + STOP_MS;
 	for (i = 0; i < count; i++) {
 		function = &board->functions[i];
 		if (function->running)

@@ -60,6 +60,7 @@ struct outgoing {
  * @bundle: that the process was started from
  * @starts: processes started, the incarnation of the present one
  * @leaving: the start whose process was told to end, for another state of the board
+ * @leave_by: monotonic milliseconds at which it is killed
  * @quick_deaths: in a row, each within seconds of its start
  * @never_ready: of those, in a row, without BOARD_READY
  * @started: monotonic milliseconds
@@ -82,6 +83,7 @@ struct function {
 	bool replaced;
 	uint32_t starts;
 	uint32_t leaving;
+	int64_t leave_by;
 	unsigned int quick_deaths;
 	unsigned int never_ready;
 	int64_t started;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "function.h"
 #include "sideband.h"
@@ -59,7 +60,7 @@ static uint32_t zeroize(struct board *board)
 	}
 	board_log("sideband: zeroize");
 	ret = state_erase(board->state);
-	restart_all(board);
+	restart_at_once(board);
 	return ret ? HSM_SIDEBAND_FAILED : HSM_SIDEBAND_OK;
 }
 
@@ -110,8 +111,14 @@ static void request_ready(struct watch *watch, uint32_t events)
 
 int sideband_open(struct board *board)
 {
+	struct stat st;
+
 	if (board->sideband.fd < 0)
 		return 0;
+	if (!lstat(board->options->sideband, &st)) {
+		board->sideband_device = st.st_dev;
+		board->sideband_inode = st.st_ino;
+	}
 	board->sideband.ready = request_ready;
 	board->sideband.board = board;
 	return board_watch(board, &board->sideband, EPOLLIN);
@@ -119,9 +126,13 @@ int sideband_open(struct board *board)
 
 void sideband_close(struct board *board)
 {
+	struct stat st;
+
 	/* Its process sees the end and follows. */
 	if (board->sideband.fd >= 0)
 		close(board->sideband.fd);
-	if (board->options->sideband)
+	/* The name goes, but not another's that has come to be there. */
+	if (board->sideband_inode && !lstat(board->options->sideband, &st) &&
+	    st.st_dev == board->sideband_device && st.st_ino == board->sideband_inode)
 		unlink(board->options->sideband);
 }

@@ -250,6 +250,16 @@ static void run(int listener, int board)
 	}
 }
 
+/* What the board was started with is not for it either; the numbers stay taken. */
+static void take_standard(void)
+{
+	int null = open("/dev/null", O_RDWR), fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			_exit(1);
+}
+
 /* Of the board's descriptors, its lock among them, it keeps the two that it works with. */
 static void begin(int listener, int board)
 {
@@ -261,8 +271,32 @@ static void begin(int listener, int board)
 	board = fcntl(board, F_DUPFD, FIRST_FREE);
 	if (listener < 0 || board < 0 || dup2(listener, 3) < 0 || dup2(board, 4) < 0)
 		_exit(1);
+	take_standard();
 	close_range(5, ~0U, 0);
 	run(3, 4);
+}
+
+/*
+ * What a board that was killed left there may go: a socket of this user that nobody listens on. Return: 0, also when there
+ * is nothing, or a negative errno.
+ */
+static int clear_path(const struct sockaddr_un *address)
+{
+	struct stat st;
+	int fd, ret;
+
+	if (lstat(address->sun_path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	ret = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+	close(fd);
+	if (ret != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(address->sun_path) ? -errno : 0;
 }
 
 static int listen_on(const char *path, struct error *error)
@@ -274,10 +308,14 @@ static int listen_on(const char *path, struct error *error)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(error, -ENAMETOOLONG, "--sideband %s: the path is too long", path);
 	memcpy(address.sun_path, path, strlen(path));
+	ret = clear_path(&address);
+	if (ret)
+		return error_set(error, ret, "--sideband %s: %s", path,
+				 ret == -EEXIST ? "is there, and no socket of this user"
+						: strerror(-ret));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(error, -errno, "--sideband %s: %s", path, strerror(errno));
-	unlink(path);
 	mask = umask(0177);
 	ret = bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, PEERS)
 		      ? -errno

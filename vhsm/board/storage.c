@@ -335,6 +335,9 @@ static int handle_lifecycle(struct storage_call *call)
 	int ret;
 
 	memcpy(&next, call->body, sizeof(next));
+	/* What takes over was chosen, and its trial noted, under the present one. */
+	if (update_runs(call->board))
+		return -EBUSY;
 	/* It would not start any more. */
 	if (next == HSM_LIFECYCLE_PRODUCTION && bundle_is_development(board_bundle(call->board, 0)))
 		return -EKEYREVOKED;
@@ -567,20 +570,22 @@ ssize_t storage_handle(struct board *board, uint32_t function, const uint8_t *re
 void storage_serve(struct board *board, uint32_t function, int fd)
 {
 	uint8_t *request, *reply;
-	ssize_t n, sent;
+	ssize_t got, n, sent;
 
 	request = malloc(BOARD_MESSAGE_MAX + 1);
 	reply = malloc(BOARD_MESSAGE_MAX);
 	while (request && reply) {
 		/* One byte more than allowed shows a message that is too long. */
-		n = recv(fd, request, BOARD_MESSAGE_MAX + 1, 0);
-		if (n < 0 && errno == EINTR)
+		got = recv(fd, request, BOARD_MESSAGE_MAX + 1, 0);
+		if (got < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (got <= 0)
 			break;
-		n = n > BOARD_MESSAGE_MAX
+		n = got > BOARD_MESSAGE_MAX
 			    ? -EPROTO
-			    : storage_handle(board, function, request, (size_t)n, reply);
+			    : storage_handle(board, function, request, (size_t)got, reply);
+		/* That of BOARD_CLAIM has the claim code. */
+		OPENSSL_cleanse(request, (size_t)got);
 		if (n < 0) {
 			board_log("function %u: malformed storage request", function);
 			break;

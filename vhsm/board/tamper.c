@@ -177,6 +177,7 @@ static void take_condition(struct board *board)
 	state_condition(board->state, &condition);
 	tripped = condition.flags & BOARD_HELLO_TAMPERED ? condition.tamper : 0;
 	pthread_mutex_lock(&board->tamper.lock);
+	tripped |= board->tamper.unnoted;
 	for (i = 0; i < TAMPER_SENSORS; i++) {
 		board->tamper.sensors[i].now.flags &= ~(uint32_t)IHSM_SENSOR_TRIPPED;
 		if (tripped >> i & 1)
@@ -193,26 +194,68 @@ static void tell(const struct board *board, uint32_t tripped)
 	for (i = 0; i < TAMPER_SENSORS; i++) {
 		sensor = &board->tamper.sensors[i].now;
 		if (tripped >> i & 1)
-			board_log(
-				"tampered: %s is %d, limits %d to %d; all partitions are destroyed",
-				sensor->label, sensor->value, sensor->min, sensor->max);
+			board_log("tampered: %s is %d, limits %d to %d", sensor->label,
+				  sensor->value, sensor->min, sensor->max);
+	}
+}
+
+static uint32_t unnoted(struct tamper *tamper)
+{
+	uint32_t value;
+
+	pthread_mutex_lock(&tamper->lock);
+	value = tamper->unnoted;
+	pthread_mutex_unlock(&tamper->lock);
+	return value;
+}
+
+bool tamper_unnoted(struct board *board)
+{
+	return unnoted(&board->tamper) != 0;
+}
+
+static void arm(struct tamper *tamper)
+{
+	const struct itimerspec when = {
+		.it_interval = { .tv_sec = LOOK_SECONDS },
+		.it_value = { .tv_nsec = 1 },
+	};
+
+	timerfd_settime(tamper->look.fd, 0, &when, NULL);
+}
+
+/* Where nothing can be written now it may be later: there are keys on the disk until then. */
+static void note(struct board *board, uint32_t tripped, uint32_t before)
+{
+	struct tamper *tamper = &board->tamper;
+	int ret = state_tamper(board->state, tripped | before);
+
+	pthread_mutex_lock(&tamper->lock);
+	tamper->unnoted = ret ? tripped | before : 0;
+	pthread_mutex_unlock(&tamper->lock);
+	if (ret && !before) {
+		board_log("tampered: erasing failed: %s; nothing is served any more, and it is "
+			  "tried again each second",
+			  strerror(-ret));
+		arm(tamper);
+	} else if (!ret) {
+		board_log("tampered: all partitions are destroyed");
 	}
 }
 
 static void check(struct board *board)
 {
-	uint32_t tripped;
-	int ret;
+	uint32_t tripped, before;
 
 	take_condition(board);
+	before = unnoted(&board->tamper);
 	tripped = look(&board->tamper);
+	if (!tripped && !before)
+		return;
+	note(board, tripped, before);
 	if (!tripped)
 		return;
-	ret = state_tamper(board->state, tripped);
 	tell(board, tripped);
-	if (ret)
-		board_log("tampered: erasing failed: %s; nothing is served any more",
-			  strerror(-ret));
 	restart_all(board);
 }
 
@@ -237,10 +280,6 @@ static bool has_source(const struct tamper *tamper)
 
 int tamper_open(struct board *board)
 {
-	const struct itimerspec when = {
-		.it_interval = { .tv_sec = LOOK_SECONDS },
-		.it_value = { .tv_nsec = 1 },
-	};
 	struct tamper *tamper = &board->tamper;
 	int ret;
 
@@ -255,7 +294,7 @@ int tamper_open(struct board *board)
 	ret = board_watch(board, &tamper->look, EPOLLIN);
 	/* Values that nobody gives do not change: a board without sources sleeps when it is idle. */
 	if (!ret && has_source(tamper))
-		timerfd_settime(tamper->look.fd, 0, &when, NULL);
+		arm(tamper);
 	return ret;
 }
 

@@ -28,6 +28,9 @@ size_t tamper_list(struct board *board, struct board_sensor list[TAMPER_SENSORS]
 /* tamper_alarm - any thread: is one outside of its limits? */
 bool tamper_alarm(struct board *board);
 
+/* tamper_unnoted - any thread: something tripped that the fuses could not be told */
+bool tamper_unnoted(struct board *board);
+
 /**
  * tamper_inject - main loop: a value in place of the sensor's own, for tests of what follows
  * Return: 0, -EACCES unless the board was started for it, -EINVAL when there is no such sensor.
@@ -51,5 +54,8 @@ void restart_close(struct board *board);
 
 /* restart_all - main loop: have every firmware process end, and see to it that it does */
 void restart_all(struct board *board);
+
+/* restart_at_once - likewise, but none of them gets to do anything any more */
+void restart_at_once(struct board *board);
 
 #endif /* BOARD_TAMPER_H */

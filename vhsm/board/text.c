@@ -15,6 +15,14 @@
 
 #define LOG_LIMIT (1024 * 1024)
 
+int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
 int error_set(struct error *error, int code, const char *format, ...)
 {
 	va_list args;

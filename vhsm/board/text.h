@@ -39,6 +39,9 @@ void board_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* text_printable - at most @size - 1 characters of @text, which may have no end, those that cannot be printed as `?` */
 void text_printable(char *out, const char *text, size_t size);
 
+/* monotonic_ms - milliseconds of the clock that nobody sets */
+int64_t monotonic_ms(void);
+
 /**
  * log_open - make the file standard error, appended to and private
  * Return: 0 or a negative errno.

@@ -86,6 +86,7 @@ static void patience_ready(struct watch *watch, uint32_t events)
 
 void update_failed(struct board *board, const char *why)
 {
+	struct boot_view view = update_boot(board);
 	struct error error;
 
 	board->update.switching = false;
@@ -93,8 +94,9 @@ void update_failed(struct board *board, const char *why)
 	error_set(&error, 0, "firmware %s did not take over: %s; the former one is back",
 		  board->bundle->version, why);
 	board_log("%s", error.text);
-	board->boot.trial = 0;
-	if (slots_write(board, &board->boot))
+	view.record.trial = 0;
+	update_set_boot(board, &view.record, view.running);
+	if (slots_write(board, &view.record))
 		board_log("the boot record cannot be written; the next start ends the trial");
 	board_event_settled(board, other(board), why);
 	swap(board);
@@ -105,7 +107,7 @@ void update_failed(struct board *board, const char *why)
 
 static int commit(struct board *board, struct error *error)
 {
-	struct boot_record record = board->boot;
+	struct boot_record record = update_boot(board).record;
 	int ret;
 
 	record.active = board->update.place;
@@ -116,8 +118,7 @@ static int commit(struct board *board, struct error *error)
 	if (ret)
 		return error_set(error, ret, "the boot record cannot be written: %s",
 				 strerror(-ret));
-	board->boot = record;
-	board->running = record.active;
+	update_set_boot(board, &record, record.active);
 	ret = state_step(board->state, STEP_UPDATE_COMMITTED);
 	return ret ? ret : state_version(board->state, board->bundle->security_version, error);
 }

@@ -295,19 +295,22 @@ static void on_partition(const struct incoming *in)
 }
 
 /*
- * The board is in another state, for which a successor begins. Return: BOARD_LINK_AT_ONCE after tampering; then no key is
- * left here.
+ * The board is in another state, for which a successor begins. What a tenant's process has keys of there is no more, and
+ * after tampering neither function 0. Return: BOARD_LINK_AT_ONCE; then no key is left here.
  */
 static int on_state(const struct incoming *in)
 {
+	bool tampered = in->body.state == IHSM_STATE_TAMPERED;
+	bool at_once = tampered || connections_hello()->function;
+
 	if (in->head.length != sizeof(in->body.state))
 		return -EPROTO;
-	if (in->body.state == IHSM_STATE_TAMPERED) {
+	if (at_once)
 		commands_wipe();
+	if (tampered)
 		firmware_event(IHSM_EVENT_TAMPER, 0);
-	}
 	firmware_event(IHSM_EVENT_STATE, in->body.state);
-	return in->body.state == IHSM_STATE_TAMPERED ? BOARD_LINK_AT_ONCE : 0;
+	return at_once ? BOARD_LINK_AT_ONCE : 0;
 }
 
 static void take_fds(struct incoming *in, struct msghdr *message)

@@ -289,6 +289,23 @@ static void test_fuses_apart(void **test)
 	unlink(apart);
 }
 
+/* What an update has chosen was chosen under the present state of life. */
+static void test_lifecycle_in_update(void **test)
+{
+	static const uint32_t next = HSM_LIFECYCLE_RETURNED;
+	struct bench *b = *test;
+	struct board_condition condition;
+
+	b->board.update.phase = BOARD_UPDATE_RUNS;
+	assert_int_equal(ask(b, 0, BOARD_LIFECYCLE, &next, sizeof(next)), -EBUSY);
+	state_condition(b->f->state, &condition);
+	assert_int_equal(condition.lifecycle, HSM_LIFECYCLE_DEVELOPMENT);
+	b->board.update.phase = BOARD_UPDATE_DONE;
+	assert_int_equal(ask(b, 0, BOARD_LIFECYCLE, &next, sizeof(next)), 0);
+	state_condition(b->f->state, &condition);
+	assert_int_equal(condition.lifecycle, HSM_LIFECYCLE_RETURNED);
+}
+
 #define TEST(name)	     cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_UNCLAIMED(name) cmocka_unit_test_setup_teardown(name, setup_unclaimed, teardown)
 
@@ -375,6 +392,7 @@ int main(void)
 		TEST(test_lengths),
 		TEST(test_malformed),
 		TEST(test_assign),
+		TEST(test_lifecycle_in_update),
 		TEST_UNCLAIMED(test_claim),
 		TEST_UNCLAIMED(test_claim_limit),
 		TEST_UNCLAIMED(test_fuses_apart),
