@@ -89,6 +89,10 @@ void commands_updated(void)
 {
 }
 
+void commands_board_events(void)
+{
+}
+
 void commands_partition_changed(const uint8_t id[PARTITION_ID_SIZE])
 {
 	(void)id;
