@@ -12,6 +12,8 @@ MODULEDIR ?= $(LIBDIR)/pkcs11
 P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 CONFDIR ?= $(SYSCONFDIR)/hsm
 
 # Where p11-kit looks for modules itself, their names are enough.
@@ -66,6 +68,11 @@ install-module: all
 install-system:
 	$(call install_file,644,kernel/60-ihsm.rules,$(UDEVDIR))
 	$(call install_file,644,system/hsm.sysusers,$(SYSUSERSDIR),hsm.conf)
+	$(call install_file,644,system/vhsm.sysusers,$(SYSUSERSDIR),vhsm.conf)
+	$(call install_file,644,system/vhsm.tmpfiles,$(TMPFILESDIR),vhsm.conf)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@BINDIR@|$(BINDIR)|' system/vhsm@.service >$(DESTDIR)$(UNITDIR)/vhsm@.service
+	$(call install_file,644,system/vhsm@.socket,$(UNITDIR))
 	$(call install_conf,system/hsm.conf,$(CONFDIR))
 
 # Debian's packages, and what its own checker says of them.

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "function.h"
+#include "service.h"
 
 #define QUICK_MS	5000 /* a life shorter than this counts as quick */
 #define MAX_NEVER_READY 5 /* quick deaths before BOARD_READY, then it is given up */
@@ -344,20 +345,22 @@ static void listen_ready(struct watch *watch, uint32_t events)
 /*
  * Who connects between the last look and the close would be cut off without a word. So the names go
  * first, then the backlogs are emptied; from then on a peer finds no socket and starts a board of
- * its own.
+ * its own. A service manager's sockets stay: it starts the next board for who waits there.
  */
 bool functions_retire(struct board *board)
 {
 	unsigned int i;
 
 	for (i = 0; i < board->options->functions; i++)
-		directory_hide(board->run, i, true);
+		if (!board->functions[i].handed)
+			directory_hide(board->run, i, true);
 	for (i = 0; i < board->options->functions; i++)
 		listen_ready(&board->functions[i].listen, EPOLLIN);
 	if (!board->connections)
 		return true;
 	for (i = 0; i < board->options->functions; i++)
-		directory_hide(board->run, i, false);
+		if (!board->functions[i].handed)
+			directory_hide(board->run, i, false);
 	return false;
 }
 
@@ -483,8 +486,11 @@ static int function_open(struct board *board, uint32_t number, gid_t gid, struct
 	function->control = (struct watch){ control_ready, board, -1 };
 	function->log = (struct watch){ log_ready, board, -1 };
 	function->backoff = (struct watch){ backoff_ready, board, -1 };
-	function->listen.fd =
-		directory_listen(board->options->run, number, board->options->mode, gid, error);
+	function->listen.fd = service_socket(board->options->run, number);
+	function->handed = function->listen.fd >= 0;
+	if (!function->handed)
+		function->listen.fd = directory_listen(board->options->run, number,
+						       board->options->mode, gid, error);
 	if (function->listen.fd < 0)
 		return function->listen.fd;
 	function->backoff.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -537,7 +543,8 @@ void functions_close(struct board *board)
 
 	for (i = 0; i < count; i++) {
 		if (board->functions[i].listen.fd >= 0) {
-			directory_unlisten(board->run, i);
+			if (!board->functions[i].handed)
+				directory_unlisten(board->run, i);
 			close(board->functions[i].listen.fd);
 		}
 		if (board->functions[i].running)

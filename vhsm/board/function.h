@@ -70,6 +70,7 @@ struct function {
 	struct board *board;
 	uint32_t number;
 	struct watch listen;
+	bool handed; /* the socket is the service manager's: its name is not the board's to take away */
 	struct watch pidfd;
 	struct watch control;
 	struct watch log;

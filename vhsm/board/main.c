@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cap-ng.h>
+#include "service.h"
 #include "sideband.h"
 
 /* Paths that the options leave to the board */
@@ -200,7 +201,9 @@ static int serve(struct board *board, gid_t gid, struct error *error)
 		if (board->options->embedded)
 			detach();
 		tell(board->options, 0, NULL);
+		service_tell("READY=1\nSTATUS=Serving its functions");
 		ret = board_run(board);
+		service_tell("STOPPING=1");
 	}
 	board_close(board);
 	return ret;
