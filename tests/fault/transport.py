@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
 """A client of the vfio-user socket against the real board and firmware: the firmware's process is
 killed at bad moments and its successor goes on; clients that do not behave harm only themselves.
 The numbers come from the hardware header."""

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
 #
 # The demo, as a test: it ends well, and each of its chapters showed what it is about.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
 #
 # The page on GnuTLS. tests/interop/p11tool.sh tries more of its tools.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 150
 #
 # The page on Java: keytool, jarsigner and a TLS server by SunPKCS11.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 150
 #
 # The page on nginx; then handshakes by many connections, in workers that have forked, and after a
 # reload under load.

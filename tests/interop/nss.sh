@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
 #
 # The page on NSS: a database that knows the module, a key made in the token, one imported.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
 #
 # The page on OpenSSL: provider and engine. tests/interop/openssl.sh tries more kinds of keys.
 

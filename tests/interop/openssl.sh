@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
 #
 # openssl with pkcs11-provider loaded by its configuration: keys are made, used, and serve TLS. The
 # module must not pick up that configuration itself.

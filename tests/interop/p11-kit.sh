@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 60
 #
 # p11-kit serves the module to others (a process of its own for each client), and its client module
 # uses it.

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 170
 #
 # GnuTLS's p11tool and certtool, in the steps that GnuTLS's own tests of a module take: a token,
 # its PINs, keys of each kind, certificates, objects imported, exported, marked and deleted.

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 60
 #
 # Slots as programs see them: one for each partition of each device, ids that stay, and devices that
 # are not there.

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 170
 #
 # OpenSC's own tests of a module, and what its users type, on a new token. The tool ends with
 # success whatever its tests find, so their output is read.

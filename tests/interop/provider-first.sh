@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
 #
 # Applications whose OpenSSL configuration names our module as a provider, first of all and for
 # everything: neither they nor the module within them recurse or hang, since the module has a

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 170
 #
 # PyKCS11, which is near to the C functions: the token is made, keys are generated, found, used,
 # wrapped and destroyed through it.

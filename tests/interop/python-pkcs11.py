@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 170
 #
 # python3-pkcs11, as its users write programs: keys are made, found, used, wrapped and destroyed.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 60
 #
 # OpenSSH: a token's public keys are listed, an agent takes them, a file is signed by way of the
 # agent.

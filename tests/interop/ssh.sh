@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
 #
 # The page on OpenSSH: a user's key, an agent, a certification authority, a host's key, and a login
 # by all of them.

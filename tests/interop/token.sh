@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 60
 #
 # The page that the others begin with, as a user without rights.
 

@@ -339,6 +339,9 @@ static void killed_with_one_time_passwords(void **state)
 	s = user_session();
 	OK(p->C_CreateObject(s, template, COUNT(template), &key));
 	for (round = 0; round < 6; round++) {
+		/* However slow the machine is, some come in each life of the firmware. */
+		for (i = 0; i < 4; i++)
+			assert_true((seen[count++] = one_time_password(s, key)) != 0);
 		killer = kill_soon(round);
 		while (count < COUNT(seen) && (one = one_time_password(s, key)))
 			seen[count++] = one;
@@ -346,7 +349,7 @@ static void killed_with_one_time_passwords(void **state)
 		s = session_after_death();
 		assert_int_equal(find(s, &template[6], 1, &key, 1), 1);
 	}
-	assert_true(count > 10 && count < COUNT(seen));
+	assert_true(count < COUNT(seen));
 	for (i = 0; i < count; i++)
 		for (round = i + 1; round < count; round++)
 			assert_true(seen[i] != seen[round]);

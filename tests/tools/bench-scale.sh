@@ -3,7 +3,6 @@
 #
 # What `make bench-scale` does, with few objects: every figure is there, and sessions and partitions in numbers that take
 # no time. Whether a figure is good is not asked here.
-# timeout: 180
 
 set -eu
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 160
 #
 # hsmctl driver with a real kernel: status, load, unload, and what it says when the kernel refuses.
 

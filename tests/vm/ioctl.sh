@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 #
 # Bad input to the driver: its ioctls in a guest with two processors, and a module without a device.
 

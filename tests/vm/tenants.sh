@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 420
+# timeout: 700
 #
 # One board, three tenants: two functions in one guest, the third in another guest at the same time.
 
@@ -39,10 +39,10 @@ timeout 380 sh -c 'for way in in out; do for name in a b; do
 	if [ $way = in ]; then read -r _ <"$0/$name.in"; else echo go >"$0/$name.out"; fi || exit 1
 done; done' "$TMPDIR" &
 meeting=$!
-scripts/vm --share "$share" --console "$console.b" --limit 380 --device "$(socket 3)" \
+scripts/vm --share "$share" --console "$console.b" --limit 640 --device "$(socket 3)" \
 	--host "tests/vm/tenants.sh --host $TMPDIR b" sh tests/vm/guest/tenants three >"$vm_log.b" 2>"$vm_log.b.err" &
 other=$!
-vm_test --limit 380 --device "$(socket 1)" --device "$(socket 2)" \
+vm_test --limit 640 --device "$(socket 1)" --device "$(socket 2)" \
 	--host "tests/vm/tenants.sh --host $TMPDIR a" sh tests/vm/guest/tenants one two
 status=0
 wait "$other" || status=$?

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 #
 # The driver's commands by io_uring, and poll(), in guests with one and with two processors.
 

@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 200
 #
 # Devices that are not what the driver expects: interfaces newer and older than its own, and
 # registers that read all ones. It says so and leaves them alone; the ones beside them work.
