@@ -8,5 +8,5 @@ need pkcs11-tool
 need curl
 
 alone www-data
-page token tls openssl curl
+page token tls curl
 finish
