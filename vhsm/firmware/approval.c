@@ -220,15 +220,15 @@ static CK_RV use_nonce(struct command *command, const struct hsm_approval *what,
 	return rv;
 }
 
-static void note_refusal(struct command *command, const struct hsm_approval *what)
+static CK_RV note_refusal(struct command *command, const struct hsm_approval *what)
 {
 	char actor[AUDIT_ACTOR_MAX];
 	struct hsm_audit_record record =
 		record_of(command, HSM_AUDIT_APPROVAL_REFUSED, what, actor);
 
 	record.result = CKR_ACTION_PROHIBITED;
-	/* That it is refused is told by its answer; a log that is full does not make it less refused. */
-	(void)audit_commit(command->task, command->partition, &record);
+	/* Counted, also in a log that is full; what the disk says is the answer then, and the action is refused all the same. */
+	return audit_commit(command->task, command->partition, &record);
 }
 
 /* ---- the decision ---- */
@@ -284,7 +284,8 @@ CK_RV approval_decide(struct command *command, struct hsm_approval *what,
 	pthread_mutex_unlock(&partition->commit_lock);
 	if (rv == CKR_ACTION_PROHIBITED) {
 		put_missing(command, action, &tally);
-		note_refusal(command, what);
+		if (note_refusal(command, what) != CKR_OK)
+			rv = CKR_DEVICE_ERROR;
 	}
 	free(tally.payload);
 	return rv;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What becomes a record of the audit log, and when. What strangers can bring about is only counted, in
- * the header, so that nobody who has no PIN fills the log; it becomes a record when an auditor reads or the account
- * logs in. A PIN is counted as wrong in the commit before it is tried, and that is taken back when it was
- * right: no moment to stop the process hides a wrong one.
+ * What becomes a record of the audit log, and when: its usual fields, the beginning of the log, the quota, checkpoints and
+ * the alias that speaks for it. What strangers can bring about is audit_count.c's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +12,8 @@
 #include "commit_group.h"
 #include "users.h"
 
-#define CHECKPOINT_EVERY 2048 /* records */
+#define CHECKPOINT_EVERY  2048 /* records */
+#define CHECKPOINT_LATEST (2 * CHECKPOINT_EVERY)
 
 /* ---- names ---- */
 
@@ -107,6 +106,11 @@ static CK_RV begin(struct partition *partition, struct partition_state *next)
 	return audit_append(partition, next, &record);
 }
 
+CK_RV audit_started(struct partition *partition, struct partition_state *next)
+{
+	return begun(&next->audit) ? CKR_OK : begin(partition, next);
+}
+
 /* ---- appending with the quota in mind ---- */
 
 static CK_RV warn(struct partition *partition, struct partition_state *next)
@@ -130,12 +134,12 @@ static bool within_quota(const struct partition *partition, const struct partiti
 	       next->audit.bytes <= quota + reserve;
 }
 
-static CK_RV append(struct partition *partition, struct partition_state *next,
-		    const struct hsm_audit_record *record, uint64_t reserve)
+CK_RV audit_put(struct partition *partition, struct partition_state *next,
+		const struct hsm_audit_record *record, uint64_t reserve)
 {
 	const struct audit_state before = next->audit;
 	struct hsm_audit_record copy = *record;
-	CK_RV rv = begun(&before) ? CKR_OK : begin(partition, next);
+	CK_RV rv = audit_started(partition, next);
 
 	if (rv == CKR_OK)
 		rv = audit_append(partition, next, &copy);
@@ -148,130 +152,37 @@ static CK_RV append(struct partition *partition, struct partition_state *next,
 	return rv;
 }
 
-/* ---- what is only counted ---- */
-
-static void copy_name(char to[AUDIT_NAME_MAX], const char *from)
-{
-	snprintf(to, AUDIT_NAME_MAX, "%s", from ? from : "");
-}
-
-static struct audit_repeat *find_repeat(struct audit_state *audit,
-					const struct hsm_audit_record *record)
-{
-	struct audit_repeat *repeat, wanted;
-	size_t i;
-
-	copy_name(wanted.actor, record->actor);
-	copy_name(wanted.subject, record->subject);
-	for (i = 0; i < AUDIT_REPEATS_MAX; i++) {
-		repeat = &audit->repeat[i];
-		if (repeat->event == record->event && repeat->result == record->result &&
-		    !strcmp(repeat->actor, wanted.actor) &&
-		    !strcmp(repeat->subject, wanted.subject))
-			return repeat;
-	}
-	return NULL;
-}
-
-/* A count becomes a record, and its place is free. */
-static CK_RV settle(struct partition *partition, struct partition_state *next,
-		    struct audit_repeat *repeat)
-{
-	struct audit_repeat counted = *repeat;
-	struct hsm_audit_record record = {
-		.event = counted.event,
-		.actor = counted.actor,
-		.subject = counted.subject,
-		.result = counted.result,
-		.count = counted.count,
-		.first = counted.first,
-		.last = counted.last,
-	};
-	CK_RV rv;
-
-	memset(repeat, 0, sizeof(*repeat));
-	rv = append(partition, next, &record, AUDIT_RESERVE);
-	if (rv != CKR_OK)
-		*repeat = counted;
-	return rv;
-}
-
-/* A place for one more thing to count: a free one, or that of the one that is longest ago */
-static CK_RV take_place(struct partition *partition, struct partition_state *next,
-			struct audit_repeat **place)
-{
-	struct audit_repeat *repeat = next->audit.repeat, *oldest = repeat;
-	size_t i;
-
-	for (i = 0; i < AUDIT_REPEATS_MAX; i++) {
-		if (!repeat[i].event) {
-			*place = &repeat[i];
-			return CKR_OK;
-		}
-		if (repeat[i].last < oldest->last)
-			oldest = &repeat[i];
-	}
-	*place = oldest;
-	return settle(partition, next, oldest);
-}
-
-static CK_RV count(struct partition *partition, struct partition_state *next,
-		   const struct hsm_audit_record *record)
-{
-	struct audit_repeat *repeat = find_repeat(&next->audit, record);
-	uint64_t now = clock_now();
-	CK_RV rv;
-
-	if (!begun(&next->audit)) {
-		rv = begin(partition, next);
-		if (rv != CKR_OK)
-			return rv;
-	}
-	if (!repeat) {
-		rv = take_place(partition, next, &repeat);
-		if (rv != CKR_OK)
-			return rv;
-		*repeat = (struct audit_repeat){ .event = record->event,
-						 .result = record->result,
-						 .first = record->first ? record->first : now };
-		copy_name(repeat->actor, record->actor);
-		copy_name(repeat->subject, record->subject);
-	}
-	repeat->count += record->count ? record->count : 1;
-	repeat->last = record->last ? record->last : now;
-	return CKR_OK;
-}
-
-CK_RV audit_flush(struct partition *partition, struct partition_state *next)
-{
-	CK_RV rv = CKR_OK;
-	size_t i;
-
-	for (i = 0; i < AUDIT_REPEATS_MAX && rv == CKR_OK; i++)
-		if (next->audit.repeat[i].event)
-			rv = settle(partition, next, &next->audit.repeat[i]);
-	return rv == CKR_OK ? audit_uses_flush(partition, next) : rv;
-}
-
 /* ---- records ---- */
 
 /* So that a reader has a signature over old records even when the end of the log is not to be had. */
-static void checkpoint(struct partition *partition, struct partition_state *next)
+static CK_RV write_checkpoint(struct partition *partition, struct partition_state *next)
 {
 	struct hsm_audit_record record = { .event = HSM_AUDIT_CHECKPOINT, .actor = "board" };
-	const struct audit_state before = next->audit;
 	uint8_t *message;
 	size_t length;
+	CK_RV rv;
 
 	if (audit_sign_head(partition, next, NULL, 0, &message, &length) < 0)
-		return;
+		return CKR_DEVICE_ERROR;
 	record.signature = (struct hsm_audit_bytes){ message, length };
 	record.alias = (struct hsm_audit_bytes){ next->audit.alias, HSM_AUDIT_ALIAS_SIZE };
-	if (append(partition, next, &record, AUDIT_RESERVE) == CKR_OK)
+	rv = audit_put(partition, next, &record, AUDIT_RESERVE);
+	if (rv == CKR_OK)
 		next->audit.checkpoint = next->audit.chain.sequence;
-	else
-		next->audit = before;
 	audit_sign_free(message);
+	return rv;
+}
+
+/* One that fails is tried again with the next record, but not for ever: then nothing is recorded, and nothing done. */
+static CK_RV checkpoint(struct partition *partition, struct partition_state *next)
+{
+	uint64_t since = next->audit.chain.sequence - next->audit.checkpoint;
+	CK_RV rv;
+
+	if (since < CHECKPOINT_EVERY)
+		return CKR_OK;
+	rv = write_checkpoint(partition, next);
+	return since < CHECKPOINT_LATEST ? CKR_OK : rv;
 }
 
 /* Another firmware, or another device: it says so, and vouches for what it found. */
@@ -288,14 +199,13 @@ static CK_RV record_alias(struct partition *partition, struct partition_state *n
 		.version = hello->security_version,
 	};
 	bool old = begun(&next->audit);
-	CK_RV rv = append(partition, next, &record, AUDIT_RESERVE);
+	CK_RV rv = audit_put(partition, next, &record, AUDIT_RESERVE);
 
 	if (rv != CKR_OK)
 		return rv;
 	memcpy(next->audit.alias, alias, HSM_AUDIT_ALIAS_SIZE);
-	if (old)
-		checkpoint(partition, next);
-	return CKR_OK;
+	/* Only this one can say what it found. */
+	return old ? write_checkpoint(partition, next) : CKR_OK;
 }
 
 /* Whose log is it from here on? Asked with each record, since one that failed took its answer with it. */
@@ -308,16 +218,8 @@ static CK_RV speak(struct partition *partition, struct partition_state *next)
 	return record_alias(partition, next, alias);
 }
 
-static bool counts(const struct hsm_audit_info *info, const struct hsm_audit_record *record)
-{
-	if (info->flags & HSM_AUDIT_REPEAT)
-		return true;
-	return (info->flags & HSM_AUDIT_OPEN) && record->actor &&
-	       !strcmp(record->actor, AUDIT_PUBLIC);
-}
-
-static CK_RV record_with(struct partition *partition, struct partition_state *next,
-			 const struct hsm_audit_record *record, uint64_t reserve)
+CK_RV audit_record_within(struct partition *partition, struct partition_state *next,
+			  const struct hsm_audit_record *record, uint64_t reserve)
 {
 	const struct hsm_audit_info *info = hsm_audit_event(record->event);
 	const struct audit_state before = next->audit;
@@ -325,29 +227,29 @@ static CK_RV record_with(struct partition *partition, struct partition_state *ne
 
 	if (!info)
 		return CKR_GENERAL_ERROR;
-	if (counts(info, record))
-		return count(partition, next, record);
+	if (audit_counts(info, record))
+		return audit_count(partition, next, record);
 	rv = speak(partition, next);
 	if (rv == CKR_OK)
-		rv = append(partition, next, record,
-			    info->flags & HSM_AUDIT_ALWAYS ? AUDIT_RESERVE : reserve);
+		rv = audit_put(partition, next, record,
+			       info->flags & HSM_AUDIT_ALWAYS ? AUDIT_RESERVE : reserve);
+	if (rv == CKR_OK)
+		rv = checkpoint(partition, next);
 	if (rv != CKR_OK)
 		next->audit = before;
-	else if (next->audit.chain.sequence - next->audit.checkpoint >= CHECKPOINT_EVERY)
-		checkpoint(partition, next);
 	return rv;
 }
 
 CK_RV audit_record(struct partition *partition, struct partition_state *next,
 		   const struct hsm_audit_record *record)
 {
-	return record_with(partition, next, record, 0);
+	return audit_record_within(partition, next, record, 0);
 }
 
 CK_RV audit_record_reserve(struct partition *partition, struct partition_state *next,
 			   const struct hsm_audit_record *record)
 {
-	return record_with(partition, next, record, AUDIT_RESERVE);
+	return audit_record_within(partition, next, record, AUDIT_RESERVE);
 }
 
 /**
@@ -414,93 +316,6 @@ CK_RV audit_answered(struct command *command, const struct hsm_audit_record *rec
 	/* Nothing has happened, and what could be said against it was said before: a log that is full says no more. */
 	(void)audit_commit(command->task, command->partition, &answered);
 	return rv;
-}
-
-/* ---- PINs ---- */
-
-/* A wrong PIN of an account; @subject is room for its name */
-static struct hsm_audit_record wrong_pin(const struct partition *partition,
-					 const struct partition_state *state, uint32_t account,
-					 char subject[AUDIT_ACTOR_MAX])
-{
-	audit_account(partition, state, account, subject);
-	return (struct hsm_audit_record){
-		.event = HSM_AUDIT_LOGIN_FAILED,
-		.actor = AUDIT_PUBLIC,
-		.subject = subject,
-		.result = CKR_PIN_INCORRECT,
-	};
-}
-
-CK_RV audit_try(struct partition *partition, struct partition_state *next, uint32_t account)
-{
-	char subject[AUDIT_ACTOR_MAX];
-	struct hsm_audit_record record = wrong_pin(partition, next, account, subject);
-
-	return audit_record(partition, next, &record);
-}
-
-static CK_RV settle_account(struct partition *partition, struct partition_state *next,
-			    uint32_t account, uint64_t taken_back)
-{
-	char subject[AUDIT_ACTOR_MAX];
-	struct hsm_audit_record record = wrong_pin(partition, next, account, subject);
-	struct audit_repeat *repeat = find_repeat(&next->audit, &record);
-
-	if (!repeat)
-		return CKR_OK;
-	repeat->count -= taken_back;
-	if (repeat->count)
-		return settle(partition, next, repeat);
-	memset(repeat, 0, sizeof(*repeat));
-	return CKR_OK;
-}
-
-/* Who can make room must get in when there is none. */
-static bool may_use_reserve(const struct partition_state *state, uint32_t account)
-{
-	const struct named_user *user = user_by_account(state->users, account);
-
-	return account == CKU_SO || (user && user->role == ROLE_AUDITOR);
-}
-
-CK_RV audit_right(const struct command *command, struct partition_state *next, uint32_t account)
-{
-	struct partition *partition = command->partition;
-	unsigned int code = command->info ? command->info->code : 0;
-	char actor[AUDIT_ACTOR_MAX];
-	struct hsm_audit_record record = { .event = HSM_AUDIT_LOGIN, .actor = actor };
-	CK_RV rv = settle_account(partition, next, account, 1);
-
-	if (rv != CKR_OK || (code != HSM_OP_LOGIN && code != HSM_OP_OFFICER_LOGIN))
-		return rv;
-	audit_account(partition, next, account, actor);
-	if (command->client->login != NOT_LOGGED_IN)
-		record.detail = "for one operation";
-	return record_with(partition, next, &record,
-			   may_use_reserve(next, account) ? AUDIT_RESERVE : 0);
-}
-
-void audit_locked(struct command *command, uint32_t account)
-{
-	struct partition *partition = command->partition;
-	char subject[AUDIT_ACTOR_MAX];
-	struct hsm_audit_record record = { .event = HSM_AUDIT_LOCKED,
-					   .actor = AUDIT_PUBLIC,
-					   .subject = subject };
-	struct partition_state next;
-	CK_RV rv;
-
-	pthread_mutex_lock(&partition->commit_lock);
-	next = partition->state;
-	audit_account(partition, &next, account, subject);
-	rv = settle_account(partition, &next, account, 0);
-	if (rv == CKR_OK)
-		rv = audit_record_reserve(partition, &next, &record);
-	if (rv == CKR_OK)
-		store_commit(partition, &next, NULL, 0, false);
-	pthread_mutex_unlock(&partition->commit_lock);
-	OPENSSL_cleanse(&next, sizeof(next));
 }
 
 /* ---- the end ---- */

@@ -19,8 +19,8 @@
  * audit_record - a record for the commit of @next
  * @record: sequence and time are filled in here; the rest is copied
  *
- * An event with HSM_AUDIT_REPEAT, and one with HSM_AUDIT_OPEN by the actor public, is counted in @next by event, actor, subject and
- * result, and becomes a record of its own when the log is read or an account logs in. The caller holds commit_lock.
+ * An event with HSM_AUDIT_REPEAT, and one with HSM_AUDIT_OPEN by the actor public, is only counted in @next, see
+ * audit_count.c. The caller holds commit_lock.
  * Return: CKR_OK; CKR_DEVICE_MEMORY: the log is full and the policy says that nothing is done then;
  * CKR_HOST_MEMORY. Then @next is as before.
  */
@@ -67,19 +67,22 @@ void audit_account(const struct partition *partition, const struct partition_sta
 void audit_object(struct hsm_audit_record *record, const struct attributes *attributes,
 		  uint64_t handle);
 
-/* ---- PINs (pin.c). The caller holds commit_lock. ---- */
+/* ---- PINs (pin.c), one at a time. The caller holds commit_lock. ---- */
 
-/* audit_try - a PIN is about to be tried: counted as wrong until it proves right */
+/* audit_try - a PIN is about to be tried: wrong until it proves right */
 CK_RV audit_try(struct partition *partition, struct partition_state *next, uint32_t account);
 
 /**
- * audit_right - it was: the count is taken back, and what was wrong before it becomes a record
+ * audit_right - it was: what was wrong before it becomes a record
  * @command: says whether it was a login
  */
 CK_RV audit_right(const struct command *command, struct partition_state *next, uint32_t account);
 
-/* audit_locked - it was wrong and the last one; takes commit_lock itself */
-void audit_locked(struct command *command, uint32_t account);
+/*
+ * audit_wrong - it was wrong and the last one: that it is locked becomes a record; takes commit_lock itself. What fails here
+ * is made up for with the next try, and before the log is read: the state knows of the try.
+ */
+CK_RV audit_wrong(struct partition *partition);
 
 /* ---- uses of keys (audit_uses.c) ---- */
 

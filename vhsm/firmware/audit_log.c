@@ -871,6 +871,38 @@ static void get_repeat(struct header_cursor *cursor, struct audit_repeat *repeat
 	repeat->subject[sizeof(repeat->subject) - 1] = 0;
 }
 
+/* They fill up from the first on. */
+static void put_others(struct header_cursor *cursor, const struct audit_state *audit)
+{
+	uint32_t used = 0, i;
+
+	while (used < AUDIT_OTHERS_MAX && audit->other[used].event)
+		used++;
+	header_put32(cursor, used);
+	for (i = 0; i < used; i++) {
+		header_put64(cursor, audit->other[i].event);
+		header_put64(cursor, audit->other[i].count);
+		header_put64(cursor, audit->other[i].first);
+		header_put64(cursor, audit->other[i].last);
+	}
+}
+
+static void get_others(struct header_cursor *cursor, struct audit_state *audit)
+{
+	uint32_t used = header_get32(cursor), i;
+
+	if (used > AUDIT_OTHERS_MAX) {
+		cursor->error = cursor->error ? cursor->error : -EBADMSG;
+		return;
+	}
+	for (i = 0; i < used; i++) {
+		audit->other[i].event = header_get64(cursor);
+		audit->other[i].count = header_get64(cursor);
+		audit->other[i].first = header_get64(cursor);
+		audit->other[i].last = header_get64(cursor);
+	}
+}
+
 void audit_put_state(struct header_cursor *cursor, const struct partition *partition,
 		     const struct partition_state *state)
 {
@@ -900,6 +932,10 @@ void audit_put_state(struct header_cursor *cursor, const struct partition *parti
 	for (i = 0; i < AUDIT_REPEATS_MAX; i++)
 		if (audit->repeat[i].event)
 			put_repeat(cursor, &audit->repeat[i]);
+	header_put64(cursor, audit->tried.time);
+	header_put64(cursor, audit->tried.account);
+	header_put(cursor, audit->tried.subject, sizeof(audit->tried.subject));
+	put_others(cursor, audit);
 }
 
 void audit_get_state(struct header_cursor *cursor, struct partition *partition,
@@ -929,4 +965,9 @@ void audit_get_state(struct header_cursor *cursor, struct partition *partition,
 	}
 	for (i = 0; i < used; i++)
 		get_repeat(cursor, &audit->repeat[i]);
+	audit->tried.time = header_get64(cursor);
+	audit->tried.account = header_get64(cursor);
+	header_get(cursor, audit->tried.subject, sizeof(audit->tried.subject));
+	audit->tried.subject[sizeof(audit->tried.subject) - 1] = 0;
+	get_others(cursor, audit);
 }

@@ -101,6 +101,22 @@ const EVP_MD *audit_sha384(void);
 
 /* ---- between audit.c and its like ---- */
 
+/* audit_started - the log begins in @next, where it has not yet */
+CK_RV audit_started(struct partition *partition, struct partition_state *next);
+
+/* audit_put - a record as it is, with the quota in mind; @reserve: so much beyond it. As audit_record(). */
+CK_RV audit_put(struct partition *partition, struct partition_state *next,
+		const struct hsm_audit_record *record, uint64_t reserve);
+
+/* audit_record_within - audit_record() with so much of the reserve */
+CK_RV audit_record_within(struct partition *partition, struct partition_state *next,
+			  const struct hsm_audit_record *record, uint64_t reserve);
+
+/* audit_counts - is it only counted? audit_count - count it in @next. As audit_record(). */
+bool audit_counts(const struct hsm_audit_info *info, const struct hsm_audit_record *record);
+CK_RV audit_count(struct partition *partition, struct partition_state *next,
+		  const struct hsm_audit_record *record);
+
 /* audit_flush - what was only counted becomes records in @next. Return: as audit_append(). */
 CK_RV audit_flush(struct partition *partition, struct partition_state *next);
 

@@ -25,6 +25,33 @@ struct audit_repeat {
 	char subject[AUDIT_NAME_MAX];
 };
 
+/* Kinds of events that are counted at most: there is a place for each, so that nothing needs one that is not there */
+#define AUDIT_KIND_COUNTS(number, NAME, name, severity, flags, meaning) \
+	+(((flags) & (HSM_AUDIT_REPEAT | HSM_AUDIT_OPEN)) != 0)
+enum { AUDIT_OTHERS_MAX = 0 HSM_AUDIT_EVENT_TABLE(AUDIT_KIND_COUNTS) };
+
+/**
+ * struct audit_other - counts of an event by all those who have no place of their own
+ * @event: HSM_AUDIT_*, 0: the place is free
+ */
+struct audit_other {
+	uint64_t event;
+	uint64_t count;
+	uint64_t first;
+	uint64_t last;
+};
+
+/**
+ * struct audit_try - a PIN that was tried, and did not prove right so far
+ * @time: when, 0: there is none
+ * @subject: whose
+ */
+struct audit_try {
+	uint64_t time;
+	uint64_t account;
+	char subject[AUDIT_NAME_MAX];
+};
+
 /**
  * struct audit_state - one log
  * @log: its id; zeros: it has not begun
@@ -37,6 +64,8 @@ struct audit_repeat {
  * @alias: fingerprint of the alias key that speaks for the log
  * @serial: the board's events up to here are in the log (device partition)
  * @filling: HSM_AUDIT_LOG_FILLING is in the log
+ * @tried: the last PIN; wrong, unless its check is under way
+ * @repeat, @other: what strangers brought about: whose it was, and of all the others
  * @pending, @fill: records that wait for the commit, and bytes used of the last row with them. Not stored
  */
 struct audit_state {
@@ -52,7 +81,9 @@ struct audit_state {
 	uint8_t alias[HSM_AUDIT_ALIAS_SIZE];
 	uint64_t serial;
 	uint32_t filling;
+	struct audit_try tried;
 	struct audit_repeat repeat[AUDIT_REPEATS_MAX];
+	struct audit_other other[AUDIT_OTHERS_MAX];
 
 	size_t pending;
 	size_t fill;

@@ -2,7 +2,8 @@
 /*
  * Uses of keys in the audit log. Counted ones cost a commit now and then: a record says how often a key was used since
  * its last one, and how often at most it will be before its next, so that a crash leaves no use
- * without a bound that is on disk.
+ * without a bound that is on disk. What those do who are not logged in, with keys that are public, is counted for all
+ * such keys together, and what is allowed until the next record doubles without an end: they cannot fill the log.
  */
 #include <string.h>
 #include "audit_log.h"
@@ -12,6 +13,7 @@
 #define BUCKETS	    256
 #define RESERVE_MIN 16
 #define RESERVE_MAX 8192
+#define RESERVE_END (1U << 30) /* of strangers */
 
 enum keys_policy {
 	KEYS_NONE = 0,
@@ -26,6 +28,7 @@ enum keys_policy {
 
 /**
  * struct key_uses - one key, for one kind of use. Lives as long as the table
+ * @stranger: of all who are not logged in, and all public keys
  * @lock: one refill at a time; outer to commit_lock
  * @word: USES()
  * @last: how much was allowed by the last record
@@ -35,6 +38,7 @@ struct key_uses {
 	struct key_uses *next;
 	uint64_t handle;
 	uint64_t use;
+	bool stranger;
 	struct hsm_audit_record what;
 	pthread_mutex_t lock;
 	_Atomic uint64_t word;
@@ -97,7 +101,8 @@ static struct key_uses **bucket_of(struct audit_uses *uses, uint64_t handle)
 	return &uses->bucket[handle % BUCKETS];
 }
 
-static struct key_uses *uses_new(const struct object *object, uint64_t handle, uint64_t use)
+static struct key_uses *uses_new(const struct object *object, uint64_t handle, uint64_t use,
+				 bool stranger)
 {
 	struct key_uses *key = OPENSSL_zalloc(sizeof(*key));
 
@@ -105,6 +110,7 @@ static struct key_uses *uses_new(const struct object *object, uint64_t handle, u
 		return NULL;
 	key->handle = handle;
 	key->use = use;
+	key->stranger = stranger;
 	if (handle)
 		audit_object(&key->what, &object->attributes, handle);
 	pthread_mutex_init(&key->lock, NULL);
@@ -112,16 +118,18 @@ static struct key_uses *uses_new(const struct object *object, uint64_t handle, u
 }
 
 /* Session keys are counted together: their numbers mean nothing after their session. */
-static struct key_uses *find_key(struct audit_uses *uses, const struct object *object, uint64_t use)
+static struct key_uses *find_key(struct audit_uses *uses, const struct object *object, uint64_t use,
+				 bool stranger)
 {
-	uint64_t handle = object->token ? object->handle : 0;
+	uint64_t handle = object->token && !stranger ? object->handle : 0;
 	struct key_uses **bucket = bucket_of(uses, handle), *key;
 
 	pthread_mutex_lock(&uses->lock);
-	for (key = *bucket; key && (key->handle != handle || key->use != use); key = key->next)
-		;
+	for (key = *bucket; key; key = key->next)
+		if (key->handle == handle && key->use == use && key->stranger == stranger)
+			break;
 	if (!key) {
-		key = uses_new(object, handle, use);
+		key = uses_new(object, handle, use, stranger);
 		if (key) {
 			key->next = *bucket;
 			*bucket = key;
@@ -165,7 +173,7 @@ static CK_RV put_count(struct partition *partition, struct partition_state *next
 	CK_RV rv;
 
 	record.event = HSM_AUDIT_KEY_USES;
-	record.actor = "board";
+	record.actor = key->stranger ? AUDIT_PUBLIC : "board";
 	record.use = key->use;
 	record.count = key->taken + made;
 	record.reserved = allowed;
@@ -228,6 +236,7 @@ static CK_RV count_use(struct command *command, struct key_uses *key)
 		.key = key,
 	};
 	struct partition *partition = command->partition;
+	uint32_t most = key->stranger ? RESERVE_END : RESERVE_MAX;
 	CK_RV rv = CKR_OK;
 
 	if (take(key))
@@ -235,8 +244,8 @@ static CK_RV count_use(struct command *command, struct key_uses *key)
 	pthread_mutex_lock(&key->lock);
 	if (!take(key)) {
 		refill.allowed = key->last ? 2 * key->last : RESERVE_MIN;
-		if (refill.allowed > RESERVE_MAX)
-			refill.allowed = RESERVE_MAX;
+		if (refill.allowed > most)
+			refill.allowed = most;
 		rv = commit_together(command->task, partition, &refill.set);
 		if (rv == CKR_OK)
 			key->last = refill.allowed;
@@ -262,16 +271,16 @@ CK_RV audit_use(struct command *command, const struct object *object, uint64_t u
 {
 	struct partition *partition = command->partition;
 	uint32_t policy = policy_value(partition, HSM_POLICY_AUDIT_KEYS);
+	bool stranger = !object->is_private && command->client->login == NOT_LOGGED_IN;
 	struct audit_uses *uses;
 	struct key_uses *key;
 
-	/* What anybody may use is nobody's secret, and would let anybody fill the log. */
-	if (policy == KEYS_NONE || (!object->is_private && command->client->login == NOT_LOGGED_IN))
+	if (policy == KEYS_NONE)
 		return CKR_OK;
-	if (policy == KEYS_EACH)
+	if (policy == KEYS_EACH && !stranger)
 		return record_use(command, object, use, mechanism);
 	uses = uses_of(partition);
-	key = uses ? find_key(uses, object, use) : NULL;
+	key = uses ? find_key(uses, object, use, stranger) : NULL;
 	return key ? count_use(command, key) : CKR_HOST_MEMORY;
 }
 

@@ -262,6 +262,7 @@ struct partition {
 	uint8_t hash_key[SECRET_SIZE];
 
 	pthread_mutex_t pin_lock;
+	atomic_bool trying; /* a PIN, under pin_lock: whether it is wrong nobody can say yet */
 	struct commit_group group;
 	pthread_mutex_t commit_lock;
 	uint8_t *message; /* of the commit at hand, under commit_lock */

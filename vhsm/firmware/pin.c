@@ -356,9 +356,12 @@ CK_RV pin_check(struct command *command, uint32_t account, const uint8_t *pin, s
 
 	if (!length || length > PIN_MAX)
 		return CKR_PIN_INCORRECT;
+	atomic_store(&command->partition->trying, true);
 	rv = count_try(command, account, &credential);
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		atomic_store(&command->partition->trying, false);
 		return rv;
+	}
 	ret = stretch(&credential.stretch, pin, length, key);
 	if (ret < 0)
 		rv = CKR_DEVICE_ERROR;
@@ -367,9 +370,10 @@ CK_RV pin_check(struct command *command, uint32_t account, const uint8_t *pin, s
 		rv = CKR_PIN_INCORRECT;
 	else
 		rv = forgive(command, account, &credential);
+	atomic_store(&command->partition->trying, false);
 	if (rv == CKR_PIN_INCORRECT &&
 	    credential.failures >= policy_value(command->partition, HSM_POLICY_PIN_TRIES))
-		audit_locked(command, account);
+		(void)audit_wrong(command->partition);
 	OPENSSL_cleanse(key, sizeof(key));
 	OPENSSL_cleanse(&credential, sizeof(credential));
 	if (rv != CKR_OK)

@@ -3,56 +3,7 @@
  * The audit log at the device command: what is recorded and what is not, its chain and its quota, failures of the disk,
  * and rows that somebody has changed.
  */
-#include "commands_testing.h"
-#include "audit_log.h"
-
-#define RECORDS_MAX 4096
-
-/* All records that there are, decoded; the text of each is in @text */
-struct records {
-	uint8_t bytes[65536];
-	size_t length;
-	uint64_t first;
-	size_t count;
-	struct hsm_audit_record record[RECORDS_MAX];
-	char text[RECORDS_MAX][512];
-};
-
-static struct records all;
-
-static void read_all(struct partition *partition)
-{
-	struct hsm_audit_chain chain = { 0 };
-	uint8_t base[HSM_AUDIT_HASH];
-	size_t at = 0, used;
-	long length;
-
-	pthread_mutex_lock(&partition->commit_lock);
-	length = audit_read(partition, 1, all.bytes, sizeof(all.bytes), &all.first, base);
-	pthread_mutex_unlock(&partition->commit_lock);
-	assert_true(length >= 0);
-	memcpy(chain.head, base, sizeof(base));
-	chain.sequence = all.first - 1;
-	for (all.count = 0; at < (size_t)length; at += used) {
-		assert_true(all.count < RECORDS_MAX);
-		assert_int_equal(hsm_audit_decode(all.bytes + at, length - at, &used,
-						  all.text[all.count], &all.record[all.count]),
-				 0);
-		assert_int_equal(hsm_audit_extend(&chain, audit_sha384(), all.bytes + at, used), 0);
-		assert_int_equal(all.record[all.count++].sequence, chain.sequence);
-	}
-	/* Where all fitted, the chain ends where the header says. */
-	if (chain.sequence == partition->state.audit.chain.sequence)
-		assert_memory_equal(chain.head, partition->state.audit.chain.head, HSM_AUDIT_HASH);
-}
-
-static struct partition *first_partition(void)
-{
-	struct partition *partition = partition_find(board.partition[0].info.id);
-
-	assert_non_null(partition);
-	return partition;
-}
+#include "audit_testing.h"
 
 static CK_RV write_record(struct partition *partition, enum hsm_audit_event event,
 			  const char *actor)
@@ -60,15 +11,6 @@ static CK_RV write_record(struct partition *partition, enum hsm_audit_event even
 	struct hsm_audit_record record = { .event = event, .actor = actor };
 
 	return audit_commit(NULL, partition, &record);
-}
-
-static size_t count_events(enum hsm_audit_event event)
-{
-	size_t i, count = 0;
-
-	for (i = 0; i < all.count; i++)
-		count += all.record[i].event == event;
-	return count;
 }
 
 static void a_chain_that_outlives_the_process(void **state)
@@ -134,6 +76,131 @@ static void strangers_are_counted(void **state)
 	read_all(partition);
 	assert_int_equal(all.record[all.count - 1].event, HSM_AUDIT_OBJECT_CREATED);
 	assert_int_equal(all.record[all.count - 1].count, 1000);
+	partition_put(partition);
+}
+
+/* Whatever they rotate, the log does not grow, and nothing that they did is left out of it. */
+static void strangers_who_rotate(void **state)
+{
+	struct partition *partition = first_partition();
+	static const enum hsm_audit_event events[] = {
+		HSM_AUDIT_LOGIN_FAILED,	    HSM_AUDIT_OBJECT_CREATED,  HSM_AUDIT_OBJECT_CHANGED,
+		HSM_AUDIT_OBJECT_DESTROYED, HSM_AUDIT_KEY_EXPORTED,    HSM_AUDIT_CLAIM_FAILED,
+		HSM_AUDIT_APPROVAL_REFUSED, HSM_AUDIT_FIRMWARE_STAGED, HSM_AUDIT_FIRMWARE_DIED,
+		HSM_AUDIT_SELF_TEST,
+	};
+	const size_t kinds = sizeof(events) / sizeof(events[0]);
+	struct hsm_audit_record record = { .actor = AUDIT_PUBLIC };
+	uint64_t before;
+	char subject[16];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(kinds, AUDIT_OTHERS_MAX);
+	assert_int_equal(write_record(partition, HSM_AUDIT_PIN_SET, "so"), CKR_OK);
+	before = partition->state.audit.chain.sequence;
+	for (i = 0; i < 1000; i++) {
+		snprintf(subject, sizeof(subject), "user %zu", i);
+		record.event = events[i % kinds];
+		record.subject = subject;
+		record.result = i % 3;
+		assert_int_equal(audit_commit(NULL, partition, &record), CKR_OK);
+	}
+	assert_int_equal(partition->state.audit.chain.sequence, before);
+	partition_put(partition);
+	board_restart();
+	partition = first_partition();
+	flush(partition);
+	assert_in_range(partition->state.audit.chain.sequence - before, kinds,
+			AUDIT_REPEATS_MAX + kinds);
+	for (i = 0; i < kinds; i++)
+		assert_int_equal(sum_events(events[i]), 1000 / kinds);
+	partition_put(partition);
+}
+
+static void try_pin(struct partition *partition)
+{
+	struct partition_state next;
+
+	pthread_mutex_lock(&partition->commit_lock);
+	next = partition->state;
+	assert_int_equal(audit_try(partition, &next, CKU_USER), CKR_OK);
+	assert_int_equal(store_commit(partition, &next, NULL, 0, false), CKR_OK);
+	pthread_mutex_unlock(&partition->commit_lock);
+}
+
+/* A PIN that is right is not wrong for an auditor who reads while it is looked at; one that nobody found right is. */
+static void a_pin_is_wrong_or_right(void **state)
+{
+	struct partition *partition = first_partition();
+	struct client client = { .login = NOT_LOGGED_IN };
+	struct command command = { .partition = partition, .client = &client };
+	struct partition_state next;
+
+	(void)state;
+	atomic_store(&partition->trying, true);
+	try_pin(partition);
+	flush(partition);
+	pthread_mutex_lock(&partition->commit_lock);
+	next = partition->state;
+	assert_int_equal(audit_right(&command, &next, CKU_USER), CKR_OK);
+	assert_int_equal(store_commit(partition, &next, NULL, 0, false), CKR_OK);
+	pthread_mutex_unlock(&partition->commit_lock);
+	atomic_store(&partition->trying, false);
+	flush(partition);
+	assert_int_equal(count_events(HSM_AUDIT_LOGIN_FAILED), 0);
+	/* Killed between the try and what came of it */
+	atomic_store(&partition->trying, true);
+	try_pin(partition);
+	partition_put(partition);
+	board_restart();
+	partition = first_partition();
+	flush(partition);
+	assert_int_equal(sum_events(HSM_AUDIT_LOGIN_FAILED), 1);
+	/* The next one says of the one before that it was wrong. */
+	try_pin(partition);
+	try_pin(partition);
+	flush(partition);
+	assert_int_equal(sum_events(HSM_AUDIT_LOGIN_FAILED), 3);
+	partition_put(partition);
+}
+
+static void fail_now(void)
+{
+	board.fail_commit = EIO;
+}
+
+static void fail_next(void)
+{
+	board.during_commit = fail_now;
+}
+
+/* The commit that says so fails: it is said before the log is read, and once. */
+static void locked_is_always_said(void **state)
+{
+	struct partition *partition;
+	struct peer *peer = peer_new(0);
+	CK_RV rv = CKR_PIN_INCORRECT;
+	int tries = 0;
+
+	(void)state;
+	peer_setup(peer);
+	assert_int_equal(peer_call(peer, HSM_OP_LOGOUT, NULL), CKR_OK);
+	while (rv != CKR_PIN_LOCKED) {
+		assert_in_range(++tries, 1, 100);
+		test_time += 24 * 3600 * 1000;
+		board.during_commit = fail_next;
+		rv = peer_login(peer, CKU_USER, "wrong");
+		board.fail_commit = 0;
+		board.during_commit = NULL;
+	}
+	peer_free(peer);
+	board_restart();
+	partition = first_partition();
+	flush(partition);
+	flush(partition);
+	assert_int_equal(count_events(HSM_AUDIT_LOCKED), 1);
+	assert_int_equal(sum_events(HSM_AUDIT_LOGIN_FAILED), tries - 1);
 	partition_put(partition);
 }
 
@@ -277,6 +344,9 @@ int main(void)
 		TEST(a_chain_that_outlives_the_process),
 		TEST(nothing_is_recorded_that_did_not_happen),
 		TEST(strangers_are_counted),
+		TEST(strangers_who_rotate),
+		TEST(a_pin_is_wrong_or_right),
+		TEST(locked_is_always_said),
 		TEST(a_full_log_overwrites),
 		TEST(a_full_log_refuses),
 		TEST(changed_rows_are_seen),
