@@ -35,11 +35,13 @@ static const struct field fields[] = { HSM_MIGRATION_FIELDS(ROW) };
 
 static const struct {
 	const char *type;
+	const char *word;
 	const char *meaning;
 	uint32_t fields;
 } kinds[] = {
 #define ROW(kind_, word_, fields_, meaning_)                                       \
 	[HSM_MIGRATION_##kind_] = { .type = "application/vnd.ihsm." word_ "+cbor", \
+				    .word = (word_),                               \
 				    .meaning = (meaning_),                         \
 				    .fields = (fields_) | HSM_MIGRATION_BIT(version) },
 	HSM_MIGRATION_KINDS(ROW)
@@ -49,6 +51,16 @@ static const struct {
 const char *hsm_migration_type(enum hsm_migration_kind kind)
 {
 	return kinds[kind].type;
+}
+
+const char *hsm_migration_word(enum hsm_migration_kind kind)
+{
+	return kinds[kind].word;
+}
+
+bool hsm_migration_has(enum hsm_migration_kind kind, enum hsm_migration_key key)
+{
+	return kinds[kind].fields & 1U << key;
 }
 
 const char *hsm_migration_meaning(enum hsm_migration_kind kind)
@@ -86,7 +98,7 @@ size_t hsm_migration_info(const char *label, const uint8_t *first, const uint8_t
 
 static bool has(enum hsm_migration_kind kind, const struct field *field)
 {
-	return kinds[kind].fields & 1U << field->key;
+	return hsm_migration_has(kind, (enum hsm_migration_key)field->key);
 }
 
 static size_t count_of(enum hsm_migration_kind kind)

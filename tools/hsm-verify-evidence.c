@@ -101,6 +101,20 @@ static int check_policy(struct verify *verify, const struct hsm_evidence *eviden
 	return VERIFY_OK;
 }
 
+/* What was made here has no time at which it came, and what was restored is a copy. */
+static int check_arrival(struct verify *verify, const struct hsm_evidence *evidence)
+{
+	const struct hsm_claim_value *claim = evidence->claim;
+	uint64_t arrival = claim[HSM_CLAIM_ARRIVAL].number;
+
+	if (!claim[HSM_CLAIM_ARRIVAL].present)
+		return VERIFY_OK;
+	if ((arrival != HSM_MIGRATION_ORIGIN_HERE) == claim[HSM_CLAIM_ARRIVED].present &&
+	    (arrival != HSM_MIGRATION_ORIGIN_RESTORED || claim[HSM_CLAIM_COPIES].number))
+		return VERIFY_OK;
+	return fail(verify, VERIFY_FORGED, "arrival: what it says does not fit together");
+}
+
 /* ---- what the verifier asked for ---- */
 
 /*
@@ -148,6 +162,8 @@ static int check_claims(struct verify *verify, const struct hsm_evidence *eviden
 	if (!code)
 		code = check_policy(verify, evidence);
 	if (!code)
+		code = check_arrival(verify, evidence);
+	if (!code)
 		code = check_bytes(verify, evidence, HSM_CLAIM_NONCE, verify->nonce);
 	if (!code)
 		code = check_bytes(verify, evidence, HSM_CLAIM_BINDING, verify->binding);
@@ -175,6 +191,36 @@ static int write_public_key(struct verify *verify, const struct hsm_evidence *ev
 	return fail(verify, VERIFY_SYSTEM, "%s cannot be written", verify->public_key);
 }
 
+/* Claims without which a reader of the report would think better of it than he should; @is: the number that does it */
+static const struct {
+	enum hsm_claim claim;
+	uint64_t is;
+	const char *note;
+} notes[] = {
+	{ HSM_CLAIM_HARDWARE, 0,
+	  "the board is software: who administrates its host can read its keys" },
+	{ HSM_CLAIM_ROLLBACK, 0, "an old copy of the board's state would not be noticed" },
+	{ HSM_CLAIM_RECOVERED, 1, "an old copy of the board's state was accepted at some time" },
+	{ HSM_CLAIM_TAMPERED, 1, "the board was tampered with" },
+	{ HSM_CLAIM_DEBUG, 0, "the board can be debugged" },
+	{ HSM_CLAIM_ARRIVAL, HSM_MIGRATION_ORIGIN_RESTORED,
+	  "the partition was restored from a backup" },
+	{ HSM_CLAIM_ARRIVAL, HSM_MIGRATION_ORIGIN_MOVED,
+	  "the partition was moved here from another board" },
+	{ HSM_CLAIM_COPIES, 1, "another board may have the partition as well" },
+};
+
+static void put_notes(struct json_object *result, const struct hsm_evidence *evidence)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+		if (evidence->claim[notes[i].claim].present &&
+		    evidence->claim[notes[i].claim].number == notes[i].is)
+			json_object_array_add(list, json_object_new_string(notes[i].note));
+	json_object_object_add(result, "notes", list);
+}
+
 static int report(struct verify *verify, const struct hsm_evidence *evidence)
 {
 	struct json_object *claims = claims_result(evidence);
@@ -183,6 +229,7 @@ static int report(struct verify *verify, const struct hsm_evidence *evidence)
 	put_string(verify->result, "nonce", looked_at(evidence, HSM_CLAIM_NONCE, verify->nonce));
 	put_string(verify->result, "binding",
 		   looked_at(evidence, HSM_CLAIM_BINDING, verify->binding));
+	put_notes(verify->result, evidence);
 	json_object_object_add(verify->result, "claims", claims);
 	code = rules_check(verify, "claims", verify->trust.claims, claims);
 	put_string(verify->result, "verdict",

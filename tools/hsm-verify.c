@@ -40,6 +40,8 @@ static const struct verb verbs[] = {
 	  "a board's statement of its own life, or of its erase" },
 	{ "receipt", "FILE [DIRECTORY]", 1, 2, OPT_TRUST | OPT_NONCE, verify_receipt,
 	  "what a device has exported, and whether these are the files" },
+	{ "migration", "FILE [OTHER]", 1, 2, OPT_TRUST, verify_migration,
+	  "a receipt or another document of a migration or backup, and what it answers" },
 	{ "audit", "FILE", 1, 1, OPT_TRUST | OPT_NONCE, verify_audit,
 	  "an export of an audit log, by hsmctl audit export" },
 };

@@ -129,6 +129,7 @@ int rules_check(struct verify *verify, const char *name, struct json_object *rul
 
 int verify_evidence(struct verify *verify, char **args);
 int verify_statement(struct verify *verify, char **args);
+int verify_migration(struct verify *verify, char **args);
 int verify_receipt(struct verify *verify, char **args);
 int verify_audit(struct verify *verify, char **args);
 

@@ -132,11 +132,13 @@ int verb_migrate_status(struct ctl *ctl, char **args)
 		put_string(ctl->result, "partition", link.partition.name);
 		put_string(ctl->result, "phase", phase ?: "unknown");
 		put_string(ctl->result, "origin",
-			   (flags & 0xff) == 2	 ? "restored from a backup"
-			   : (flags & 0xff) == 1 ? "moved"
-						 : "made here");
+			   (flags & 0xff) == HSM_MIGRATION_ORIGIN_RESTORED
+				   ? "restored from a backup"
+			   : (flags & 0xff) == HSM_MIGRATION_ORIGIN_MOVED ? "moved"
+									  : "made here");
 		put_bool(ctl->result, "other_copies_possible",
-			 (flags & 0xff) == 2 || (flags & HSM_ORIGIN_UNSAFE));
+			 (flags & 0xff) == HSM_MIGRATION_ORIGIN_RESTORED ||
+				 (flags & HSM_ORIGIN_UNSAFE));
 		if (flags) {
 			put_number(ctl->result, "origin_counter",
 				   hsm_fields_u64(fields, HSM_FIELD_COUNTER, 0));

@@ -12,7 +12,7 @@
 #include <hsm/cose.h>
 #include "hsmctl-migrate.h"
 
-#define MAGIC	   "IHSMPKG1"
+#define MAGIC	   HSM_MIGRATION_FILE_MAGIC
 #define MAGIC_SIZE 8
 #define FILE_MAX   (64 * 1024 * 1024)
 

@@ -12,13 +12,14 @@
 #include <stdint.h>
 #include <hsm/cose.h>
 #include <hsm/dice.h>
+#include <hsm/migration.h>
 #include <hsm/pkcs11.h>
 #include <hsm/policy.h>
 
 #define HSM_EVIDENCE_TYPE "application/vnd.ihsm.evidence+cbor"
 
 /* eat_profile: this table of claims. Whoever adds a claim draws another one. */
-#define HSM_EVIDENCE_PROFILE "urn:uuid:442753b5-9c28-47ff-a95a-8ec56617d190"
+#define HSM_EVIDENCE_PROFILE "urn:uuid:df28c58e-80aa-4d80-bbf6-54911c9d8fcf"
 
 /* oemid of RFC 9711, 4.2.3.1: random, for this design of a device */
 #define HSM_EVIDENCE_OEM { 0x73, 0x4d, 0x19, 0xcd, 0x18, 0xcd, 0x09, 0x11, \
@@ -73,6 +74,8 @@ enum hsm_claim_type {
 	  "bytes of the caller's, for whatever they bind the evidence to") \
 	X(PARTITION,	-70012,	BYTES,	16, 16,		DEVICE, MUST, "partition", \
 	  "id of the partition that was asked, which its signers' certificates name; zeros: the device's own") \
+	X(RECOVERED,	-70013,	BOOL,	0, 1,		DEVICE, MUST, "recovered", \
+	  "at some time an old copy of the stored state was put in, and an officer has accepted it") \
 	X(NAME,		-70021,	TEXT,	0, 63,		PARTITION, MUST, "name", "the officer's name for the partition") \
 	X(POLICY_PROFILE, -70022, UINT,	0, 2,		PARTITION, MUST, "profile", "profile of its policy") \
 	X(FINGERPRINT,	-70023,	BYTES,	48, 48,		PARTITION, MUST, "fingerprint", "SHA-384 of policy") \
@@ -82,6 +85,12 @@ enum hsm_claim_type {
 	  "SHA-256 of the public key in the partition's certificate, as pins in hsm.conf have it") \
 	X(OWNER,	-70026,	BYTES,	32, 32,		PARTITION, MAY, "owner", \
 	  "SHA-256 of the owner's public key (SubjectPublicKeyInfo), where the partition has an owner with one") \
+	X(ARRIVAL,	-70027,	UINT,	HSM_MIGRATION_ORIGIN_HERE, HSM_MIGRATION_ORIGIN_RESTORED, PARTITION, MUST, "arrival", \
+	  "how the partition came to this board") \
+	X(COPIES,	-70028,	BOOL,	0, 1,		PARTITION, MUST, "copies_possible", \
+	  "another board may have the partition: it is from a backup, or came over a board without rollback protection") \
+	X(ARRIVED,	-70029,	UINT,	0, UINT32_MAX,	PARTITION, MAY, "arrival_time", \
+	  "seconds since 1970 by the former board's clock when the package or backup was made; of what did not begin here") \
 	X(ORIGIN,	-70030,	UINT,	CK_HSM_ORIGIN_GENERATED, CK_HSM_ORIGIN_ENCAPSULATED, KEY, MUST, "origin", "how the key came into the partition") \
 	X(UNMASKED,	-70031,	BOOL,	0, 1,		KEY, MUST, "unmasked", "the key has been outside, sealed, and was loaded again") \
 	X(UNIQUE_ID,	-70032,	TEXT,	1, 64,		KEY, MUST, "unique_id", "CKA_UNIQUE_ID") \
@@ -110,6 +119,9 @@ enum hsm_claim_type {
 	X(POLICY_PROFILE, HSM_PROFILE_COMPATIBLE, "compatible") \
 	X(POLICY_PROFILE, HSM_PROFILE_STRICT, "strict") \
 	X(POLICY_PROFILE, HSM_PROFILE_LEGACY, "legacy") \
+	X(ARRIVAL, HSM_MIGRATION_ORIGIN_HERE, "made here") \
+	X(ARRIVAL, HSM_MIGRATION_ORIGIN_MOVED, "moved") \
+	X(ARRIVAL, HSM_MIGRATION_ORIGIN_RESTORED, "restored from a backup") \
 	X(ORIGIN, CK_HSM_ORIGIN_GENERATED, "generated") \
 	X(ORIGIN, CK_HSM_ORIGIN_IMPORTED, "imported") \
 	X(ORIGIN, CK_HSM_ORIGIN_UNWRAPPED, "unwrapped") \

@@ -7,6 +7,7 @@
 #ifndef HSM_MIGRATION_H
 #define HSM_MIGRATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <hsm/hybrid.h>
@@ -15,6 +16,7 @@
 #define HSM_MIGRATION_HASH	48	/* SHA-384 */
 #define HSM_MIGRATION_SECRET	32	/* package key, backup key, a custodian's share */
 #define HSM_MIGRATION_CHUNK	60000	/* bytes of a package's content in one chunk; the last one has what is left */
+#define HSM_MIGRATION_FILE_MAGIC "IHSMPKG1" /* of a package's file; then document and chunks, each after its length (u32) */
 #define HSM_MIGRATION_SEALED	(HSM_MIGRATION_SECRET + HSM_HYBRID_OVERHEAD)
 
 /*
@@ -114,6 +116,12 @@ struct hsm_migration_document {
 /* hsm_migration_type - the kind's content type */
 const char *hsm_migration_type(enum hsm_migration_kind kind);
 
+/* hsm_migration_word - what is between application/vnd.ihsm. and +cbor in it */
+const char *hsm_migration_word(enum hsm_migration_kind kind);
+
+/* hsm_migration_has - have documents of the kind this field? */
+bool hsm_migration_has(enum hsm_migration_kind kind, enum hsm_migration_key key);
+
 /* hsm_migration_meaning - what a document of the kind says, for people */
 const char *hsm_migration_meaning(enum hsm_migration_kind kind);
 
@@ -190,6 +198,13 @@ enum hsm_migration_phase {
 #define HSM_MIGRATION_ENUM(number, name, meaning) HSM_MIGRATION_PHASE_##name = (number),
 	HSM_MIGRATION_PHASES(HSM_MIGRATION_ENUM)
 #undef HSM_MIGRATION_ENUM
+};
+
+/* How a partition came to its board; in MIGRATE_STATUS's FLAGS, in evidence, in the partition's header */
+enum hsm_migration_origin {
+	HSM_MIGRATION_ORIGIN_HERE	= 0,
+	HSM_MIGRATION_ORIGIN_MOVED	= 1,
+	HSM_MIGRATION_ORIGIN_RESTORED	= 2,	/* from a backup: others may exist */
 };
 
 /* hsm_migration_phase_name - as in the table; NULL past the end */

@@ -107,6 +107,19 @@ point "imported" passing target migrate-import "$TMPDIR/package2" --output "$TMP
 point "kill -9 of the target, once more" hsm_kill
 point "it has come" says 0 "other_copies_possible.*(yes|true)" target migrate-status
 point "the receipt again" target migrate-import "$TMPDIR/package" --output "$TMPDIR/receipt2"
+cat "$TMPDIR/b.pem" "$TMPDIR/b-ml.pem" >"$TMPDIR/b-roots"
+verify() {
+	hsm-verify "$@" --root "$TMPDIR/b-roots"
+}
+point "a stranger believes the receipt" says 0 genuine verify migration "$TMPDIR/receipt2"
+point "it is for that package" says 0 "compared_with *migration-package" verify migration "$TMPDIR/receipt2" "$TMPDIR/package2"
+point "and not for another" says 1 "another migration-package" verify migration "$TMPDIR/receipt2" "$TMPDIR/package"
+point "it answers no request" says 2 "names none" verify migration "$TMPDIR/receipt2" "$TMPDIR/request"
+point "nor does it come from the source" says 1 "no trusted root" verify migration "$TMPDIR/package2"
+arrival() {
+	hsmctl -d "$1" attest partition "$TMPDIR/evidence" && verify evidence "$TMPDIR/evidence"
+}
+point "evidence says that it came" says 0 "arrival *moved" arrival "$B,function=2"
 there() {
 	HSM_DEVICE="$B,function=2" works
 }
@@ -161,6 +174,10 @@ point "the same twice neither" passing says 1 "twice" restore "$TMPDIR/share1" "
 point "two are" passing restore "$TMPDIR/share3" "$TMPDIR/share1"
 point "the key signs" works
 point "it says where it is from" says 0 "restored from a backup" hsmctl partition migrate-status
+cat "$TMPDIR/a.pem" "$TMPDIR/a-ml.pem" >>"$TMPDIR/b-roots"
+point "to strangers too" says 0 "the partition was restored from a backup" arrival "$A"
+point "the restoring board's receipt" says 0 "compared_with *backup" \
+	verify migration "$TMPDIR/restored" "$TMPDIR/backup"
 
 # --- taken back ---
 
@@ -181,6 +198,8 @@ point "frozen" hsmctl partition migrate-export "$TMPDIR/offer3" --pin-file "$TMP
 point "not taken back on a receipt" says 1 "refused" hsmctl partition migrate-resume "$TMPDIR/receipt"
 on "$b"
 point "the target abandons it" passing third migrate-abort --yes --output "$TMPDIR/statement"
+point "who checks that believes it" says 0 "destroyed the import key" \
+	verify migration "$TMPDIR/statement" "$TMPDIR/offer3"
 gone_there() {
 	! hsmctl partition list --json | grep "$id"
 }

@@ -43,20 +43,23 @@ static void say_request(struct hsm_evidence *evidence, const struct evidence_req
 
 /*
  * The board's flags now: a sensor may have tripped since this process began. A board that does not answer is as good as
- * one that has.
+ * one of which everything bad is true.
  */
-static bool is_tampered(void)
+static uint32_t board_flags(void)
 {
 	struct board_hello hello;
 	size_t length;
 
-	return ask_board(BOARD_HELLO, NULL, 0, &hello, sizeof(hello), &length) < 0 ||
-	       length != sizeof(hello) || (hello.flags & BOARD_HELLO_TAMPERED);
+	if (ask_board(BOARD_HELLO, NULL, 0, &hello, sizeof(hello), &length) < 0 ||
+	    length != sizeof(hello))
+		return BOARD_HELLO_TAMPERED | BOARD_HELLO_RECOVERED;
+	return hello.flags;
 }
 
 static void say_board(struct saying *saying, const struct board_hello *hello)
 {
 	struct hsm_evidence *evidence = &saying->evidence;
+	uint32_t flags = board_flags();
 
 	saying->ueid[0] = HSM_UEID_RANDOM;
 	memcpy(saying->ueid + 1, hello->board_id, BOARD_ID_SIZE);
@@ -66,7 +69,8 @@ static void say_board(struct saying *saying, const struct board_hello *hello)
 	hsm_evidence_text(evidence, HSM_CLAIM_SERIAL, saying->serial);
 	/* This firmware runs on no card: it would know of one from its board. */
 	hsm_evidence_number(evidence, HSM_CLAIM_HARDWARE, 0);
-	hsm_evidence_number(evidence, HSM_CLAIM_TAMPERED, is_tampered());
+	hsm_evidence_number(evidence, HSM_CLAIM_TAMPERED, !!(flags & BOARD_HELLO_TAMPERED));
+	hsm_evidence_number(evidence, HSM_CLAIM_RECOVERED, !!(flags & BOARD_HELLO_RECOVERED));
 	hsm_evidence_number(evidence, HSM_CLAIM_FUNCTION, hello->function);
 }
 
@@ -119,6 +123,19 @@ static int say_policy(struct saying *saying, const struct policy *policy)
 	return out.error;
 }
 
+/* Whether the partition began here, and whether nobody else can have it. Under the partition's lock */
+static void say_arrival(struct hsm_evidence *evidence, const struct migrate_state *migrate)
+{
+	bool restored = migrate->origin == HSM_MIGRATION_ORIGIN_RESTORED;
+
+	hsm_evidence_number(evidence, HSM_CLAIM_ARRIVAL, migrate->origin);
+	hsm_evidence_number(evidence, HSM_CLAIM_COPIES, restored || migrate->unsafe);
+	if (migrate->origin != HSM_MIGRATION_ORIGIN_HERE)
+		hsm_evidence_number(evidence, HSM_CLAIM_ARRIVED,
+				    migrate->origin_time < UINT32_MAX ? migrate->origin_time
+								      : UINT32_MAX);
+}
+
 static int say_partition(struct saying *saying, struct partition *partition)
 {
 	struct hsm_evidence *evidence = &saying->evidence;
@@ -127,6 +144,7 @@ static int say_partition(struct saying *saying, struct partition *partition)
 		return -EIO;
 	pthread_mutex_lock(&partition->lock);
 	memcpy(saying->name, partition->info.name, BOARD_NAME_MAX);
+	say_arrival(evidence, &partition->state.migrate);
 	pthread_mutex_unlock(&partition->lock);
 	hsm_evidence_text(evidence, HSM_CLAIM_NAME, saying->name);
 	hsm_evidence_bytes(evidence, HSM_CLAIM_IDENTITY, saying->identity,

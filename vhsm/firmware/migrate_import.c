@@ -262,8 +262,8 @@ static CK_RV commit_fresh(struct partition *fresh, const struct partition *parti
 			  const struct migrate_state *migrate)
 {
 	struct hsm_audit_record record = {
-		.event = migrate->origin == MIGRATE_ORIGIN_RESTORED ? HSM_AUDIT_RESTORED
-								    : HSM_AUDIT_MIGRATED_IN,
+		.event = migrate->origin == HSM_MIGRATION_ORIGIN_RESTORED ? HSM_AUDIT_RESTORED
+									  : HSM_AUDIT_MIGRATED_IN,
 		.actor = "board",
 		.digest = { migrate->package, HSM_MIGRATION_HASH },
 		.board = { migrate->origin_board, BOARD_ID_SIZE },

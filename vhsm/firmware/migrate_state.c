@@ -63,7 +63,7 @@ void migrate_get_state(struct header_cursor *cursor, struct partition *partition
 	header_get(cursor, migrate->key, key_length(migrate->phase));
 	if (!hsm_migration_phase_name(migrate->phase) ||
 	    migrate->phase == HSM_MIGRATION_PHASE_WAITING ||
-	    migrate->origin > MIGRATE_ORIGIN_RESTORED)
+	    migrate->origin > HSM_MIGRATION_ORIGIN_RESTORED)
 		cursor->error = -EBADMSG;
 }
 

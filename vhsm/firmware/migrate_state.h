@@ -10,13 +10,6 @@
 #include <hsm/dice.h>
 #include <hsm/migration.h>
 
-/* How a partition came to this board */
-enum migrate_origin {
-	MIGRATE_ORIGIN_HERE	= 0,
-	MIGRATE_ORIGIN_MOVED	= 1,
-	MIGRATE_ORIGIN_RESTORED	= 2,	/* from a backup: others may exist */
-};
-
 /**
  * struct migrate_state - all zeros: the partition is from here, and has nowhere to go
  * @phase: enum hsm_migration_phase; WAITING is never stored
@@ -27,7 +20,7 @@ enum migrate_origin {
  * @rollback: what the offer says of this board
  * @restoring: the import is of a backup
  * @key: FROZEN: the target's import key. IMPORTING: ours, private, in the first HSM_HYBRID_PRIVATE bytes. Else nothing
- * @origin: enum migrate_origin of the last import
+ * @origin: enum hsm_migration_origin of the last import
  * @unsafe: one of the boards on the way had no rollback protection: nobody can say that this is the only copy
  * @origin_time, @origin_counter, @origin_board: of what was imported
  */

@@ -405,7 +405,7 @@ static void arrive(const struct partition *partition, struct migrate_state *next
 	next->phase = HSM_MIGRATION_PHASE_IMPORTED;
 	memset(next->key, 0, sizeof(next->key));
 	memcpy(next->package, partition->package.hash, sizeof(next->package));
-	next->origin = next->restoring ? MIGRATE_ORIGIN_RESTORED : MIGRATE_ORIGIN_MOVED;
+	next->origin = next->restoring ? HSM_MIGRATION_ORIGIN_RESTORED : HSM_MIGRATION_ORIGIN_MOVED;
 	next->unsafe = partition->package.unsafe;
 	next->origin_time = partition->package.time;
 	next->origin_counter = partition->package.counter;

@@ -9,8 +9,6 @@
 #include "attest_keys.h"
 #include "migrate.h"
 
-#define WORD_MAX 40 /* of a content type: what is between application/vnd.ihsm. and +cbor */
-
 int migrate_hash(const void *bytes, size_t length, uint8_t hash[HSM_MIGRATION_HASH])
 {
 	EVP_MD *md = EVP_MD_fetch(mech_libctx(), "SHA384", NULL);
@@ -44,11 +42,8 @@ CK_RV migrate_payload(const struct partition *partition, enum hsm_migration_kind
 CK_RV migrate_sign(struct partition *partition, enum hsm_migration_kind kind, const uint8_t *bytes,
 		   size_t length, uint8_t **message, size_t *message_length)
 {
-	const char *type = hsm_migration_type(kind) + strlen("application/vnd.ihsm.");
-	char word[WORD_MAX] = "";
-
-	strncat(word, type, strcspn(type, "+"));
-	return attest_sign(partition, word, bytes, length, NULL, 0, message, message_length) < 0
+	return attest_sign(partition, hsm_migration_word(kind), bytes, length, NULL, 0, message,
+			   message_length) < 0
 		       ? CKR_DEVICE_ERROR
 		       : CKR_OK;
 }

@@ -130,6 +130,8 @@ static void test_encoder_refuses(void **state)
 		if (hsm_claim_at(i)->type == HSM_CLAIM_TYPE_BYTES ||
 		    hsm_claim_at(i)->type == HSM_CLAIM_TYPE_TEXT)
 			value->length = hsm_claim_at(i)->most + 1;
+		else if (!hsm_claim_at(i)->must)
+			value->number = (uint64_t)hsm_claim_at(i)->most + 1;
 		else
 			value->present = false;
 		assert_true(hsm_evidence_encode(&evidence, &bytes, &length) < 0);

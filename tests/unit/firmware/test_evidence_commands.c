@@ -128,6 +128,7 @@ static void test_device_evidence(void **state)
 	assert_int_equal(number_of(&told, HSM_CLAIM_FUNCTION), board.hello.function);
 	assert_int_equal(number_of(&told, HSM_CLAIM_HARDWARE), 0);
 	assert_int_equal(number_of(&told, HSM_CLAIM_TAMPERED), 0);
+	assert_int_equal(number_of(&told, HSM_CLAIM_RECOVERED), 0);
 	bytes_are(&told, HSM_CLAIM_PARTITION, board.partition[0].info.id, PARTITION_ID_SIZE);
 	assert_memory_equal(told.evidence.claim[HSM_CLAIM_UEID].bytes + 1, board.hello.board_id,
 			    BOARD_ID_SIZE);
@@ -146,6 +147,12 @@ static void test_tampered(void **state)
 	assert_int_equal(ask(peer, HSM_EVIDENCE_DEVICE, 0, 0), CKR_OK);
 	take_answer(peer, &told);
 	assert_int_equal(number_of(&told, HSM_CLAIM_TAMPERED), 1);
+	assert_int_equal(number_of(&told, HSM_CLAIM_RECOVERED), 0);
+	told_free(&told);
+	board.hello.flags |= BOARD_HELLO_RECOVERED;
+	assert_int_equal(ask(peer, HSM_EVIDENCE_DEVICE, 0, 0), CKR_OK);
+	take_answer(peer, &told);
+	assert_int_equal(number_of(&told, HSM_CLAIM_RECOVERED), 1);
 	told_free(&told);
 	peer_free(peer);
 }

@@ -324,7 +324,8 @@ static void without_rollback_protection_it_is_marked(void **state)
 	assert_int_equal(step_import(&package, NULL), CKR_OK);
 	peer = peer_new(1);
 	assert_int_equal(peer_call(peer, HSM_OP_MIGRATE_STATUS, NULL), CKR_OK);
-	assert_int_equal(peer_u64(peer, HSM_FIELD_FLAGS), MIGRATE_ORIGIN_MOVED | HSM_ORIGIN_UNSAFE);
+	assert_int_equal(peer_u64(peer, HSM_FIELD_FLAGS),
+			 HSM_MIGRATION_ORIGIN_MOVED | HSM_ORIGIN_UNSAFE);
 	peer_free(peer);
 	package_free(&package);
 	doc_free(&request);

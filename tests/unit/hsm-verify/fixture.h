@@ -198,6 +198,7 @@ static inline void fake_device_claims(struct hsm_evidence *e, const struct hsm_t
 	hsm_evidence_number(e, HSM_CLAIM_ROLLBACK, tcb->rollback_protected);
 	hsm_evidence_number(e, HSM_CLAIM_APPROVED, tcb->approved);
 	hsm_evidence_number(e, HSM_CLAIM_FUNCTION, tcb->function);
+	hsm_evidence_number(e, HSM_CLAIM_RECOVERED, 0);
 }
 
 static inline void fake_evidence(struct fake_evidence *fake, const struct fake_board *board)
@@ -221,6 +222,9 @@ static inline void fake_evidence(struct fake_evidence *fake, const struct fake_b
 	hsm_evidence_bytes(e, HSM_CLAIM_POLICY, fake->policy, fake->policy_length);
 	hsm_evidence_bytes(e, HSM_CLAIM_IDENTITY, fake->hash, sizeof(fake->hash));
 	hsm_evidence_bytes(e, HSM_CLAIM_OWNER, fake->hash, sizeof(fake->hash));
+	hsm_evidence_number(e, HSM_CLAIM_ARRIVAL, HSM_MIGRATION_ORIGIN_MOVED);
+	hsm_evidence_number(e, HSM_CLAIM_COPIES, 0);
+	hsm_evidence_number(e, HSM_CLAIM_ARRIVED, 1800000000);
 	hsm_evidence_number(e, HSM_CLAIM_ORIGIN, CK_HSM_ORIGIN_GENERATED);
 	hsm_evidence_number(e, HSM_CLAIM_UNMASKED, 0);
 	hsm_evidence_text(e, HSM_CLAIM_UNIQUE_ID, "unique");

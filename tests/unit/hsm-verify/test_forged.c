@@ -158,6 +158,7 @@ static void test_lying_alias(void **state)
 		HSM_CLAIM_PARTITION,	  HSM_CLAIM_FINGERPRINT,
 		HSM_CLAIM_POLICY_PROFILE, HSM_CLAIM_UEID,
 		HSM_CLAIM_SERIAL,	  HSM_CLAIM_OEM,
+		HSM_CLAIM_ARRIVAL,
 	};
 	struct fake_evidence fake;
 	uint8_t *payload, bytes[256];
