@@ -4,7 +4,7 @@
 # Firmware processes that die or hang: the board starts successors, one function's trouble is not
 # another's, and the board ends when it is told to.
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
 # The firmware of the function that was started last.
 firmware() {
@@ -32,21 +32,7 @@ point "the log tells how it ended" grep "the firmware ended: signal 9" "$dir/vhs
 
 # --- with a client in the middle of its work ---
 
-# Connected sockets of function 1, as the kernel lists them: state 03 and the board's path.
-connections() {
-	grep -c " 03 [0-9 ]*$dir/run/fn1.sock\$" /proc/net/unix
-}
-
-busy() {
-	hsm-bench --module "$HSM_PKCS11_MODULE" --token-label test --pin-file "$TMPDIR/user" \
-		-o p256-sign -s 2 >"$TMPDIR/bench" 2>&1 &
-	client=$!
-	until [ "$(connections)" -gt 0 ]; do
-		kill -0 "$client" || return 1
-	done
-}
-
-point "a client is at work" busy
+point "a client is at work" busy 2
 point "the firmware dies under it" kill_firmware KILL
 point "another client is served" works
 ends() {

@@ -5,43 +5,23 @@
 # each is refused, and an old copy or row can be accepted by the officers, which is not forgotten.
 # timeout: 300
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
-dir=$TMPDIR/state
-fuses=$TMPDIR/fuses
-mkdir -m 700 "$fuses"
-printf 'officer-pin\n' >"$TMPDIR/officer"
-printf 'so-pin-1234\n' >"$TMPDIR/so"
-printf 'user-pin-1234\n' >"$TMPDIR/user"
+board_new
 printf 'wrong-pin-1234\n' >"$TMPDIR/wrong"
 
 start() {
-	rm -f "$TMPDIR/ready" && mkfifo "$TMPDIR/ready"
-	vhsm --state "$dir" --fuses "${store:-$fuses/board}" --functions 3 --ready-fd 5 "$@" \
-		5>"$TMPDIR/ready" 2>>"$TMPDIR/log" &
-	read -r line <"$TMPDIR/ready"
-	echo "$line"
-	[ "$line" = ready ]
+	fuses_at=${store:-$fuses/board}
+	board_start "$@"
 }
 refused() {
 	says 4 "$1" timeout 60 vhsm --state "$dir" --fuses "${store:-$fuses/board}"
-}
-ctl0() {
-	hsmctl -d "vfio-user:$dir/run/fn0.sock" "$@"
 }
 ctl1() {
 	HSM_DEVICE=vfio-user:$dir/run/fn1.sock hsmctl "$@"
 }
 HSM_DEVICE=vfio-user:$dir/run/fn1.sock
 export HSM_DEVICE
-until_says() {
-	pattern=$1
-	shift
-	end=$(($(date +%s) + 30))
-	while ! "$@" >"$out" 2>&1 || ! grep -qE -e "$pattern" "$out"; do
-		[ "$(date +%s)" -lt "$end" ] || { cat "$out"; return 1; }
-	done
-}
 claim() {
 	ctl0 claim --code-file "${code:-$fuses/claim-code}" --new-pin-file "$TMPDIR/officer"
 }

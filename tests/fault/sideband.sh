@@ -5,41 +5,22 @@
 # harms nobody, and that no key is in the process that reads it.
 # timeout: 300
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
-dir=$TMPDIR/state
-fuses=$TMPDIR/fuses
+board_new
 socket=$TMPDIR/bmc
-mkdir -m 700 "$fuses"
 echo 0 >"$TMPDIR/jumper"
-printf 'officer-pin\n' >"$TMPDIR/officer"
 
 start() {
-	rm -f "$TMPDIR/ready" && mkfifo "$TMPDIR/ready"
-	vhsm --state "$dir" --fuses "$fuses/board" --functions 3 --ready-fd 5 --sideband "$socket" \
-		--presence "$TMPDIR/jumper" "$@" 5>"$TMPDIR/ready" 2>>"$TMPDIR/log" &
-	read -r line <"$TMPDIR/ready"
-	echo "$line"
-	[ "$line" = ready ]
+	board_start --sideband "$socket" --presence "$TMPDIR/jumper" "$@"
 }
 bmc() {
 	hsmctl --sideband "$socket" bmc "$@"
 }
-ctl0() {
-	hsmctl -d "vfio-user:$dir/run/fn0.sock" "$@"
-}
-until_says() {
-	pattern=$1
-	shift
-	end=$(($(date +%s) + 30))
-	while ! "$@" >"$out" 2>&1 || ! grep -qE -e "$pattern" "$out"; do
-		[ "$(date +%s)" -lt "$end" ] || { cat "$out"; return 1; }
-	done
-}
 
 point "a board with a sideband" start
 point "only its user gets in" [ "$(stat -c %a "$socket")" = 600 ]
-point "it is claimed" ctl0 claim --code-file "$fuses/claim-code" --new-pin-file "$TMPDIR/officer"
+point "it is claimed" claim
 point "what it is" says 0 "model +Virtual HSM" bmc inventory
 point "its health" says 0 "state +operational" bmc health
 point "its sensors" says 0 "enclosure +0" bmc sensors
@@ -78,6 +59,9 @@ apart() {
 	for pid in $(hsm_board); do
 		grep -qx vhsm-sideband "/proc/$pid/comm" || continue
 		! find "/proc/$pid/fd" -lname "$dir/*" | grep . || return 1
+		# Beside its two sockets it has nothing.
+		[ "$(find "/proc/$pid/fd" -lname /dev/null | wc -l)" = 3 ] || return 1
+		[ "$(find "/proc/$pid/fd" -type l | wc -l)" = 5 ] || return 1
 		grep -E 'Seccomp:.*2' "/proc/$pid/status" || return 1
 		echo found
 	done | grep found
@@ -94,6 +78,36 @@ rm -f "$HOME/.local/state/hsm/known-partitions"
 point "the board is nobody's" until_says "claimed +no" ctl0 status
 point "the board stops" hsm_stop
 point "its socket is gone" [ ! -e "$socket" ]
+
+not_ours() {
+	echo mine >"$socket"
+	! start && grep "no socket of this user" "$TMPDIR/log" && grep -x mine "$socket" && rm "$socket"
+}
+point "a file in the socket's place is left alone" not_ours
+dead_socket() {
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(sys.argv[1])' "$socket"
+	start && bmc inventory && hsm_stop
+}
+point "what a killed board left there is not in the way" dead_socket
+another_board() {
+	python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(sys.argv[1])
+s.listen()
+print("ready", flush=True)
+sys.stdin.read()' "$socket" <"$TMPDIR/hold" >"$TMPDIR/holds" &
+	exec 6>"$TMPDIR/hold"
+	until [ -s "$TMPDIR/holds" ]; do :; done
+	! start && grep "Address already in use" "$TMPDIR/log"
+	result=$?
+	exec 6>&-
+	wait $!
+	rm -f "$socket"
+	return "$result"
+}
+mkfifo "$TMPDIR/hold"
+point "one that somebody listens on is not taken" another_board
 
 point "a board for tests" start --inject-sensors
 point "an opened enclosure" bmc inject enclosure 1

@@ -5,7 +5,7 @@
 # changed, an old copy put back, a second board. What a user is told, and that what is sound goes
 # on.
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
 hsm_new state
 point "the token is initialized" hsm_init
@@ -36,16 +36,6 @@ db = sqlite3.connect(sys.argv[1])
 db.execute("PRAGMA user_version = %d" % int(sys.argv[2]))
 db.commit()
 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")' "$dir/nvm.db" "$1"
-}
-
-# flip FILE OFFSET: change one bit of one byte.
-flip() {
-	python3 -c 'import sys
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    byte = f.read(1)[0]
-    f.seek(int(sys.argv[2]))
-    f.write(bytes([byte ^ 1]))' "$1" "$2"
 }
 
 # flip_blob TABLE COLUMN: the same in the middle of a stored blob, which the database itself takes

@@ -5,49 +5,18 @@
 # recover the board, and the states of its life to the end, whose erase is certified.
 # timeout: 300
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
-dir=$TMPDIR/state
-fuses=$TMPDIR/fuses
+board_new
 temperature=$TMPDIR/temperature
-mkdir -m 700 "$fuses"
 echo 35000 >"$temperature"
 
 start() {
-	rm -f "$TMPDIR/ready" && mkfifo "$TMPDIR/ready"
-	vhsm --state "$dir" --fuses "$fuses/board" --functions 3 --ready-fd 5 \
-		--sensor "temperature=$temperature" --limits temperature=0:60000 "$@" \
-		5>"$TMPDIR/ready" 2>>"$TMPDIR/log" &
-	read -r line <"$TMPDIR/ready"
-	echo "$line"
-	[ "$line" = ready ]
-}
-
-ctl0() {
-	hsmctl -d "vfio-user:$dir/run/fn0.sock" "$@"
-}
-ctl1() {
-	hsmctl -d "vfio-user:$dir/run/fn1.sock" "$@"
-}
-
-printf 'officer-pin\n' >"$TMPDIR/officer"
-printf 'so-pin-1234\n' >"$TMPDIR/so"
-printf 'user-pin-1234\n' >"$TMPDIR/user"
-claim() {
-	ctl0 claim --code-file "$fuses/claim-code" --new-pin-file "$TMPDIR/officer"
+	board_start --sensor "temperature=$temperature" --limits temperature=0:60000 "$@"
 }
 tenant() {
 	ctl0 partition create tenant --function 1 --pin-file "$TMPDIR/officer" &&
 		ctl1 partition init --label tenant --pin-file "$TMPDIR/so" --new-pin-file "$TMPDIR/user" --yes
-}
-# until PATTERN CMD...: within half a minute CMD's output has it.
-until_says() {
-	pattern=$1
-	shift
-	end=$(($(date +%s) + 30))
-	while ! "$@" >"$out" 2>&1 || ! grep -qE -e "$pattern" "$out"; do
-		[ "$(date +%s)" -lt "$end" ] || { cat "$out"; return 1; }
-	done
 }
 
 point "limits that are none" says 2 "--limits warmth=1:2" vhsm --state "$dir" --limits warmth=1:2

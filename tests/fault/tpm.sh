@@ -5,7 +5,7 @@
 # authorization is needed, and starting anew takes the indexes with it.
 # timeout: 300
 
-. tests/hsm.sh
+. tests/fault/lib.sh
 
 need swtpm
 mkdir "$TMPDIR/tpm"
@@ -18,27 +18,20 @@ while [ ! -S "$TMPDIR/tpm.sock" ] && [ "$(date +%s)" -lt "$end" ]; do
 	:
 done
 
-dir=$TMPDIR/state
-fuses=tpm:swtpm:path=$TMPDIR/tpm.sock
-printf 'officer-pin\n' >"$TMPDIR/officer"
+board_new
+fuses_at=tpm:swtpm:path=$TMPDIR/tpm.sock
 start() {
-	rm -f "$TMPDIR/ready" && mkfifo "$TMPDIR/ready"
-	vhsm --state "$dir" --fuses "$fuses" --functions 3 --ready-fd 5 "$@" 5>"$TMPDIR/ready" 2>>"$TMPDIR/log" &
-	read -r line <"$TMPDIR/ready"
-	echo "$line"
+	board_start "$@" && return 0
 	case $line in
 	*"without libtss2"*)
 		echo "1..0 # SKIP built without libtss2"
 		exit 0
 		;;
 	esac
-	[ "$line" = ready ]
+	return 1
 }
 board() {
-	timeout 60 vhsm --state "$dir" --fuses "$fuses" "$@"
-}
-ctl0() {
-	hsmctl -d "vfio-user:$dir/run/fn0.sock" "$@"
+	timeout 60 vhsm --state "$dir" --fuses "$fuses_at" "$@"
 }
 
 point "a name that is none" says 1 "an index from" vhsm --state "$dir" --fuses "tpm:x,index=7"
