@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "hsm-paths.h"
 #include "conf_keys.h"
+#include "heap.h"
 
 #define CONF_SIZE_MAX (1024 * 1024)
 
@@ -35,7 +36,7 @@ static struct conf_section *add_section(struct conf *conf, const char *device)
 	if (!section)
 		return NULL;
 	if (device) {
-		section->device = strdup(device);
+		section->device = heap_string(device);
 		if (!section->device) {
 			free(section);
 			return NULL;
@@ -119,8 +120,8 @@ int conf_parse(struct conf *conf, const char *path, const char *text, struct hsm
 	int err = -ENOMEM;
 
 	memset(conf, 0, sizeof(*conf));
-	copy = strdup(text);
-	conf->path = strdup(path);
+	copy = heap_string(text);
+	conf->path = heap_string(path);
 	p.section = add_section(conf, NULL);
 	if (copy && conf->path && p.section)
 		err = parse_lines(&p, copy);

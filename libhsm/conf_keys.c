@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <hsm/dice.h>
 #include "conf_keys.h"
+#include "heap.h"
 
 int conf_complain(struct conf_parser *p, const char *what, const char *text)
 {
@@ -20,11 +21,11 @@ static int set_device(struct conf_parser *p, char *value)
 	if (p->section->device)
 		return conf_complain(p,
 				     "'device' belongs before the first section, not here:", value);
-	more = reallocarray(p->conf->devices, p->conf->device_count + 1, sizeof(*more));
+	more = heap_array(p->conf->devices, p->conf->device_count + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	p->conf->devices = more;
-	more[p->conf->device_count] = strdup(value);
+	more[p->conf->device_count] = heap_string(value);
 	if (!more[p->conf->device_count])
 		return -ENOMEM;
 	p->conf->device_count++;
@@ -38,7 +39,7 @@ static int set_path(struct conf_parser *p, char **path, char *value)
 		return conf_complain(p, "this key is given twice:", value);
 	if (value[0] != '/')
 		return conf_complain(p, "must be an absolute path, not", value);
-	*path = strdup(value);
+	*path = heap_string(value);
 	return *path ? 0 : -ENOMEM;
 }
 
@@ -84,7 +85,7 @@ static int add_hash(struct conf_parser *p, struct conf_list *list, const char *a
 
 	if (strncmp(value, algorithm, prefix) || strlen(value + prefix) != 2 * size)
 		return conf_complain(p, "not the hash that is expected here:", value);
-	more = reallocarray(list->bytes, list->count + 1, size);
+	more = heap_array(list->bytes, list->count + 1, size);
 	if (!more)
 		return -ENOMEM;
 	list->bytes = more;

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "hsm-paths.h"
+#include "heap.h"
 #include "transport.h"
 
 #define READY_FD   3
@@ -97,8 +98,13 @@ static void pass_variable(struct launch *launch, unsigned int *count, const char
 {
 	const char *value = secure_getenv(name);
 
-	if (value && asprintf(&launch->envp[*count], "%s=%s", name, value) > 0)
-		(*count)++;
+	size_t size = value ? strlen(name) + strlen(value) + 2 : 0;
+	char *line = value ? malloc(size) : NULL;
+
+	if (!line)
+		return;
+	snprintf(line, size, "%s=%s", name, value);
+	launch->envp[(*count)++] = line;
 }
 
 static void prepare(struct launch *launch, const struct device_name *name)
@@ -116,7 +122,7 @@ static void prepare(struct launch *launch, const struct device_name *name)
 	launch->argv[i++] = fd;
 	launch->argv[i] = NULL;
 	i = 0;
-	launch->envp[i] = strdup("PATH=/usr/bin:/bin");
+	launch->envp[i] = heap_string("PATH=/usr/bin:/bin");
 	if (launch->envp[i])
 		i++;
 #ifdef HSM_SANITIZED

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "heap.h"
 #include "internal.h"
 
 #define FORMS "use /dev/ihsmN, vfio-user:SOCKET or vhsm:DIR"
@@ -136,12 +137,12 @@ void hsm_free_names(char **names)
 
 static int append_name(char ***names, unsigned int *count, const char *text, size_t length)
 {
-	char **more = reallocarray(*names, *count + 2, sizeof(**names));
+	char **more = heap_array(*names, *count + 2, sizeof(**names));
 
 	if (!more)
 		return -ENOMEM;
 	*names = more;
-	more[*count] = strndup(text, length);
+	more[*count] = heap_copy(text, length);
 	more[*count + 1] = NULL;
 	if (!more[*count])
 		return -ENOMEM;

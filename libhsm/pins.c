@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <openssl/crypto.h>
+#include "heap.h"
 #include "trust.h"
 
 #define FILE_MAX (4 * 1024 * 1024)
@@ -68,7 +69,7 @@ static int read_all(const char *path, char **text)
 	if (fd < 0 && errno != ENOENT)
 		return -errno;
 	if (fd < 0) {
-		*text = strdup("");
+		*text = heap_string("");
 		return *text ? 0 : -ENOMEM;
 	}
 	if (fstat(fd, &st) != 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include "heap.h"
 #include "trust.h"
 
 /* ---- what hsm.conf says; the device's own section comes before the one for all ---- */
@@ -55,7 +56,7 @@ static int set_revoked(struct trust *trust, const struct conf_section *all)
 
 	if (!devices && !aliases)
 		return 0;
-	at = reallocarray(NULL, devices + aliases, HSM_FINGERPRINT_SIZE);
+	at = heap_array(NULL, devices + aliases, HSM_FINGERPRINT_SIZE);
 	if (!at)
 		return -ENOMEM;
 	trust->revoked = at;

@@ -108,6 +108,15 @@ static uint32_t device_number(const char *name, uint32_t place)
 	return number;
 }
 
+/* Not strdup(), whose memory may be another allocator's than free()'s: see libhsm/heap.h. */
+static char *copy_name(const char *name)
+{
+	size_t size = strlen(name) + 1;
+	char *copy = malloc(size);
+
+	return copy ? memcpy(copy, name, size) : NULL;
+}
+
 static void device_add(const char *name, uint32_t place)
 {
 	struct device *d;
@@ -118,7 +127,7 @@ static void device_add(const char *name, uint32_t place)
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return;
-	d->name = strdup(name);
+	d->name = copy_name(name);
 	if (!d->name) {
 		free(d);
 		return;
