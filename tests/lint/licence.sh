@@ -14,6 +14,8 @@ listed() {
 expected() {
 	case $1 in
 	include/uapi/*) echo "GPL-2.0-only WITH Linux-syscall-note OR Apache-2.0" ;;
+	# Part of a program of ours as well
+	kernel/ihsm_test_plan.h) echo "GPL-2.0-only OR Apache-2.0" ;;
 	kernel/*) echo "GPL-2.0-only" ;;
 	*) echo "Apache-2.0" ;;
 	esac

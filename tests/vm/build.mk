@@ -28,15 +28,12 @@ $(O)/vhsm-fault: $(patsubst %.c,$(O)/obj/%.o,$(fault_src)) $(O)/firmware.a $(O)/
 		$(filter %.o,$^) -Wl,--start-group $(O)/firmware.a $(O)/common.a -Wl,--end-group \
 		$(call pkg_libs,$(firmware_pkgs) $(common_pkgs)) -lpthread -ldl -lm && mv $@.new $@
 
-# A longer run over it, on the kernel with instruments (STOCK=1: on the other): COUNT operations on each
-# device, with SEED and those that follow, and MANY on one that lies most of the time.
-COUNT ?= 2000
-SEED ?= 1
-MANY ?= 40000
+# A longer run over it, and over the same plan under user-mode Linux: scripts/fuzz-driver. PARTS=uml or guest
+# for one of the two, STOCK=1 for Debian's kernel.
+PARTS ?= uml guest
 .PHONY: fuzz-driver
 fuzz-driver: all kernel $(O)/vhsm-fault
-	@HOSTILE_COUNT=$(COUNT) HOSTILE_SEED=$(SEED) HOSTILE_MANY=$(MANY) \
-		scripts/check-debug-kernel $(if $(STOCK),--stock) $(O) tests/vm/hostile.sh
+	@scripts/fuzz-driver $(if $(STOCK),--stock) $(O) $(PARTS)
 
 check-vm check: $(O)/vhsm-fault
 

@@ -43,81 +43,48 @@ static __thread bool dropping;
 static _Atomic uint16_t over[LATE_KEPT];
 static atomic_uint over_next;
 
-/* The phase stays: an entry that is not seen is a fault of its own. */
-static void set_status(struct ihsm_cqe *entry, uint64_t value)
+static struct plan_entry from_ring(const struct ihsm_cqe *entry)
 {
-	entry->status = htole16((uint16_t)((value & ~(uint64_t)IHSM_CQE_PHASE) |
-					   (le16toh(entry->status) & IHSM_CQE_PHASE)));
+	return (struct plan_entry){
+		.cid = le16toh(entry->cid),
+		.queue = le16toh(entry->sq_id),
+		.head = le32toh(entry->sq_head),
+		.length = le32toh(entry->result),
+		.status = le16toh(entry->status) >> IHSM_CQE_STATUS_SHIFT,
+	};
 }
 
-/* Values near the right one are what finds a limit that is off by one. */
-static uint32_t near(enum fault fault, uint32_t right)
+static void to_ring(struct ihsm_cqe *ring, const struct plan_entry *entry)
 {
-	uint64_t value = plan_random(fault);
+	uint16_t phase = (le16toh(ring->status) & IHSM_CQE_PHASE) ^
+			 (entry->stale ? IHSM_CQE_PHASE : 0);
 
-	return value & 1 ? (uint32_t)(value >> 32) : right + (uint32_t)(value >> 32) % 9 - 4;
-}
-
-static void mutate_noise(struct ihsm_cqe *entry)
-{
-	uint16_t status = entry->status;
-
-	if (plan_now(FAULT_NOISE)) {
-		plan_bytes(FAULT_NOISE, entry, sizeof(*entry));
-		entry->status = status;
-		set_status(entry, plan_random(FAULT_NOISE));
-	}
-	if (plan_now(FAULT_ONES)) {
-		memset(entry, 0xff, sizeof(*entry));
-		entry->status = status;
-		set_status(entry, 0xffff);
-	}
-}
-
-static void mutate(struct ihsm_cqe *entry)
-{
-	if (plan_now(FAULT_CID))
-		entry->cid = htole16((uint16_t)near(FAULT_CID, le16toh(entry->cid)));
-	if (plan_now(FAULT_QUEUE))
-		entry->sq_id = htole16((uint16_t)near(FAULT_QUEUE, le16toh(entry->sq_id)));
-	if (plan_now(FAULT_HEAD))
-		entry->sq_head = htole32(near(FAULT_HEAD, le32toh(entry->sq_head)));
-	if (plan_now(FAULT_LENGTH))
-		entry->result = htole32(near(FAULT_LENGTH, le32toh(entry->result)));
-	/*
-	 * Lengths stay below what was asked for, whatever that was. A device most of whose admin
-	 * commands fail would never start: rates of their own are those of messages.
-	 */
-	if ((entry->sq_id || !plan_has_rate(FAULT_SHORT)) && plan_now(FAULT_SHORT))
-		entry->result = htole32(
-			(uint32_t)(plan_random(FAULT_SHORT) % (le32toh(entry->result) + 1ULL)));
-	if ((entry->sq_id || !plan_has_rate(FAULT_STATUS)) && plan_now(FAULT_STATUS))
-		set_status(entry, plan_random(FAULT_STATUS));
-	mutate_noise(entry);
-	if (plan_now(FAULT_PHASE))
-		entry->status ^= htole16(IHSM_CQE_PHASE);
+	ring->cid = htole16(entry->cid);
+	ring->sq_id = htole16(entry->queue);
+	ring->sq_head = htole32(entry->head);
+	ring->result = htole32(entry->length);
+	ring->status = htole16((uint16_t)(entry->status << IHSM_CQE_STATUS_SHIFT) | phase);
 }
 
 int __wrap_dma_store64(struct dma_map *map, uint64_t address, uint64_t value)
 {
-	struct ihsm_cqe entry, right;
+	struct plan_entry entry;
+	struct ihsm_cqe ring;
 	uint64_t half[2];
 
 	if (!(address & 8)) {
 		first_half = value;
 		return 0;
 	}
-	plan_completion();
 	if (dropping)
 		return 0;
 	half[0] = first_half;
 	half[1] = value;
-	memcpy(&entry, half, sizeof(entry));
-	right = entry;
-	mutate(&entry);
-	if (memcmp(&entry, &right, sizeof(entry)))
-		plan_mutated();
-	memcpy(half, &entry, sizeof(half));
+	memcpy(&ring, half, sizeof(ring));
+	entry = from_ring(&ring);
+	plan_completion(&entry, entry.queue);
+	to_ring(&ring, &entry);
+	memcpy(half, &ring, sizeof(half));
 	if (__real_dma_store64(map, address - 8, half[0]))
 		return -1;
 	return __real_dma_store64(map, address, half[1]);
@@ -145,6 +112,7 @@ static void exchange(struct queue *queue, struct task *task)
 
 static void post_more(struct queue *queue, uint16_t cid)
 {
+	plan_extra();
 	pthread_mutex_lock(&queue->lock);
 	queue->running++;
 	pthread_mutex_unlock(&queue->lock);

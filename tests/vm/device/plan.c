@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The fault plan. Each fault draws from a sequence of its own that follows from the seed, so that the
- * n-th occasion for it is decided alike in each run.
+ * The fault plan of a device that many threads serve, and its figures. Its decisions are those of
+ * kernel/ihsm_test_plan.h.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fault.h"
 
-struct sequence {
-	const char *name;
-	bool slow;
-	bool on;
-	unsigned int one_in; /* of its own; 0: everybody's */
-	_Atomic uint64_t drawn;
-	_Atomic uint64_t done;
-};
+static struct plan plan = { .seed = 1, .one_in = 64 };
 
-#define FAULT_ROW(id, text, slowness) [FAULT_##id] = { .name = text, .slow = slowness },
-static struct sequence sequences[FAULTS] = { FAULT_TABLE(FAULT_ROW) };
-
-static uint64_t seed_value;
-static unsigned int one_in = 64;
-static atomic_int slow_left;
-static _Atomic uint64_t completions, changed;
+/*
+ * struct figures - what was done
+ * @completions: that were posted
+ * @mutated: that said something else than they should
+ * @looked: those of them that the driver cannot but have looked at. Behind one that makes no sense it looks
+ *	at nothing, until it has started the device again, which begins with an admin command.
+ * @others: other faults
+ */
+static struct {
+	uint64_t completions, mutated, looked;
+} figures;
+static bool blind;
 
 static int switch_on(const char *name, size_t word)
 {
@@ -36,12 +33,11 @@ static int switch_on(const char *name, size_t word)
 	int error = -EINVAL;
 
 	for (unsigned int i = 0; i < FAULTS; i++) {
-		struct sequence *s = &sequences[i];
-
-		if (!all && (strlen(s->name) != length || memcmp(s->name, name, length)))
+		if (!all && (strlen(plan_faults[i].name) != length ||
+			     memcmp(plan_faults[i].name, name, length)))
 			continue;
-		s->on = true;
-		s->one_in = rate ? (unsigned int)strtoul(rate + 1, NULL, 10) : 0;
+		plan.of[i].on = true;
+		plan.of[i].one_in = rate ? (uint32_t)strtoul(rate + 1, NULL, 10) : 0;
 		error = 0;
 	}
 	return error;
@@ -63,24 +59,14 @@ int plan_parse(const char *list)
 
 void plan_set(uint64_t seed, unsigned int rate, unsigned int slow)
 {
-	seed_value = seed;
-	one_in = rate ? rate : 1;
-	atomic_store(&slow_left, (int)slow);
-}
-
-/* The finalizer of SplitMix64: any two inputs differ in about half of the output's bits. */
-static uint64_t mix(uint64_t value)
-{
-	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ULL;
-	value = (value ^ value >> 27) * 0x94d049bb133111ebULL;
-	return value ^ value >> 31;
+	plan.seed = seed;
+	plan.one_in = rate ? rate : 1;
+	plan.slow = (int)slow;
 }
 
 uint64_t plan_random(enum fault fault)
 {
-	uint64_t n = atomic_fetch_add(&sequences[fault].drawn, 1) + 1;
-
-	return mix(mix(seed_value * FAULTS + fault) + n * 0x9e3779b97f4a7c15ULL);
+	return plan_draw(&plan, fault);
 }
 
 void plan_bytes(enum fault fault, void *to, unsigned int length)
@@ -91,79 +77,70 @@ void plan_bytes(enum fault fault, void *to, unsigned int length)
 		bytes[i] = (uint8_t)plan_random(fault);
 }
 
-static bool decide(enum fault fault, unsigned int rate)
-{
-	struct sequence *s = &sequences[fault];
-
-	if (s->one_in)
-		rate = s->one_in;
-	if (!s->on || plan_random(fault) % rate)
-		return false;
-	if (s->slow && atomic_fetch_sub(&slow_left, 1) <= 0) {
-		atomic_store(&slow_left, 0);
-		return false;
-	}
-	atomic_fetch_add(&s->done, 1);
-	return true;
-}
-
 bool plan_now(enum fault fault)
 {
-	return decide(fault, one_in);
-}
-
-bool plan_has_rate(enum fault fault)
-{
-	return sequences[fault].one_in;
+	return plan_happens(&plan, fault);
 }
 
 bool plan_rare(enum fault fault)
 {
-	return decide(fault, 16 * one_in);
+	return plan_decide(&plan, fault, 16 * plan.one_in);
 }
 
 bool plan_often(enum fault fault, unsigned int times)
 {
-	return decide(fault, 1 + one_in / times);
+	return plan_decide(&plan, fault, 1 + plan.one_in / times);
 }
 
-void plan_completion(void)
+static void count_mutated(bool nonsense)
 {
-	atomic_fetch_add(&completions, 1);
+	plan_add(&figures.mutated, 1);
+	if (!__atomic_load_n(&blind, __ATOMIC_RELAXED))
+		plan_add(&figures.looked, 1);
+	if (nonsense)
+		__atomic_store_n(&blind, true, __ATOMIC_RELAXED);
 }
 
-void plan_mutated(void)
+void plan_completion(struct plan_entry *entry, bool message)
 {
-	atomic_fetch_add(&changed, 1);
+	const struct plan_entry right = *entry;
+
+	plan_add(&figures.completions, 1);
+	if (!message)
+		__atomic_store_n(&blind, false, __ATOMIC_RELAXED);
+	plan_entry_mutate(&plan, entry, message);
+	if (!plan_entry_same(entry, &right))
+		count_mutated(entry->cid != right.cid || entry->queue != right.queue ||
+			      entry->head != right.head || entry->length > right.length ||
+			      entry->stale);
 }
 
-/* Those of whole completions: whether, when and how often they come */
+void plan_extra(void)
+{
+	count_mutated(true);
+}
+
+/* Those that mutate a completion, and those that are counted as completions */
 static bool of_completion(unsigned int fault)
 {
-	return fault >= FAULT_DROP && fault <= FAULT_HANG;
-}
-
-/* Those of what a completion says: they are counted as completions that say something else. */
-static bool of_content(unsigned int fault)
-{
-	return fault < FAULT_DROP;
+	return fault <= FAULT_HANG && fault != FAULT_DROP && fault != FAULT_ORDER &&
+	       fault != FAULT_HANG;
 }
 
 void plan_print(FILE *to)
 {
-	uint64_t mutated = atomic_load(&changed), others = 0;
+	uint64_t others = 0;
 
 	for (unsigned int i = 0; i < FAULTS; i++) {
-		uint64_t done = atomic_load(&sequences[i].done);
-
-		if (of_completion(i))
-			mutated += done;
-		else if (!of_content(i))
-			others += done;
-		if (done)
-			fprintf(to, "%s=%" PRIu64 " ", sequences[i].name, done);
+		if (!of_completion(i))
+			others += plan.of[i].done;
+		if (plan.of[i].done)
+			fprintf(to, "%s=%" PRIu64 " ", plan_faults[i].name,
+				(uint64_t)plan.of[i].done);
 	}
-	fprintf(to, "completions=%" PRIu64 " mutated=%" PRIu64 " others=%" PRIu64 "\n",
-		atomic_load(&completions), mutated, others);
+	fprintf(to,
+		"completions=%" PRIu64 " mutated=%" PRIu64 " looked=%" PRIu64 " others=%" PRIu64
+		"\n",
+		figures.completions, figures.mutated, figures.looked, others);
 	fflush(to);
 }
