@@ -11,6 +11,7 @@ board_new
 socket=$TMPDIR/bmc
 echo 0 >"$TMPDIR/jumper"
 
+# shellcheck disable=SC2120	# they come through point
 start() {
 	board_start --sideband "$socket" --presence "$TMPDIR/jumper" "$@"
 }
@@ -79,17 +80,20 @@ point "the board is nobody's" until_says "claimed +no" ctl0 status
 point "the board stops" hsm_stop
 point "its socket is gone" [ ! -e "$socket" ]
 
+# shellcheck disable=SC2119
 not_ours() {
 	echo mine >"$socket"
 	! start && grep "no socket of this user" "$TMPDIR/log" && grep -x mine "$socket" && rm "$socket"
 }
 point "a file in the socket's place is left alone" not_ours
+# shellcheck disable=SC2119
 dead_socket() {
 	python3 -c 'import socket, sys
 socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(sys.argv[1])' "$socket"
 	start && bmc inventory && hsm_stop
 }
 point "what a killed board left there is not in the way" dead_socket
+# shellcheck disable=SC2119
 another_board() {
 	python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -9,10 +9,8 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include "fixture.h"
+#include "firmware_double.h"
 
 /* Only a sanitizer's options are ever in the firmware's environment. */
 static bool is_clean(char *const *environment)
@@ -26,13 +24,6 @@ static bool is_clean(char *const *environment)
 
 /* ---- the firmware's side ---- */
 
-struct told {
-	struct board_message head;
-	uint8_t body[64];
-	int fds[2];
-	int fd_count;
-};
-
 static struct {
 	int socket;
 	uint32_t connection;
@@ -41,67 +32,6 @@ static struct {
 	unsigned int kept;
 	bool changed;
 } firmware;
-
-static bool listen_to_board(struct told *told)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control;
-	struct iovec parts[] = { { &told->head, sizeof(told->head) }, { told->body, 64 } };
-	struct msghdr message = { .msg_iov = parts,
-				  .msg_iovlen = 2,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-
-	memset(told, 0, sizeof(*told));
-	if (recvmsg(BOARD_CONTROL_FD, &message, 0) <= 0)
-		return false;
-	c = CMSG_FIRSTHDR(&message);
-	if (c) {
-		told->fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(told->fds, CMSG_DATA(c), (size_t)told->fd_count * sizeof(int));
-	}
-	return true;
-}
-
-static void tell_board(uint32_t type, const struct board_keep *keep, int fd)
-{
-	struct board_message head = { .type = type,
-				      .connection = firmware.connection,
-				      .length = keep ? sizeof(*keep) : 0 };
-	struct iovec parts[] = { { &head, sizeof(head) }, { (void *)keep, head.length } };
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_level = SOL_SOCKET,
-				.cmsg_type = SCM_RIGHTS,
-				.cmsg_len = CMSG_LEN(sizeof(int)) } };
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
-	sendmsg(BOARD_CONTROL_FD, &message, MSG_NOSIGNAL);
-}
-
-static int32_t ask_board(uint32_t type, const void *body, size_t length, void *reply,
-			 size_t capacity)
-{
-	struct board_message head = { .type = type, .length = (uint32_t)length };
-	struct iovec out[] = { { &head, sizeof(head) }, { (void *)body, length } };
-	struct iovec in[] = { { &head, sizeof(head) }, { reply, capacity } };
-	struct msghdr message = { .msg_iov = out, .msg_iovlen = 2 };
-
-	sendmsg(BOARD_STORAGE_FD, &message, MSG_NOSIGNAL);
-	message.msg_iov = in;
-	if (recvmsg(BOARD_STORAGE_FD, &message, 0) < (ssize_t)sizeof(head))
-		return -EPIPE;
-	return head.status;
-}
 
 static bool is_mapped_well(const char *line)
 {
@@ -166,7 +96,7 @@ static void keep_something(void)
 	struct told told;
 	int fd = eventfd(7, EFD_NONBLOCK); /* the first who reads finds the 7 */
 
-	tell_board(BOARD_KEEP, &keep, fd);
+	tell_board(BOARD_KEEP, firmware.connection, &keep, fd);
 	close(fd);
 	if (listen_to_board(&told) && told.head.type == BOARD_KEPT && told.head.status == 0)
 		send(firmware.socket, "kept", 4, MSG_NOSIGNAL);
@@ -210,7 +140,7 @@ static bool obey(char order)
 			report();
 		return true;
 	case 'n':
-		tell_board(1234, NULL, -1);
+		tell_board(1234, firmware.connection, NULL, -1);
 		pause();
 		return true;
 	case 's':
@@ -249,7 +179,7 @@ static void serve_connection(void)
 		;
 	close(firmware.socket);
 	firmware.socket = -1;
-	tell_board(BOARD_CLOSED, NULL, -1);
+	tell_board(BOARD_CLOSED, firmware.connection, NULL, -1);
 }
 
 static int act_as_firmware(void)
@@ -258,7 +188,7 @@ static int act_as_firmware(void)
 	uint64_t value;
 
 	firmware.socket = -1;
-	tell_board(BOARD_READY, NULL, -1);
+	tell_board(BOARD_READY, 0, NULL, -1);
 	while (listen_to_board(&told)) {
 		switch (told.head.type) {
 		case BOARD_CONNECTION:
@@ -415,18 +345,6 @@ static int teardown(void **test)
 	return ret || !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
-static int connect_to(struct bench *b, unsigned int function)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/fn%u.sock",
-				 b->run, function),
-			1, sizeof(address.sun_path) - 1);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
 /* Give an order and assert what comes back; NULL: the end of the connection. */
 static void expect(int fd, const char *order, const char *answer)
 {
@@ -452,13 +370,13 @@ static void test_start(void **test)
 	int one, two;
 
 	assert_int_equal(start_board(b), 0);
-	one = connect_to(b, 1);
-	two = connect_to(b, 2);
+	one = connect_to(b->run, 1);
+	two = connect_to(b->run, 2);
 	expect(one, "r", "function 1 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
 	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
 	expect(one, "q", NULL);
 	close(one);
-	one = connect_to(b, 1);
+	one = connect_to(b->run, 1);
 	expect(one, "r", "function 1 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
 	close(one);
 	close(two);
@@ -470,14 +388,14 @@ static void test_successor(void **test)
 	int fd, i;
 
 	assert_int_equal(start_board(b), 0);
-	fd = connect_to(b, 1);
+	fd = connect_to(b->run, 1);
 	expect(fd, "k", "kept");
 	/* Dead in the middle: the next order is the successor's. */
 	for (i = 0; i < 3; i++)
 		assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
 	expect(fd, "r", "function 1 incarnation 4 adopted 1 served 1 kept 0 changed 0 " CLEAN);
 	close(fd);
-	fd = connect_to(b, 2);
+	fd = connect_to(b->run, 2);
 	expect(fd, "k", "kept");
 	expect(fd, "xr", "function 2 incarnation 2 adopted 1 served 1 kept 1 changed 0 " CLEAN);
 	close(fd);
@@ -490,8 +408,8 @@ static void test_nonsense(void **test)
 	int one, two;
 
 	assert_int_equal(start_board(b), 0);
-	one = connect_to(b, 1);
-	two = connect_to(b, 2);
+	one = connect_to(b->run, 1);
+	two = connect_to(b->run, 2);
 	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
 	expect(one, "nr", "function 1 incarnation 2 adopted 1 served 1 kept 0 changed 0 " CLEAN);
 	expect(one, "sr", "function 1 incarnation 3 adopted 1 served 1 kept 0 changed 0 " CLEAN);
@@ -506,8 +424,8 @@ static void test_notice(void **test)
 	int zero, two;
 
 	assert_int_equal(start_board(b), 0);
-	two = connect_to(b, 2);
-	zero = connect_to(b, 0);
+	two = connect_to(b->run, 2);
+	zero = connect_to(b->run, 0);
 	expect(two, "r", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 0 " CLEAN);
 	expect(zero, "m", "moved");
 	expect(two, "w", "function 2 incarnation 1 adopted 0 served 0 kept 0 changed 1 " CLEAN);
@@ -524,10 +442,10 @@ static void test_never_ready(void **test)
 
 	assert_int_equal(ftruncate(b->board.bundles[0].files[0].memfd, 100), 0);
 	assert_int_equal(start_board(b), 0);
-	fd = connect_to(b, 1);
+	fd = connect_to(b->run, 1);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 	close(fd);
-	fd = connect_to(b, 1);
+	fd = connect_to(b->run, 1);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 	close(fd);
 }
@@ -556,10 +474,10 @@ static void test_retire(void **test)
 	assert_int_equal(fixture_open(b->f), 0);
 	b->board.state = b->f->state;
 	assert_int_equal(board_open(&b->board, (gid_t)-1, &b->f->error), 0);
-	one = connect_to(b, 1);
+	one = connect_to(b->run, 1);
 	assert_false(functions_retire(&b->board));
 	assert_int_equal(b->board.connections, 1);
-	two = connect_to(b, 1);
+	two = connect_to(b->run, 1);
 	assert_false(functions_retire(&b->board));
 	assert_int_equal(b->board.connections, 2);
 	board_close(&b->board);
