@@ -176,7 +176,7 @@ static int make_contexts(struct trust *trust, struct hsm_error *error)
 	if (trust->tls && set_policy(trust->tls))
 		return 0;
 	return set_error(error, -EIO, HSM_LAYER_SYSTEM,
-			 "libssl cannot be used: its default provider or TLS 1.3 is missing");
+			 "libssl cannot be used: its default provider, TLS 1.3 or memory is missing");
 }
 
 /* For who wants each handshake to be a whole one; that is never less safe. */
