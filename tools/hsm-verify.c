@@ -3,11 +3,11 @@
  * hsm-verify checks what an integrated HSM has signed, without the HSM: the table of subcommands,
  * the options, and help, which is made from both. Manual: hsm-verify(1).
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <openssl/crypto.h>
 #include "hsm-verify.h"
+#include "tool-options.h"
 
 /* One bit for each option that belongs to some subcommands only */
 enum {
@@ -58,15 +58,7 @@ enum {
 	O_JSON,
 };
 
-struct option_row {
-	const char *name;
-	int value;
-	unsigned int needs; /* OPT_ bit, 0: every subcommand takes it */
-	const char *arg;	 /* NULL: none */
-	const char *help;
-};
-
-static const struct option_row options[] = {
+static const struct option_row rows[] = {
 	{ "root", O_ROOT, OPT_TRUST, "FILE", "root certificates, PEM; may be given again" },
 	{ "policy", O_POLICY, OPT_TRUST, "FILE", "what must be so, JSON" },
 	{ "nonce", O_NONCE, OPT_NONCE, "HEX", "the nonce that was asked with" },
@@ -77,28 +69,11 @@ static const struct option_row options[] = {
 	{ "version", 'V', 0, NULL, "print the version" },
 };
 
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+#define N_OPTIONS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct option_table options = { rows, N_OPTIONS };
 
 /* ---- help ---- */
-
-static void print_option(const struct option_row *row)
-{
-	char left[64];
-	char letter[8] = "    ";
-
-	if (row->value < 256)
-		snprintf(letter, sizeof(letter), "-%c, ", row->value);
-	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
-		 row->arg ? row->arg : "");
-	printf("  %-30s %s\n", left, row->help);
-}
-
-static void print_options(unsigned int mask)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (!options[i].needs || (options[i].needs & mask))
-			print_option(&options[i]);
-}
 
 static void help_all(void)
 {
@@ -110,7 +85,7 @@ static void help_all(void)
 		printf("  %-36s %s\n", left, verbs[i].help);
 	}
 	printf("\n");
-	print_options(0);
+	options_print(&options, 0);
 	printf("\nhsm-verify SUBCOMMAND --help tells a subcommand's own options. A file named - is "
 	       "standard input.\n");
 }
@@ -118,7 +93,7 @@ static void help_all(void)
 static void help_verb(const struct verb *verb)
 {
 	printf("usage: hsm-verify [OPTION]... %s %s\n%s\n\n", verb->name, verb->args, verb->help);
-	print_options(verb->options);
+	options_print(&options, verb->options);
 }
 
 /* ---- command line ---- */
@@ -139,9 +114,7 @@ struct parsed {
 
 static int take_option(struct verify *verify, struct parsed *parsed, int value)
 {
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].value == value)
-			parsed->needs |= options[i].needs;
+	parsed->needs |= options_needs(&options, value);
 	switch (value) {
 	case O_ROOT:
 		if (verify->roots == VERIFY_ROOTS)
@@ -171,14 +144,10 @@ static int take_option(struct verify *verify, struct parsed *parsed, int value)
 /* Return: VERIFY_OK, or VERIFY_USAGE when it has been said what is wrong */
 static int parse_options(struct verify *verify, struct parsed *parsed, int argc, char **argv)
 {
-	struct option table[N_OPTIONS + 1] = { 0 };
+	struct option table[N_OPTIONS + 1];
 	int value;
 
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		table[i].name = options[i].name;
-		table[i].has_arg = options[i].arg ? required_argument : no_argument;
-		table[i].val = options[i].value;
-	}
+	options_long(&options, table);
 	while ((value = getopt_long(argc, argv, "hV", table, NULL)) != -1)
 		if (value == '?' || take_option(verify, parsed, value))
 			return VERIFY_USAGE;
@@ -188,13 +157,14 @@ static int parse_options(struct verify *verify, struct parsed *parsed, int argc,
 static int check_usage(struct verify *verify, const struct verb *verb, const struct parsed *parsed,
 		       int count)
 {
+	const char *stray = options_stray(&options, parsed->needs, verb->options);
+
 	if (count < verb->least || count > verb->most)
 		return fail(verify, VERIFY_USAGE, "usage: hsm-verify %s %s", verb->name,
 			    verb->args);
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].needs & parsed->needs & ~verb->options)
-			return fail(verify, VERIFY_USAGE, "%s takes no option like --%s",
-				    verb->name, options[i].name);
+	if (stray)
+		return fail(verify, VERIFY_USAGE, "%s takes no option like --%s", verb->name,
+			    stray);
 	return VERIFY_OK;
 }
 

@@ -3,13 +3,13 @@
  * hsmctl administers integrated HSMs: the table of verbs, the options, and help, which is
  * made from both. Manual: hsmctl(1).
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <hsm/migration.h>
 #include "hsmctl.h"
+#include "tool-options.h"
 
 /* One bit for each option that belongs to some verbs only */
 enum {
@@ -256,22 +256,17 @@ enum {
 	O_SIDEBAND,
 };
 
-struct option_row {
-	const char *name;
-	int value;
-	unsigned int needs; /* OPT_ bit, 0: every verb takes it */
-	const char *arg;	 /* NULL: none */
-	const char *help;
-};
-
 #define POLICY_ROW(name, field, order, least, largest, compatible, strict, legacy, option, \
 		   meaning)                                                                \
 	{ option, O_POLICY + HSM_POLICY_##name, OPT_POLICY, "N", meaning },
 
+#define LIST_ROW(name, stricter, arg, option, meaning) \
+	{ option, O_##name, OPT_POLICY, arg, meaning },
+
 #define BLOB_ROW(name, field, free, option, meaning) \
 	{ option, O_BLOB + HSM_POLICY_BLOB_##name, OPT_POLICY, "FILE", meaning },
 
-static const struct option_row options[] = {
+static const struct option_row rows[] = {
 	{ "device", 'd', 0, "NAME",
 	  "device: vhsm:DIR, vhsm:DIR,function=N, vfio-user:SOCKET, /dev/ihsmN" },
 	{ "json", O_JSON, 0, NULL, "print JSON" },
@@ -295,14 +290,8 @@ static const struct option_row options[] = {
 		"allowed mechanisms, with commas; all: those of the profile" },
 	{ "mechanisms-file", O_MECHANISMS_FILE, OPT_POLICY, "FILE", "... as lines of a file" },
 	{ "root", O_ROOT, OPT_ROOTS, "FILE,...", "root certificates of boards that you believe" },
-	{ "migration-roots", O_MIGRATION_ROOTS, OPT_POLICY, "FILE,...",
-	  "root certificates whose boards it may move to; none: it does not move" },
-	{ "migration-measurements", O_MIGRATION_MEASUREMENTS, OPT_POLICY, "HEX,...",
-	  "firmware that it may move to; any" },
-	{ "client-roots", O_CLIENT_ROOTS, OPT_POLICY, "FILE,...",
-	  "certificates that applications' ones must lead to; none" },
-	{ "request", O_REQUEST, OPT_APPROVAL, "FILE",
-	  "do nothing, but write what has to be approved" },
+	HSM_POLICY_LIST_TABLE(LIST_ROW){ "request", O_REQUEST, OPT_APPROVAL, "FILE",
+					 "do nothing, but write what has to be approved" },
 	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
 	  "an approval of exactly this command, from hsmctl approve; once for each" },
 	{ "opening", O_OPENING, OPT_OPENING, "FILE",
@@ -335,26 +324,9 @@ static const struct option_row options[] = {
 	{ "sideband", O_SIDEBAND, OPT_SIDEBAND, "SOCKET", "the board's socket for a controller" },
 };
 
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+#define N_OPTIONS (sizeof(rows) / sizeof(rows[0]))
 
-static void print_option(const struct option_row *row)
-{
-	char left[64];
-	char letter[8] = "    ";
-
-	if (row->value < 256)
-		snprintf(letter, sizeof(letter), "-%c, ", row->value);
-	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
-		 row->arg ? row->arg : "");
-	printf("  %-30s%s%s\n", left, row->help ? " " : "", row->help ? row->help : "");
-}
-
-static void print_options(unsigned int mask, bool common)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].needs ? options[i].needs & mask : common)
-			print_option(&options[i]);
-}
+static const struct option_table options = { rows, N_OPTIONS };
 
 static void help_all(void)
 {
@@ -366,7 +338,7 @@ static void help_all(void)
 		printf("  %-36s %s\n", left, verbs[i].help);
 	}
 	printf("\n");
-	print_options(0, true);
+	options_print(&options, 0);
 	printf("\nhsmctl VERB --help tells a verb's own options. Without -d the first device of HSM_DEVICE\n"
 	       "or hsm.conf is used. PINs come from a prompt, a file, a descriptor or a systemd credential.\n");
 }
@@ -375,7 +347,7 @@ static void help_verb(const struct verb *verb)
 {
 	printf("usage: hsmctl [OPTION]... %s%s%s\n%s\n\n", verb->words, *verb->args ? " " : "",
 	       verb->args, verb->help);
-	print_options(verb->options, true);
+	options_print(&options, verb->options);
 }
 
 /* Does the row's first, or first two, words stand at the head of @words? Return: how many, 0: no */
@@ -520,9 +492,7 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 {
 	const char **target = option_target(ctl, value);
 
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].value == value)
-			parsed->needs |= options[i].needs;
+	parsed->needs |= options_needs(&options, value);
 	if (target)
 		*target = optarg;
 	ctl->approvals += value == O_APPROVAL;
@@ -538,14 +508,10 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 /* Return: CTL_OK, or CTL_USAGE when getopt has said what is wrong */
 static int parse_options(struct ctl *ctl, struct parsed *parsed, int argc, char **argv)
 {
-	struct option table[N_OPTIONS + 1] = { 0 };
+	struct option table[N_OPTIONS + 1];
 	int value;
 
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		table[i].name = options[i].name;
-		table[i].has_arg = options[i].arg ? required_argument : no_argument;
-		table[i].val = options[i].value;
-	}
+	options_long(&options, table);
 	while ((value = getopt_long(argc, argv, "d:hV", table, NULL)) != -1) {
 		if (value == '?')
 			return CTL_USAGE;
@@ -564,14 +530,13 @@ static int check_usage(struct ctl *ctl, const struct verb *verb, const struct pa
 		       int count)
 {
 	const struct secret_source *sources[] = { &ctl->pin, &ctl->new_pin, &ctl->code };
+	const char *stray = options_stray(&options, parsed->needs, verb->options);
 
 	if (count < verb->least || count > verb->most)
 		return fail(ctl, CTL_USAGE, "usage: hsmctl %s%s%s", verb->words,
 			    *verb->args ? " " : "", verb->args);
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].needs & parsed->needs & ~verb->options)
-			return fail(ctl, CTL_USAGE, "%s takes no option like --%s", verb->words,
-				    options[i].name);
+	if (stray)
+		return fail(ctl, CTL_USAGE, "%s takes no option like --%s", verb->words, stray);
 	if (ctl->approvals > HSM_APPROVALS_MAX)
 		return fail(ctl, CTL_USAGE, "at most %d approvals", HSM_APPROVALS_MAX);
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)

@@ -90,6 +90,15 @@ enum hsm_policy_value {
 #define HSM_POLICY_BLOB_TABLE(X) \
 	X(OWNER_KEY,	OWNER_KEY,	false, "owner-key", "public key of the owner, a PEM file; none: takes it away")
 
+/*
+ * Lists of hashes: X(name, stricter, argument, option, meaning). MECHANISMS, which are numbers, is none of them. Fields are
+ * HSM_FIELD_name.
+ */
+#define HSM_POLICY_LIST_TABLE(X) \
+	X(MIGRATION_ROOTS, "fewer", "FILE,...", "migration-roots", "root certificates whose boards it may move to; none: it does not move") \
+	X(MIGRATION_MEASUREMENTS, "fewer, but not 0", "HEX,...", "migration-measurements", "firmware that it may move to; any") \
+	X(CLIENT_ROOTS, "fewer, but not 0", "FILE,...", "client-roots", "certificates that an application's must lead to; none: it needs no certificate")
+
 #define HSM_POLICY_BLOB_ENUM(name, ...) HSM_POLICY_BLOB_##name,
 enum hsm_policy_blob {
 	HSM_POLICY_BLOB_TABLE(HSM_POLICY_BLOB_ENUM)
@@ -119,7 +128,7 @@ struct hsm_policy_info {
 /* hsm_policy_at - row by enum hsm_policy_value; NULL past the end */
 const struct hsm_policy_info *hsm_policy_at(size_t index);
 
-/* Hashes in one list of a policy: MIGRATION_ROOTS, MIGRATION_MEASUREMENTS, CLIENT_ROOTS */
+/* Hashes in one list of HSM_POLICY_LIST_TABLE */
 #define HSM_POLICY_HASH		48	/* SHA-384 */
 #define HSM_POLICY_HASHES	16
 
