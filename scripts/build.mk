@@ -61,7 +61,7 @@ $(O)/gen/hsm-paths.h: FORCE
 
 # --- directories ---
 
-include $(wildcard $(patsubst %,%/build.mk,common attestation libhsm pkcs11 vhsm/board vhsm/firmware tools kernel Documentation))
+include $(wildcard $(patsubst %,%/build.mk,common attestation libhsm pkcs11 vhsm/board vhsm/firmware tools system kernel Documentation))
 include $(wildcard tests/build.mk)
 
 .PHONY: all

@@ -12,6 +12,9 @@ MODULEDIR ?= $(LIBDIR)/pkcs11
 P11KITDIR ?= $(PREFIX)/share/p11-kit/modules
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/$(if $(filter /usr,$(PREFIX)),zsh/vendor-completions,zsh/site-functions)
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 CONFDIR ?= $(SYSCONFDIR)/hsm
@@ -33,6 +36,12 @@ define install_file
 endef
 install_all = $(foreach f,$(2),$(call install_file,$(1),$(f),$(3)))
 
+define install_completion
+$(call install_file,644,$(O)/completions/bash/$(1),$(BASHCOMPDIR))
+$(call install_file,644,$(O)/completions/zsh/_$(1),$(ZSHCOMPDIR))
+$(call install_file,644,$(O)/completions/fish/$(1).fish,$(FISHCOMPDIR))
+endef
+
 # What there is once and is changed by hand is not overwritten.
 define install_conf
 	test -e $(DESTDIR)$(2)/$(notdir $(1)) || install -D -m 644 $(1) $(DESTDIR)$(2)/$(notdir $(1))
@@ -48,6 +57,8 @@ install-programs: all
 	$(if $(firmware_src),cp -r $(O)/firmware $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
 	$(if $(install_man),,@echo "no manual pages: rst2man is not installed (python3-docutils)")
 	$(foreach m,$(install_man),$(call install_file,644,$(m),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))))
+
+	$(foreach f,$(notdir $(completed)),$(call install_completion,$(f)))
 
 install-library: all
 	$(call install_all,644,$(install_headers),$(INCLUDEDIR)/hsm)
