@@ -12,6 +12,14 @@ $(call man_page,$(1)): Documentation/man/$(1).rst
 endef
 $(foreach m,$(patsubst Documentation/man/%.rst,%,$(man_src)),$(eval $(call manual,$(m))))
 
+# One for each call of the library, from its headers.
+man3_made := $(O)/man/man3/.made
+$(man3_made): include/hsm/hsm.h include/hsm/operations.h include/hsm/wire.h libhsm/libhsm.map scripts/man3 VERSION debian/changelog
+	$(q_man)scripts/man3 $(@D) && touch $@
+
+products += $(man3_made)
+man_calls = $(patsubst %,$(O)/man/man3/%.3,$(shell sed -n 's/^\t\(hsm_[a-z0-9_]*\);$$/\1/p' libhsm/libhsm.map))
+
 ifneq ($(shell command -v rst2man),)
 products += $(man_pages)
 endif

@@ -55,6 +55,7 @@ install-programs: all
 	$(if $(firmware_src),rm -rf $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
 	$(if $(firmware_src),install -d $(DESTDIR)$(LIBEXECDIR)/hsm)
 	$(if $(firmware_src),cp -r $(O)/firmware $(DESTDIR)$(LIBEXECDIR)/hsm/firmware)
+	$(call install_all,644,$(man_calls),$(MANDIR)/man3)
 	$(if $(install_man),,@echo "no manual pages: rst2man is not installed (python3-docutils)")
 	$(foreach m,$(install_man),$(call install_file,644,$(m),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))))
 

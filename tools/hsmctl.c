@@ -67,6 +67,8 @@ static const struct verb verbs[] = {
 	{ "info", "", 0, 0, 0, verb_info, "identity of the device, and its partitions' tokens" },
 	{ "identity", "", 0, 0, 0, verb_identity,
 	  "identities of the device's partitions, as lines for hsm.conf" },
+	{ "config check", "", 0, 0, 0, verb_config_check,
+	  "is hsm.conf right, and the files that it names" },
 	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
 	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
 	  "run the known-answer tests of a partition's function" },

@@ -259,6 +259,7 @@ int parse_id(const char *text, uint8_t id[HSM_PARTITION_ID_SIZE]);
 int verb_list(struct ctl *ctl, char **args);
 int verb_info(struct ctl *ctl, char **args);
 int verb_identity(struct ctl *ctl, char **args);
+int verb_config_check(struct ctl *ctl, char **args);
 int verb_status(struct ctl *ctl, char **args);
 int verb_self_test(struct ctl *ctl, char **args);
 int verb_claim(struct ctl *ctl, char **args);

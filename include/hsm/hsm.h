@@ -99,6 +99,18 @@ struct hsm_partition_info {
 HSM_API int hsm_default_devices(char ***names, struct hsm_error *error);
 HSM_API void hsm_free_names(char **names);
 
+#define HSM_CONFIG_PATH_SIZE	4096
+
+/**
+ * hsm_config_check - is hsm.conf, as this process would read it, right as a whole?
+ * @path: set to the file that was read, "" when there is none
+ * @error: filled in on failure, may be NULL
+ *
+ * Beyond its lines: names of devices, and the files of certificates and keys that it names. No device is
+ * opened. Return: number of device sections, -EINVAL when something is wrong, or what reading gave.
+ */
+HSM_API int hsm_config_check(char path[HSM_CONFIG_PATH_SIZE], struct hsm_error *error);
+
 /**
  * hsm_open - open a device
  * @name: /dev/ihsmN, vfio-user:SOCKET, vhsm:DIR or vhsm:DIR,function=N; NULL: the first of

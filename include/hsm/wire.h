@@ -517,12 +517,17 @@ struct hsm_writer {
 	int error;
 };
 
+/*
+ * hsm_writer_init, hsm_put_raw, hsm_put_u32, hsm_put_u64 - write fields one after the other. The first
+ * failure sticks in the writer, and nothing is written after it.
+ */
 void hsm_writer_init(struct hsm_writer *writer, void *data, size_t capacity);
 void hsm_put_raw(struct hsm_writer *writer, const void *data, size_t length);
 void hsm_put_u32(struct hsm_writer *writer, enum hsm_field_tag tag, uint32_t value);
 void hsm_put_u64(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value);
 /* hsm_put_number - as U32 or U64, as the table says; a value that a U32 cannot hold is an error */
 void hsm_put_number(struct hsm_writer *writer, enum hsm_field_tag tag, uint64_t value);
+/* hsm_put_bytes - a field of bytes */
 void hsm_put_bytes(struct hsm_writer *writer, enum hsm_field_tag tag, const void *data, size_t length);
 /* hsm_put_list - @values in the machine's own byte order */
 void hsm_put_list(struct hsm_writer *writer, enum hsm_field_tag tag, const uint64_t *values, size_t count);
