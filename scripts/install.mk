@@ -59,6 +59,7 @@ install-programs: all
 	$(if $(install_man),,@echo "no manual pages: rst2man is not installed (python3-docutils)")
 	$(foreach m,$(install_man),$(call install_file,644,$(m),$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))))
 
+	sed 's|@VERSION@|$(version)|' system/vhsm-run >$(DESTDIR)$(BINDIR)/vhsm-run && chmod 755 $(DESTDIR)$(BINDIR)/vhsm-run
 	$(foreach f,$(notdir $(completed)),$(call install_completion,$(f)))
 
 install-library: all

@@ -33,7 +33,7 @@ good_pages() {
 }
 
 each_program() {
-	for page in hsmctl.1 hsm-verify.1 hsm-bench.1 hsm-fw-sign.1 vhsm.1 libhsm.3 ihsm.4 hsm.conf.5; do
+	for page in hsmctl.1 hsm-verify.1 hsm-bench.1 hsm-fw-sign.1 vhsm.1 vhsm-run.1 libhsm.3 ihsm.4 hsm.conf.5; do
 		[ -s "Documentation/man/$page.rst" ] || { echo "no $page"; return 1; }
 	done
 }

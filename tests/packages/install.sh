@@ -67,7 +67,7 @@ build_static() {
 }
 
 manuals() {
-	for page in hsmctl.1 hsm-verify.1 hsm-bench.1 hsm-fw-sign.1 vhsm.1 hsm.conf.5 libhsm.3; do
+	for page in hsmctl.1 hsm-verify.1 hsm-bench.1 hsm-fw-sign.1 vhsm.1 vhsm-run.1 hsm.conf.5 libhsm.3 hsm_open.3; do
 		inside dpkg -S "/usr/share/man/man${page##*.}/$page.gz" || return 1
 	done
 }
