@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <hsm/board.h>
 #include <hsm/cose.h>
 #include <hsm/lifecycle.h>
 #include <hsm/sideband.h>
@@ -33,8 +34,9 @@ static const char *const refusals[] = {
 	[HSM_SIDEBAND_MALFORMED] = "the board cannot read the message",
 	[HSM_SIDEBAND_UNKNOWN] = "the board knows no such command",
 	[HSM_SIDEBAND_REFUSED] =
-		"the board refuses: nobody is at the machine, or it is no board for tests",
-	[HSM_SIDEBAND_INVALID] = "no such sensor",
+		"the board refuses: nobody is at the machine, or it is not the kind of board or the moment for that",
+	[HSM_SIDEBAND_INVALID] =
+		"there is no such sensor, firmware or head, or the piece is out of order",
 	[HSM_SIDEBAND_FAILED] = "the board failed; its log says why",
 };
 
@@ -59,15 +61,60 @@ static int connect_to(struct ctl *ctl, const char *path)
 	return -1;
 }
 
-static bool build(uint64_t command, uint64_t kind, int64_t value, uint8_t **bytes, size_t *length)
-{
-	bool inject = command == HSM_SIDEBAND_INJECT;
-	cbor_item_t *map = cbor_new_definite_map(1 + 2 * (size_t)inject);
-	bool ok = map && hsm_cbor_put(map, HSM_SIDEBAND_KEY_COMMAND, hsm_cbor_uint(command));
+/* struct request - what is asked; what the command does not have is not looked at */
+struct request {
+	uint64_t command;
+	uint64_t kind;
+	int64_t value;
+	uint64_t number; /* HEADS: the first; RECOVER: the place; IMAGE: offset */
+	uint64_t size;
+	const uint8_t *data;
+	size_t length;
+};
 
-	if (ok && inject)
-		ok = hsm_cbor_put(map, HSM_SIDEBAND_KEY_KIND, hsm_cbor_uint(kind)) &&
-		     hsm_cbor_put(map, HSM_SIDEBAND_KEY_VALUE, hsm_cbor_int(value));
+static bool put_number_of(cbor_item_t *map, enum hsm_sideband_key key, uint64_t value)
+{
+	return hsm_cbor_put(map, key, hsm_cbor_uint(value));
+}
+
+static bool put_arguments(cbor_item_t *map, const struct request *request)
+{
+	switch (request->command) {
+	case HSM_SIDEBAND_INJECT:
+		return put_number_of(map, HSM_SIDEBAND_KEY_KIND, request->kind) &&
+		       hsm_cbor_put(map, HSM_SIDEBAND_KEY_VALUE, hsm_cbor_int(request->value));
+	case HSM_SIDEBAND_HEADS:
+		return put_number_of(map, HSM_SIDEBAND_KEY_FROM, request->number);
+	case HSM_SIDEBAND_RECOVER:
+		return put_number_of(map, HSM_SIDEBAND_KEY_PLACE, request->number);
+	case HSM_SIDEBAND_IMAGE:
+		return put_number_of(map, HSM_SIDEBAND_KEY_OFFSET, request->number) &&
+		       put_number_of(map, HSM_SIDEBAND_KEY_SIZE, request->size) &&
+		       hsm_cbor_put(map, HSM_SIDEBAND_KEY_DATA,
+				    cbor_build_bytestring(request->data, request->length));
+	default:
+		return true;
+	}
+}
+
+static size_t arguments_of(uint64_t command)
+{
+	switch (command) {
+	case HSM_SIDEBAND_INJECT:
+		return 2;
+	case HSM_SIDEBAND_IMAGE:
+		return 3;
+	default:
+		return command == HSM_SIDEBAND_HEADS || command == HSM_SIDEBAND_RECOVER;
+	}
+}
+
+static bool build(const struct request *request, uint8_t **bytes, size_t *length)
+{
+	cbor_item_t *map = cbor_new_definite_map(1 + arguments_of(request->command));
+	bool ok = map && put_number_of(map, HSM_SIDEBAND_KEY_COMMAND, request->command) &&
+		  put_arguments(map, request);
+
 	ok = ok && hsm_cbor_write(map, bytes, length) == 0;
 	if (map)
 		cbor_decref(&map);
@@ -76,7 +123,7 @@ static bool build(uint64_t command, uint64_t kind, int64_t value, uint8_t **byte
 
 static cbor_item_t *exchange(struct ctl *ctl, const uint8_t *bytes, size_t length)
 {
-	uint8_t answer[HSM_SIDEBAND_MAX];
+	uint8_t answer[HSM_SIDEBAND_ANSWER];
 	int fd = connect_to(ctl, ctl->sideband);
 	ssize_t n = -1;
 
@@ -164,6 +211,65 @@ static void put_sensors(struct json_object *result, const cbor_item_t *list)
 	json_object_object_add(result, "sensors", rows);
 }
 
+static void put_heads(struct json_object *result, const cbor_item_t *list)
+{
+	struct json_object *rows, *row;
+	uint64_t sequence = 0;
+
+	if (!list || !cbor_isa_array(list))
+		return;
+	rows = json_object_new_array();
+	for (size_t i = 0; i < cbor_array_size(list); i++) {
+		cbor_item_t *item = cbor_array_handle(list)[i];
+
+		if (!cbor_isa_array(item) || cbor_array_size(item) != 3)
+			continue;
+		row = json_object_new_object();
+		put_bytes(row, "partition", cbor_array_handle(item)[0]);
+		hsm_cbor_as_uint(cbor_array_handle(item)[1], &sequence);
+		put_number(row, "sequence", sequence);
+		put_bytes(row, "hash", cbor_array_handle(item)[2]);
+		json_object_array_add(rows, row);
+	}
+	json_object_object_add(result, "heads", rows);
+}
+
+static const char *const places[] = { "installed", "a", "b", "staged" };
+
+static void put_slot(struct json_object *rows, cbor_item_t *const *part)
+{
+	struct json_object *row = json_object_new_object();
+	uint64_t place = 0, flags = 0, version = 0;
+
+	hsm_cbor_as_uint(part[0], &place);
+	hsm_cbor_as_uint(part[1], &flags);
+	hsm_cbor_as_uint(part[2], &version);
+	put_string(row, "place", place < sizeof(places) / sizeof(places[0]) ? places[place] : "?");
+	put_text(row, "version", part[3]);
+	put_number(row, "security_version", version);
+	put_bool(row, "active", flags & BOARD_FIRMWARE_ACTIVE);
+	put_bool(row, "running", flags & BOARD_FIRMWARE_RUNNING);
+	put_bool(row, "verifies", !(flags & BOARD_FIRMWARE_BAD));
+	put_bytes(row, "measurement", part[4]);
+	json_object_array_add(rows, row);
+}
+
+static void put_slots(struct json_object *result, const cbor_item_t *list)
+{
+	struct json_object *rows;
+
+	if (!list || !cbor_isa_array(list))
+		return;
+	rows = json_object_new_array();
+	for (size_t i = 0; i < cbor_array_size(list); i++) {
+		cbor_item_t *item = cbor_array_handle(list)[i];
+
+		if (cbor_isa_array(item) && cbor_array_size(item) == 5)
+			put_slot(rows, cbor_array_handle(item));
+	}
+	json_object_object_add(result, "slots", rows);
+}
+
 static int report(struct ctl *ctl, const cbor_item_t *map)
 {
 	uint64_t status = UINT64_MAX, value;
@@ -186,6 +292,11 @@ static int report(struct ctl *ctl, const cbor_item_t *map)
 		if (hsm_cbor_as_uint(hsm_cbor_get(map, numbers[i].key), &value))
 			put_number(ctl->result, numbers[i].name, value);
 	put_sensors(ctl->result, hsm_cbor_get(map, HSM_SIDEBAND_KEY_SENSORS));
+	put_heads(ctl->result, hsm_cbor_get(map, HSM_SIDEBAND_KEY_HEADS));
+	if (hsm_cbor_as_uint(hsm_cbor_get(map, HSM_SIDEBAND_KEY_TOTAL), &value))
+		put_number(ctl->result, "logs", value);
+	put_bytes(ctl->result, "signed", hsm_cbor_get(map, HSM_SIDEBAND_KEY_SIGNED));
+	put_slots(ctl->result, hsm_cbor_get(map, HSM_SIDEBAND_KEY_SLOTS));
 	return CTL_OK;
 }
 
@@ -207,14 +318,22 @@ static uint64_t sensor_of(const char *word)
 	return 0;
 }
 
-static int run(struct ctl *ctl, uint64_t command, uint64_t kind, int64_t value)
+static int place_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!strcmp(places[i], word))
+			return (int)i;
+	return -1;
+}
+
+static int run(struct ctl *ctl, const struct request *request)
 {
 	cbor_item_t *map;
 	uint8_t *bytes;
 	size_t length;
 	int code;
 
-	if (!build(command, kind, value, &bytes, &length))
+	if (!build(request, &bytes, &length))
 		return fail(ctl, CTL_DEVICE, "out of memory");
 	map = exchange(ctl, bytes, length);
 	free(bytes);
@@ -224,26 +343,85 @@ static int run(struct ctl *ctl, uint64_t command, uint64_t kind, int64_t value)
 	return code;
 }
 
+/* The whole file, piece by piece; the board says no to the first that it does not take. */
+static int send_image(struct ctl *ctl, const char *path)
+{
+	struct request request = { .command = HSM_SIDEBAND_IMAGE };
+	uint8_t piece[HSM_SIDEBAND_PIECE];
+	FILE *file = fopen(path, "rb");
+	int code = CTL_OK;
+
+	if (!file)
+		return fail(ctl, CTL_USAGE, "%s: %s", path, strerror(errno));
+	if (!fseek(file, 0, SEEK_END) && ftell(file) > 0)
+		request.size = (uint64_t)ftell(file);
+	rewind(file);
+	request.data = piece;
+	while (!code && request.number < request.size) {
+		request.length = fread(piece, 1, sizeof(piece), file);
+		if (!request.length)
+			code = fail(ctl, CTL_USAGE, "%s: it cannot be read", path);
+		else
+			code = run(ctl, &request);
+		request.number += request.length;
+	}
+	fclose(file);
+	return code || request.size ? code : fail(ctl, CTL_USAGE, "%s: it is empty", path);
+}
+
+static int take_injection(struct ctl *ctl, char **args, struct request *request)
+{
+	char *end;
+
+	request->kind = sensor_of(args[1]);
+	request->value = strtol(args[2], &end, 10);
+	if (!request->kind || end == args[2] || *end)
+		return fail(ctl, CTL_USAGE, "inject SENSOR VALUE, as inject enclosure 1");
+	return CTL_OK;
+}
+
+static int take_place(struct ctl *ctl, const char *word, struct request *request)
+{
+	int place = place_of(word);
+
+	if (place < 0)
+		return fail(ctl, CTL_USAGE, "recover installed, a, b or staged");
+	request->number = (uint64_t)place;
+	return confirm(ctl, "The device will start from that firmware.");
+}
+
+static size_t words_of(uint64_t command)
+{
+	switch (command) {
+	case HSM_SIDEBAND_INJECT:
+		return 2;
+	case HSM_SIDEBAND_IMAGE:
+	case HSM_SIDEBAND_RECOVER:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 int verb_bmc(struct ctl *ctl, char **args)
 {
-	uint64_t command = command_of(args[0]), kind = 0;
-	bool inject = command == HSM_SIDEBAND_INJECT;
-	int64_t value = 0;
-	char *end;
+	struct request request = { .command = command_of(args[0]) };
+	size_t words = args[1] ? 1 + (args[2] != NULL) : 0;
 	int code = CTL_OK;
 
 	if (!ctl->sideband)
 		return fail(ctl, CTL_USAGE, "--sideband SOCKET names the board's socket");
-	if (!command || inject != (args[1] && args[2]))
+	if (!request.command || words != words_of(request.command))
 		return fail(ctl, CTL_USAGE,
-			    "inventory, health, sensors, zeroize, or inject SENSOR VALUE");
-	if (inject) {
-		kind = sensor_of(args[1]);
-		value = strtol(args[2], &end, 10);
-		if (!kind || end == args[2] || *end)
-			return fail(ctl, CTL_USAGE, "inject SENSOR VALUE, as inject enclosure 1");
-	}
-	if (command == HSM_SIDEBAND_ZEROIZE)
+			    "inventory, health, sensors, zeroize, inject SENSOR VALUE, heads, "
+			    "signed-head, slots, image FILE, or recover SLOT");
+	if (request.command == HSM_SIDEBAND_IMAGE)
+		return send_image(ctl, args[1]);
+	if (request.command == HSM_SIDEBAND_INJECT)
+		code = take_injection(ctl, args, &request);
+	if (request.command == HSM_SIDEBAND_RECOVER)
+		code = take_place(ctl, args[1], &request);
+	if (request.command == HSM_SIDEBAND_ZEROIZE)
 		code = confirm(ctl, "All keys and officers of the device will be gone for good.");
-	return code ?: run(ctl, command, kind, value);
+	return code ?: run(ctl, &request);
 }

@@ -188,7 +188,7 @@ static const struct verb verbs[] = {
 	  "wrap all keys that may leave under a public key, with the device's receipt (user)" },
 	{ "export trust", "KEY", 1, 1, OPT_PARTITION | OPT_LABEL | OPT_PIN, verb_export_trust,
 	  "put a public key to wrap under into the token, trusted (SO)" },
-	{ "bmc", "COMMAND [SENSOR VALUE]", 1, 3, OPT_SIDEBAND | OPT_YES, verb_bmc,
+	{ "bmc", "COMMAND [ARGUMENT...]", 1, 3, OPT_SIDEBAND | OPT_YES, verb_bmc,
 	  "over the sideband: inventory, health, sensors, zeroize, inject" },
 	{ "firmware status", "", 0, 0, 0, verb_firmware_status, "firmware that the board knows" },
 	{ "firmware stage", "IMAGE", 1, 1, OPT_OFFICER, verb_firmware_stage,

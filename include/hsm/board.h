@@ -196,6 +196,11 @@ enum board_request {
 	BOARD_EVENTS_TAKEN	= 41,	/* function 0 only; request: uint64_t: the log has those up to this serial */
 	/* any function; request: struct board_event, its event a self-test's; the board says which function */
 	BOARD_REPORT		= 42,
+	/*
+	 * own; request: struct board_log_head, then, of the device's log, the signed head (hsm/audit.h) or nothing: what
+	 * the sideband tells of the log until a commit says otherwise
+	 */
+	BOARD_LOG_HEAD		= 43,
 
 	/* state of the board: any function */
 	BOARD_SENSORS		= 44,	/* reply: struct board_sensor[] */
@@ -404,6 +409,7 @@ struct board_device {
  * @header_length: bytes of the header blob, which follows this structure; must not be 0
  * @changes: number of struct board_change, which follow the header, each with its blob
  * @ladder: with BOARD_COMMIT_LADDER its security version, else zero; -ESTALE: it is another one now
+ * @sequence, @head: last record of the audit log and its hash, for the sideband; zeros: there is none
  *
  * On disk when answered with status 0, or, with any other status, not done at all.
  */
@@ -413,7 +419,18 @@ struct board_commit {
 	uint32_t header_length;
 	uint32_t changes;
 	uint32_t ladder;
+	uint64_t sequence;
+	uint8_t head[48];
 };
+
+/* struct board_log_head - where a log stands, as in struct board_commit */
+struct board_log_head {
+	uint8_t partition[PARTITION_ID_SIZE];
+	uint64_t sequence;
+	uint8_t head[48];
+};
+
+#define BOARD_SIGNED_HEAD_MAX (48 * 1024)
 
 /* @length 0: the row is deleted */
 struct board_change {

@@ -8,7 +8,9 @@
 #define HSM_SIDEBAND_H
 
 #define HSM_SIDEBAND_VERSION 1
-#define HSM_SIDEBAND_MAX     2048 /* bytes of a message */
+#define HSM_SIDEBAND_MAX     (36 * 1024) /* bytes of a request */
+#define HSM_SIDEBAND_ANSWER  (56 * 1024) /* bytes of an answer */
+#define HSM_SIDEBAND_PIECE   (32 * 1024) /* of an image, in one request */
 
 /* X(number, NAME, word, meaning) */
 #define HSM_SIDEBAND_COMMANDS(X) \
@@ -16,7 +18,12 @@
 	X(2, HEALTH,	"health",	"what state it is in") \
 	X(3, SENSORS,	"sensors",	"readings and limits") \
 	X(4, ZEROIZE,	"zeroize",	"destroy all keys; only while somebody at the machine says so") \
-	X(5, INJECT,	"inject",	"a value for a sensor; only in development and where the board was started for it")
+	X(5, INJECT,	"inject",	"a value for a sensor; only in development and where the board was started for it") \
+	X(6, HEADS,	"heads",	"where the audit logs stand") \
+	X(7, SIGNED_HEAD, "signed-head", "where the device's log stands, signed by its firmware") \
+	X(8, SLOTS,	"slots",	"firmware that is there") \
+	X(9, IMAGE,	"image",	"a firmware image, where none starts; only while somebody at the machine says so") \
+	X(10, RECOVER,	"recover",	"the firmware to start from; likewise")
 
 #define HSM_SIDEBAND_ENUM(number, NAME, ...) HSM_SIDEBAND_##NAME = (number),
 enum hsm_sideband_command {
@@ -40,6 +47,11 @@ enum hsm_sideband_key {
 	HSM_SIDEBAND_KEY_STATUS = 3,	/* in answers */
 	HSM_SIDEBAND_KEY_KIND = 4,	/* INJECT: kind of the sensor */
 	HSM_SIDEBAND_KEY_VALUE = 5,	/* INJECT: its value */
+	HSM_SIDEBAND_KEY_FROM = 6,	/* HEADS: number of the first, from 0 */
+	HSM_SIDEBAND_KEY_PLACE = 7,	/* RECOVER: enum board_place */
+	HSM_SIDEBAND_KEY_OFFSET = 8,	/* IMAGE: where the piece belongs */
+	HSM_SIDEBAND_KEY_SIZE = 9,	/* IMAGE: of the whole */
+	HSM_SIDEBAND_KEY_DATA = 10,	/* IMAGE: the piece */
 	/* answers */
 	HSM_SIDEBAND_KEY_VERSION = 16,	/* of the protocol */
 	HSM_SIDEBAND_KEY_MODEL = 17,
@@ -58,6 +70,10 @@ enum hsm_sideband_key {
 	HSM_SIDEBAND_KEY_STARTS = 30,	/* firmware processes started since the board was */
 	HSM_SIDEBAND_KEY_CONNECTIONS = 31,
 	HSM_SIDEBAND_KEY_SENSORS = 32,	/* array of arrays: kind, label, value, least, largest, flags */
+	HSM_SIDEBAND_KEY_HEADS = 33,	/* array of arrays: partition, number of the last record, its hash */
+	HSM_SIDEBAND_KEY_TOTAL = 34,	/* how many logs there are */
+	HSM_SIDEBAND_KEY_SIGNED = 35,	/* COSE_Sign message */
+	HSM_SIDEBAND_KEY_SLOTS = 36,	/* array of arrays: place, flags, security version, version, measurement */
 };
 
 #endif /* HSM_SIDEBAND_H */

@@ -41,8 +41,8 @@ for text in sys.argv[2:]:
     at = answer.index(b"\x03", 1)
     assert answer[at + 1] != 0, answer' "$socket" "$@"
 }
-point "what is no message is answered as such" nonsense ff a0 a101 a1016161 a10100 a10107 a10118ff 80 \
-	a101050405 bf0101ff "$(printf 'a1%02000d' 1)"
+point "what is no message is answered as such" nonsense ff a0 a101 a1016161 a10100 a1010b a10118ff 80 \
+	a101050405 bf0101ff "$(printf "a1%074000d" 1)"
 flood() {
 	python3 -c 'import socket, sys, random
 random.seed(7)

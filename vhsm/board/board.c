@@ -199,6 +199,7 @@ int board_open(struct board *board, gid_t gid, struct error *error)
 
 	pthread_mutex_init(&board->changed_lock, NULL);
 	pthread_mutex_init(&board->grants.lock, NULL);
+	pthread_mutex_init(&board->signed_head.lock, NULL);
 	board->epoll = epoll_create1(EPOLL_CLOEXEC);
 	ret = board->epoll < 0 ? -errno : open_watches(board);
 	if (ret)
@@ -222,6 +223,7 @@ void board_close(struct board *board)
 	if (board->run >= 0)
 		close(board->run);
 	close(board->epoll);
+	pthread_mutex_destroy(&board->signed_head.lock);
 	pthread_mutex_destroy(&board->grants.lock);
 	pthread_mutex_destroy(&board->changed_lock);
 }

@@ -240,8 +240,21 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
  * @late: when it fires, firmware that was told to end is killed
  * @events_wait: function 0's firmware has to be told of events for the log
  * @sideband_device, @sideband_inode: of the socket that is the sideband's, 0: none
+ * @bricked: there is firmware, and none of it starts
+ * @rescued: what runs was chosen over the sideband
  * @state_changed: firmware has to be told of another state of the board
  */
+/* struct signed_head - of the device's log, as function 0's firmware said last; for the sideband */
+struct signed_head {
+	pthread_mutex_t lock;
+	size_t length;
+	uint8_t message[BOARD_SIGNED_HEAD_MAX];
+};
+
+/* heads_sign - keep the message. Return: 0. heads_signed - it, in @room bytes. Return: its length, 0: there is none. */
+int heads_sign(struct signed_head *head, const uint8_t *message, size_t length);
+size_t heads_signed(struct signed_head *head, uint8_t *message, size_t room);
+
 struct board {
 	const struct board_options *options;
 	struct state *state;
@@ -272,6 +285,9 @@ struct board {
 	ino_t sideband_inode;
 	bool state_changed;
 	bool events_wait;
+	struct signed_head signed_head;
+	bool bricked;
+	bool rescued;
 	struct tamper tamper;
 	struct stage stage;
 	struct grants grants;
@@ -289,6 +305,10 @@ struct board {
  */
 int stage_handle(struct board *board, const struct board_stage *request, const uint8_t *bytes,
 		 size_t length);
+
+/* stage_put - the same, which nobody is told of: there is no log while no firmware starts */
+int stage_put(struct board *board, const struct board_stage *request, const uint8_t *bytes,
+	      size_t length);
 
 /* board_partition_changed - any thread: tell function @function about partition @id */
 void board_partition_changed(struct board *board, uint32_t function,

@@ -324,10 +324,51 @@ int state_commit(struct state *state, uint32_t function, const uint8_t *request,
 		entry->rows = commit.rows;
 		entry->bytes = commit.bytes;
 		entry->audit = commit.audit;
+		entry->sequence = commit.head.sequence;
+		memcpy(entry->head, commit.head.head, sizeof(entry->head));
 		committed->counter = entry->counter;
 	}
 	state_leave(state);
 	return ret;
+}
+
+int state_log_head(struct state *state, uint32_t function, const struct board_log_head *head)
+{
+	struct root_entry *entry;
+	int ret;
+
+	ret = state_enter(state);
+	if (ret)
+		return ret;
+	entry = state_own_entry(state, function, head->partition);
+	if (entry) {
+		entry->sequence = head->sequence;
+		memcpy(entry->head, head->head, sizeof(entry->head));
+	}
+	state_leave(state);
+	return entry ? 0 : -ENOENT;
+}
+
+uint32_t state_log_heads(struct state *state, uint32_t from, struct board_log_head *heads,
+			 uint32_t room, uint32_t *total)
+{
+	const struct root_entry *entry;
+	uint32_t i, count = 0;
+
+	*total = 0;
+	if (state_enter(state))
+		return 0;
+	for (i = 0; i < state->record->count; i++) {
+		entry = &state->record->entries[i];
+		if (!entry->sequence || (*total)++ < from || count == room)
+			continue;
+		heads[count].sequence = entry->sequence;
+		memcpy(heads[count].partition, entry->partition.id, PARTITION_ID_SIZE);
+		memcpy(heads[count].head, entry->head, sizeof(entry->head));
+		count++;
+	}
+	state_leave(state);
+	return count;
 }
 
 int state_counter(struct state *state, uint64_t *counter)

@@ -165,11 +165,7 @@ static int open_state(struct board *board, const struct state_config *config, st
 	ret = state_begin(config, &board->state, error);
 	if (!ret && board->options->validation)
 		ret = validation_read(board->options->validation, &board->validation, error);
-	if (!ret)
-		ret = rom_boot(board, error);
-	if (!ret && !config->embedded)
-		ret = claim_prepare(board->state, error);
-	return ret;
+	return ret ? ret : rom_boot(board, error);
 }
 
 /*
@@ -238,11 +234,22 @@ static int run(struct board_options *options, struct paths *paths, struct error 
 	if (options->sideband && board.sideband.fd < 0)
 		return board.sideband.fd;
 	ret = open_state(&board, &config, error);
+	if (ret && board.bricked && board.sideband.fd >= 0) {
+		/* Whoever waits for a board that serves need not any more. */
+		tell(options, ret, error->text);
+		options->ready_fd = -1;
+		ret = rescue(&board, error);
+	}
+	if (!ret && !config.embedded)
+		ret = claim_prepare(board.state, error);
 	if (!ret && options->log)
 		ret = log_open(options->log, error);
 	if (!ret) {
 		rom_report(&board);
 		board_event_booted(&board);
+		if (board.rescued)
+			board_event_firmware(&board, HSM_AUDIT_RECOVERED, board.bundle,
+					     board.running, "over the sideband");
 		ret = serve(&board, gid, error);
 	}
 	state_close(board.state);

@@ -86,6 +86,7 @@ int rom_boot(struct board *board, struct error *error)
 	bool state_fault = false;
 	int ret, result = 0;
 
+	board->bricked = false;
 	ret = slots_read(board, &board->boot);
 	if (ret)
 		error_set(&board->note, 0,
@@ -103,5 +104,6 @@ int rom_boot(struct board *board, struct error *error)
 		}
 	}
 	*error = board->note;
+	board->bricked = true;
 	return result;
 }

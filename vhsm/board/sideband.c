@@ -13,7 +13,7 @@
 #include "sideband.h"
 
 /* Somebody at the machine: the file says 1, as the kernel's files of an input line do. */
-static bool present(const struct board *board)
+bool sideband_present(const struct board *board)
 {
 	char byte = 0;
 	int fd;
@@ -39,7 +39,7 @@ static void fill(struct board *board, struct sideband_reply *reply)
 	memcpy(reply->board_id, hello.board_id, sizeof(reply->board_id));
 	memcpy(reply->serial, hello.serial, sizeof(reply->serial));
 	memcpy(reply->measurement, board->bundle->measurement, sizeof(reply->measurement));
-	reply->security_version = hello.security_version;
+	reply->security_version = board->bundle->security_version;
 	reply->state = board_state(board);
 	reply->functions = board->options->functions;
 	reply->connections = board->connections;
@@ -54,7 +54,7 @@ static uint32_t zeroize(struct board *board)
 {
 	int ret;
 
-	if (!present(board)) {
+	if (!sideband_present(board)) {
 		board_log("sideband: zeroize is refused, nobody is at the machine");
 		return HSM_SIDEBAND_REFUSED;
 	}
@@ -64,9 +64,50 @@ static uint32_t zeroize(struct board *board)
 	return ret ? HSM_SIDEBAND_FAILED : HSM_SIDEBAND_OK;
 }
 
-static uint32_t execute(struct board *board, const struct sideband_request *request)
+/* While the officers can be asked it is theirs; what is chosen here is started from the next time. */
+static uint32_t recover(struct board *board, uint32_t place)
+{
+	struct update *update = &board->update;
+	uint32_t status = HSM_SIDEBAND_REFUSED;
+	bool busy;
+
+	if (!sideband_present(board))
+		return status;
+	pthread_mutex_lock(&update->lock);
+	busy = update->phase == BOARD_UPDATE_RUNS;
+	if (!busy)
+		update->phase = BOARD_UPDATE_RUNS;
+	pthread_mutex_unlock(&update->lock);
+	if (busy)
+		return status;
+	status = place == BOARD_PLACE_STAGED ? HSM_SIDEBAND_REFUSED : rescue_choose(board, place);
+	update_end(board, BOARD_UPDATE_NONE, NULL);
+	if (!status)
+		board_event_firmware(board, HSM_AUDIT_RECOVERED, NULL, place,
+				     "chosen over the sideband");
+	return status;
+}
+
+static uint32_t execute(struct board *board, const struct sideband_request *request,
+			struct sideband_reply *reply)
 {
 	switch (request->command) {
+	case HSM_SIDEBAND_HEADS:
+		reply->count = state_log_heads(board->state, request->number, reply->extra.heads,
+					       SIDEBAND_HEADS, &reply->total);
+		return HSM_SIDEBAND_OK;
+	case HSM_SIDEBAND_SIGNED_HEAD:
+		reply->count = (uint32_t)heads_signed(&board->signed_head, reply->extra.message,
+						      sizeof(reply->extra.message));
+		return reply->count ? HSM_SIDEBAND_OK : HSM_SIDEBAND_INVALID;
+	case HSM_SIDEBAND_SLOTS:
+		rescue_slots(board, reply);
+		return HSM_SIDEBAND_OK;
+	case HSM_SIDEBAND_IMAGE:
+		/* Firmware that runs takes images, by its officers. */
+		return HSM_SIDEBAND_REFUSED;
+	case HSM_SIDEBAND_RECOVER:
+		return recover(board, request->number);
 	case HSM_SIDEBAND_INVENTORY:
 	case HSM_SIDEBAND_HEALTH:
 	case HSM_SIDEBAND_SENSORS:
@@ -102,11 +143,33 @@ static void request_ready(struct watch *watch, uint32_t events)
 		return;
 	}
 	memset(&reply, 0, sizeof(reply));
-	reply.status = execute(watch->board, &request);
+	reply.status = execute(watch->board, &request, &reply);
 	fill(watch->board, &reply);
 	/* It asks once at a time: there is room. */
 	if (send(watch->fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(reply))
 		board_log("sideband: an answer was lost");
+}
+
+/* ---- heads ---- */
+
+int heads_sign(struct signed_head *head, const uint8_t *message, size_t length)
+{
+	pthread_mutex_lock(&head->lock);
+	memcpy(head->message, message, length);
+	head->length = length;
+	pthread_mutex_unlock(&head->lock);
+	return 0;
+}
+
+size_t heads_signed(struct signed_head *head, uint8_t *message, size_t room)
+{
+	size_t length;
+
+	pthread_mutex_lock(&head->lock);
+	length = head->length <= room ? head->length : 0;
+	memcpy(message, head->message, length);
+	pthread_mutex_unlock(&head->lock);
+	return length;
 }
 
 int sideband_open(struct board *board)

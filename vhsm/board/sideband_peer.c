@@ -30,6 +30,47 @@ struct message {
 
 /* ---- CBOR ---- */
 
+static bool take_number(const cbor_item_t *map, enum hsm_sideband_key key, uint32_t *number)
+{
+	uint64_t value;
+
+	if (!hsm_cbor_as_uint(hsm_cbor_get(map, key), &value) || value > UINT32_MAX)
+		return false;
+	*number = (uint32_t)value;
+	return true;
+}
+
+static bool take_piece(const cbor_item_t *map, struct sideband_request *request)
+{
+	const uint8_t *data;
+	size_t length;
+
+	if (!take_number(map, HSM_SIDEBAND_KEY_OFFSET, &request->number) ||
+	    !take_number(map, HSM_SIDEBAND_KEY_SIZE, &request->size) ||
+	    !hsm_cbor_as_bytes(hsm_cbor_get(map, HSM_SIDEBAND_KEY_DATA), &data, &length) ||
+	    length > sizeof(request->data))
+		return false;
+	memcpy(request->data, data, length);
+	request->length = (uint32_t)length;
+	return true;
+}
+
+/* What belongs to the newer commands */
+static bool parse_more(const cbor_item_t *map, struct sideband_request *request)
+{
+	switch (request->command) {
+	case HSM_SIDEBAND_HEADS:
+		return !hsm_cbor_get(map, HSM_SIDEBAND_KEY_FROM) ||
+		       take_number(map, HSM_SIDEBAND_KEY_FROM, &request->number);
+	case HSM_SIDEBAND_RECOVER:
+		return take_number(map, HSM_SIDEBAND_KEY_PLACE, &request->number);
+	case HSM_SIDEBAND_IMAGE:
+		return take_piece(map, request);
+	default:
+		return true;
+	}
+}
+
 static bool parse(const uint8_t *bytes, size_t length, struct message *message)
 {
 	cbor_item_t *map = hsm_cbor_read(bytes, length);
@@ -48,9 +89,10 @@ static bool parse(const uint8_t *bytes, size_t length, struct message *message)
 		     kind <= UINT32_MAX &&
 		     hsm_cbor_as_int(hsm_cbor_get(map, HSM_SIDEBAND_KEY_VALUE), &value) &&
 		     value >= INT32_MIN && value <= INT32_MAX;
-	if (ok)
-		message->request = (struct sideband_request){ (uint32_t)command, (uint32_t)kind,
-							      (int32_t)value };
+	message->request.command = (uint32_t)command;
+	message->request.kind = (uint32_t)kind;
+	message->request.value = (int32_t)value;
+	ok = ok && parse_more(map, &message->request);
 	cbor_decref(&map);
 	return ok;
 }
@@ -116,6 +158,76 @@ static bool put_sensors(cbor_item_t *map, const struct sideband_reply *reply)
 	return hsm_cbor_put(map, HSM_SIDEBAND_KEY_SENSORS, list) && ok;
 }
 
+static cbor_item_t *head_item(const struct board_log_head *head)
+{
+	cbor_item_t *item = cbor_new_definite_array(3);
+
+	if (item &&
+	    hsm_cbor_push(item, cbor_build_bytestring(head->partition, sizeof(head->partition))) &&
+	    hsm_cbor_push(item, hsm_cbor_uint(head->sequence)) &&
+	    hsm_cbor_push(item, cbor_build_bytestring(head->head, sizeof(head->head))))
+		return item;
+	if (item)
+		cbor_decref(&item);
+	return NULL;
+}
+
+static cbor_item_t *slot_item(const struct board_firmware *slot)
+{
+	cbor_item_t *item = cbor_new_definite_array(5);
+	char version[sizeof(slot->version) + 1] = "";
+
+	memcpy(version, slot->version, sizeof(slot->version));
+	if (item && hsm_cbor_push(item, hsm_cbor_uint(slot->place)) &&
+	    hsm_cbor_push(item, hsm_cbor_uint(slot->flags)) &&
+	    hsm_cbor_push(item, hsm_cbor_uint(slot->security_version)) &&
+	    hsm_cbor_push(item, cbor_build_string(version)) &&
+	    hsm_cbor_push(item,
+			  cbor_build_bytestring(slot->measurement, sizeof(slot->measurement))))
+		return item;
+	if (item)
+		cbor_decref(&item);
+	return NULL;
+}
+
+static bool put_heads(cbor_item_t *map, const struct sideband_reply *reply)
+{
+	cbor_item_t *list = cbor_new_definite_array(reply->count);
+	bool ok = list != NULL;
+	size_t i;
+
+	for (i = 0; ok && i < reply->count; i++)
+		ok = hsm_cbor_push(list, head_item(&reply->extra.heads[i]));
+	ok = hsm_cbor_put(map, HSM_SIDEBAND_KEY_HEADS, list) && ok;
+	return ok && put_number(map, HSM_SIDEBAND_KEY_TOTAL, reply->total);
+}
+
+static bool put_slots(cbor_item_t *map, const struct sideband_reply *reply)
+{
+	cbor_item_t *list = cbor_new_definite_array(reply->count);
+	bool ok = list != NULL;
+	size_t i;
+
+	for (i = 0; ok && i < reply->count; i++)
+		ok = hsm_cbor_push(list, slot_item(&reply->extra.slots[i]));
+	return hsm_cbor_put(map, HSM_SIDEBAND_KEY_SLOTS, list) && ok;
+}
+
+/* In the units of the command: all that the board gave is in the union. */
+static bool count_fits(uint32_t command, uint32_t count)
+{
+	const struct sideband_reply *reply = NULL;
+
+	switch (command) {
+	case HSM_SIDEBAND_HEADS:
+		return count <= SIDEBAND_HEADS;
+	case HSM_SIDEBAND_SLOTS:
+		return count <= BOARD_PLACES;
+	default:
+		return count <= sizeof(reply->extra.message);
+	}
+}
+
 static bool put_body(cbor_item_t *map, uint32_t command, const struct sideband_reply *reply)
 {
 	if (reply->status)
@@ -127,6 +239,13 @@ static bool put_body(cbor_item_t *map, uint32_t command, const struct sideband_r
 		return put_health(map, reply);
 	case HSM_SIDEBAND_SENSORS:
 		return put_sensors(map, reply);
+	case HSM_SIDEBAND_HEADS:
+		return put_heads(map, reply);
+	case HSM_SIDEBAND_SLOTS:
+		return put_slots(map, reply);
+	case HSM_SIDEBAND_SIGNED_HEAD:
+		return hsm_cbor_put(map, HSM_SIDEBAND_KEY_SIGNED,
+				    cbor_build_bytestring(reply->extra.message, reply->count));
 	default:
 		return true;
 	}
@@ -136,9 +255,19 @@ static size_t body_pairs(uint32_t command, const struct sideband_reply *reply)
 {
 	if (reply->status)
 		return 0;
-	return command == HSM_SIDEBAND_INVENTORY || command == HSM_SIDEBAND_HEALTH ? 8
-	       : command == HSM_SIDEBAND_SENSORS				   ? 1
-										   : 0;
+	switch (command) {
+	case HSM_SIDEBAND_INVENTORY:
+	case HSM_SIDEBAND_HEALTH:
+		return 8;
+	case HSM_SIDEBAND_HEADS:
+		return 2;
+	case HSM_SIDEBAND_SENSORS:
+	case HSM_SIDEBAND_SLOTS:
+	case HSM_SIDEBAND_SIGNED_HEAD:
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 static void answer(int peer, const struct message *message, const struct sideband_reply *reply)
@@ -176,7 +305,8 @@ static bool serve(int peer, int board)
 		reply.status = HSM_SIDEBAND_MALFORMED;
 		message.request.command = 0;
 	} else if (send(board, &message.request, sizeof(message.request), MSG_NOSIGNAL) < 0 ||
-		   recv(board, &reply, sizeof(reply), 0) != sizeof(reply)) {
+		   recv(board, &reply, sizeof(reply), 0) != sizeof(reply) ||
+		   !count_fits(message.request.command, reply.count)) {
 		_exit(0);
 	}
 	answer(peer, &message, &reply);

@@ -65,17 +65,6 @@ static int add(struct board *board, uint32_t offset, const uint8_t *bytes, size_
 	return 0;
 }
 
-/* What it says it is: whether it is taken is found out when it is to run. */
-static void tell_staged(struct board *board)
-{
-	struct bundle bundle;
-	struct error error;
-	int ret = slots_peek(board, BOARD_PLACE_STAGED, &bundle, &error);
-
-	board_event_firmware(board, HSM_AUDIT_FIRMWARE_STAGED, ret ? NULL : &bundle,
-			     BOARD_PLACE_STAGED, ret ? "does not verify" : bundle.version);
-}
-
 /* On disk under its name, or not there at all */
 static int finish(struct board *board, int dir)
 {
@@ -88,12 +77,11 @@ static int finish(struct board *board, int dir)
 	board_log("a firmware image of %u bytes is staged", stage->size);
 	close(stage->fd);
 	*stage = (struct stage){ .fd = -1 };
-	tell_staged(board);
 	return 0;
 }
 
-int stage_handle(struct board *board, const struct board_stage *request, const uint8_t *bytes,
-		 size_t length)
+int stage_put(struct board *board, const struct board_stage *request, const uint8_t *bytes,
+	      size_t length)
 {
 	int dir, ret;
 
@@ -123,5 +111,26 @@ int stage_handle(struct board *board, const struct board_stage *request, const u
 	if (ret)
 		forget(board, dir);
 	close(dir);
+	return ret;
+}
+
+/* What it says it is: whether it is taken is found out when it is to run. */
+static void tell_staged(struct board *board)
+{
+	struct bundle bundle;
+	struct error error;
+	int ret = slots_peek(board, BOARD_PLACE_STAGED, &bundle, &error);
+
+	board_event_firmware(board, HSM_AUDIT_FIRMWARE_STAGED, ret ? NULL : &bundle,
+			     BOARD_PLACE_STAGED, ret ? "does not verify" : bundle.version);
+}
+
+int stage_handle(struct board *board, const struct board_stage *request, const uint8_t *bytes,
+		 size_t length)
+{
+	int ret = stage_put(board, request, bytes, length);
+
+	if (!ret && request->step == IHSM_STAGE_END)
+		tell_staged(board);
 	return ret;
 }

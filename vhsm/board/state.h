@@ -23,6 +23,7 @@
  * @policy: SHA-384 of the policy's bytes; zeros: it has none
  * @measured: @rows, @bytes and of these @audit are valid (memory only, not in the record)
  * @accept: an officer has accepted its rows as they are (memory only)
+ * @sequence, @head: where its audit log stands, 0: nobody has said so yet (memory only)
  */
 struct root_entry {
 	struct board_partition partition;
@@ -36,6 +37,8 @@ struct root_entry {
 	uint32_t rows;
 	uint64_t bytes;
 	uint64_t audit;
+	uint64_t sequence;
+	uint8_t head[BOARD_HASH_SIZE];
 };
 
 struct root_record {
@@ -220,6 +223,13 @@ void state_identity(struct state *state, struct board_hello *hello);
 /* state_enter - take the lock; 0, or what made the state unusable, and then the lock is not held */
 int state_enter(struct state *state);
 void state_leave(struct state *state);
+
+/* state_log_head - own; where the partition's log stands. Return: 0 or -ENOENT. */
+int state_log_head(struct state *state, uint32_t function, const struct board_log_head *head);
+
+/* state_log_heads - those that are known, from number @from on, at most @room. Return: how many; *total: of all */
+uint32_t state_log_heads(struct state *state, uint32_t from, struct board_log_head *heads,
+			 uint32_t room, uint32_t *total);
 
 /* state_draft - copy the record, to be changed and given to state_apply() or state_rotate() */
 struct root_record *state_draft(struct state *state);

@@ -306,6 +306,22 @@ static int handle_events_taken(struct storage_call *call)
 }
 
 /* Firmware knows itself what of its own self-tests came out; anything else is not for it to say. */
+/* Only of the device's log there is a signature: function 0 has no tenant. */
+static int handle_log_head(struct storage_call *call)
+{
+	struct board_log_head head;
+	size_t length = call->length - sizeof(head);
+	int ret;
+
+	if (call->length < sizeof(head) || length > BOARD_SIGNED_HEAD_MAX)
+		return -EINVAL;
+	memcpy(&head, call->body, sizeof(head));
+	ret = state_log_head(call->state, call->function, &head);
+	if (!ret && call->function == 0 && length)
+		ret = heads_sign(&call->board->signed_head, call->body + sizeof(head), length);
+	return ret;
+}
+
 static int handle_report(struct storage_call *call)
 {
 	struct board_event said, event = { .function = call->function };
@@ -465,6 +481,7 @@ static const struct storage_request {
 	{ BOARD_DEVICE_INSTALL, "device install", ANY_LENGTH, true, handle_device_install },
 	{ BOARD_EVENTS, "events", 0, true, handle_events },
 	{ BOARD_EVENTS_TAKEN, "events taken", sizeof(uint64_t), true, handle_events_taken },
+	{ BOARD_LOG_HEAD, "log head", ANY_LENGTH, false, handle_log_head },
 	{ BOARD_REPORT, "report", sizeof(struct board_event), false, handle_report },
 	{ BOARD_SENSORS, "sensors", 0, false, handle_sensors },
 	{ BOARD_CONDITION, "condition", 0, false, handle_condition },

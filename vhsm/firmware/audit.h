@@ -119,6 +119,12 @@ CK_RV board_events_take(struct partition *partition);
 /* board_report - have the board keep an event of this process for the device's log: HSM_AUDIT_SELF_TEST and its failure */
 void board_report(enum hsm_audit_event event, const char *detail);
 
+/*
+ * board_log_head - tell the board where the log stands, for its sideband; of the device's log signed. Between commits, which
+ * say so themselves.
+ */
+void board_log_head(struct partition *partition);
+
 /* ---- life ---- */
 
 /* audit_close - the process ends or loses the partition: counts become records, as far as possible */

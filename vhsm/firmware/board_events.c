@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "audit.h"
+#include <sys/uio.h>
+#include "audit_sign.h"
 #include "selftest.h"
 
 static const uint8_t device_id[PARTITION_ID_SIZE] = BOARD_DEVICE_PARTITION;
@@ -128,6 +129,31 @@ CK_RV board_events_take(struct partition *partition)
 	return rv;
 }
 
+void board_log_head(struct partition *partition)
+{
+	struct board_log_head head;
+	struct iovec parts[2] = { { &head, sizeof(head) } };
+	struct partition_state state;
+	uint8_t *message = NULL;
+	size_t length = 0, answered;
+
+	pthread_mutex_lock(&partition->commit_lock);
+	state = partition->state;
+	pthread_mutex_unlock(&partition->commit_lock);
+	if (partition->failed || !state.audit.chain.sequence)
+		return;
+	head.sequence = state.audit.chain.sequence;
+	memcpy(head.partition, partition->info.id, sizeof(head.partition));
+	memcpy(head.head, state.audit.chain.head, sizeof(head.head));
+	/* Who has no alias key says it without. */
+	if (partition->device && audit_sign_head(partition, &state, NULL, 0, &message, &length) < 0)
+		length = 0;
+	parts[1] = (struct iovec){ message, length };
+	(void)storage_call(BOARD_LOG_HEAD, parts, length ? 2 : 1, NULL, 0, &answered);
+	audit_sign_free(message);
+	OPENSSL_cleanse(&state, sizeof(state));
+}
+
 void commands_board_events(void)
 {
 	struct partition *partition = partition_find(device_id);
@@ -136,6 +162,7 @@ void commands_board_events(void)
 		return;
 	if (board_events_take(partition) != CKR_OK)
 		fprintf(stderr, "events of the board are not in the log yet\n");
+	board_log_head(partition);
 	partition_put(partition);
 }
 

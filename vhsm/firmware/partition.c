@@ -119,6 +119,8 @@ static struct partition *partition_open(const struct board_partition *info)
 	load_policy(partition);
 	finish_wiping(partition);
 	ladder_climb(partition);
+	if (!partition->device)
+		board_log_head(partition);
 	if (!partition->identity)
 		fprintf(stderr, "partition \"%s\": no identity, it cannot be reached\n",
 			partition->info.name);

@@ -413,7 +413,9 @@ static int build(struct partition *partition, struct partition_state *next,
 	*commit = (struct board_commit){ .flags = advance ? BOARD_COMMIT_ADVANCE : 0,
 					 .header_length = header_length,
 					 .changes = count + audit,
-					 .ladder = partition->ladder };
+					 .ladder = partition->ladder,
+					 .sequence = next->audit.chain.sequence };
+	memcpy(commit->head, next->audit.chain.head, sizeof(commit->head));
 	if (partition->ladder)
 		commit->flags |= BOARD_COMMIT_LADDER;
 	memcpy(commit->partition, partition->info.id, PARTITION_ID_SIZE);
