@@ -80,6 +80,7 @@ howto_end() {
 	exit "$status"
 }
 trap howto_end EXIT
+trap 'exit 143' TERM
 
 # alone USER: the script runs again in a network of its own, so that every port is free, and as an
 # ordinary user, whom some servers demand. He may not be able to reach the tree where it is.
