@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit: a queue before a device that lies by the plan which guests meet as well
- * (ihsm_test_plan.h), from fixed seeds, and what a command costs where the device costs nothing.
+ * (ihsm_test_plan.h), from fixed seeds.
  *
  * Each plan goes on until so many completions were mutated and looked at: parameter "fuzz", by
  * default a moment's worth. Another "fuzz_seed" is another run.
  */
-#include <linux/ktime.h>
 #include <linux/module.h>
 
 #include "ihsm_test.h"
 #include "ihsm_test_plan.h"
 
 #define AT_ONCE		(1 << TEST_LOG2)
-#define COST_ROUNDS	4000
 #define KEPT		16	/* identifiers of commands that are over */
 #define MOST_POSTED	32	/* completions in a round */
 #define MESSAGE		64
@@ -341,32 +339,8 @@ static void test_fuzz(struct kunit *test)
 	KUNIT_EXPECT_GT(test, state->fake->queue->bogus, 0);
 }
 
-/* No limit: what a build with instruments takes says nothing. */
-static void test_cost(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-	struct ihsm_queue *queue = fake->queue;
-	u64 begin = ktime_get_ns();
-	u32 i;
-
-	for (i = 0; i < COST_ROUNDS; i++) {
-		u32 index = queue->sq_tail;
-		struct ihsm_cmd *cmd = fake_submit(test);
-
-		fake_post(fake, le16_to_cpu(fake_entry(fake, index)->cid), QID, index + 1, 32,
-			  IHSM_SC_SUCCESS);
-		ihsm_queue_poll(queue);
-		KUNIT_ASSERT_TRUE(test, completion_done(&cmd->done));
-		ihsm_cmd_free(cmd);
-	}
-	kunit_info(test, "a command costs the driver %llu ns",
-		   div_u64(ktime_get_ns() - begin, COST_ROUNDS));
-	KUNIT_EXPECT_EQ(test, queue->completed, COST_ROUNDS);
-}
-
 static struct kunit_case fuzz_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(test_fuzz, fuzz_gen_params, { .speed = KUNIT_SPEED_SLOW }),
-	KUNIT_CASE_SLOW(test_cost),
 	{}
 };
 

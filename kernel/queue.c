@@ -468,8 +468,10 @@ int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 bool ihsm_queue_ready(struct ihsm_queue *queue)
 {
 	u32 head = READ_ONCE(queue->cq_head);
-	u16 status = le16_to_cpu(READ_ONCE(queue->cq[head & ((1U << queue->cq_log2) - 1)].status));
+	struct ihsm_cqe *next = &queue->cq[head & ((1U << queue->cq_log2) - 1)];
+	u16 status = le16_to_cpu(READ_ONCE(next->status));
 
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_queue_ready, queue);
 	return (status & IHSM_CQE_PHASE) == ihsm_ring_phase(head, queue->cq_log2);
 }
 
@@ -500,6 +502,7 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 	struct ihsm_queue *queue = cmd->queue;
 	unsigned long flags;
 
+	KUNIT_STATIC_STUB_REDIRECT(ihsm_cmd_listen, cmd);
 	spin_lock_irqsave(&queue->lock, flags);
 	if (cmd->slot->cmd == cmd && !cmd->waited) {
 		cmd->waited = true;
