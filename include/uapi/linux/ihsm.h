@@ -30,8 +30,8 @@
  * ECANCELED  a reset ended the command; it may have been executed
  * ========== ================================================================
  *
- * beside EINVAL, EFAULT, E2BIG, ENOMEM (also: RLIMIT_MEMLOCK), EPERM, ENOTTY as usual. A device that
- * answers is success, whatever it answers: see @status of &struct ihsm_command.
+ * beside EINVAL, EFAULT, E2BIG, ENOMEM (also: RLIMIT_MEMLOCK), EPERM, ENOTTY as usual. A device
+ * that answers is success, whatever it answers: see @status of &struct ihsm_command.
  */
 
 #define IHSM_ABI_VERSION	1

@@ -75,8 +75,8 @@ enum ihsm_device_state {
 	IHSM_STATE_OPERATIONAL	= 1,
 	IHSM_STATE_TAMPERED	= 2,	/* keys are gone, only zeroize and status work */
 	IHSM_STATE_RECOVERY	= 3,	/* firmware or storage does not verify */
-	IHSM_STATE_ERROR	= 4,	/* a self-test failed: no service until the firmware starts anew */
-	IHSM_STATE_RETIRED	= 5,	/* its life with keys is over: returned, or erased for good */
+	IHSM_STATE_ERROR	= 4,	/* a self-test failed: no service until a new start */
+	IHSM_STATE_RETIRED	= 5,	/* its life with keys is over */
 };
 
 /* IHSM_REG_ADMIN_ATTR: log2 of the entries */
@@ -410,7 +410,7 @@ enum ihsm_self_test {
 
 #define IHSM_IDENTIFY_VIRTUAL		(1U << 0)	/* a device made of software */
 #define IHSM_IDENTIFY_ROLLBACK_SAFE	(1U << 1)	/* the fuses are apart from the state */
-#define IHSM_IDENTIFY_APPROVED		(1U << 2)	/* approved algorithms, in an unvalidated build */
+#define IHSM_IDENTIFY_APPROVED		(1U << 2)	/* approved algorithms, not validated */
 #define IHSM_IDENTIFY_RANDOM		(1U << 3)	/* has IHSM_ADMIN_RANDOM */
 #define IHSM_IDENTIFY_STAGE		(1U << 4)	/* has IHSM_ADMIN_STAGE */
 #define IHSM_IDENTIFY_VF_SHARE		(1U << 5)	/* has IHSM_ADMIN_VF_SHARE */
