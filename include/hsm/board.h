@@ -161,8 +161,8 @@ enum board_request {
 	BOARD_LADDER		= 58,
 
 	/*
-	 * own; request: id, then a signed document. The partition is destroyed as by BOARD_PARTITION_DESTROY, and the
-	 * document kept in its place, in one step.
+	 * own; request: struct board_retire, then a signed document. The partition is destroyed as by BOARD_PARTITION_DESTROY, and the
+	 * document kept in its place and the event for the device's log, in one step.
 	 */
 	BOARD_RETIRE		= 54,
 
@@ -221,6 +221,13 @@ enum board_request {
 	 */
 	BOARD_ACTIVATE		= 60,
 	BOARD_MINIMUM		= 61,	/* request: uint32_t, the least security version from now on */
+};
+
+/* struct board_retire - @event: HSM_AUDIT_MIGRATED_OUT, or HSM_AUDIT_MIGRATION_CANCELLED when nothing ever came */
+struct board_retire {
+	uint8_t partition[PARTITION_ID_SIZE];
+	uint32_t event;
+	uint32_t reserved;
 };
 
 #define BOARD_EVENTS_MAX 64

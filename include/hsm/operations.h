@@ -228,7 +228,8 @@
 	X(0x00b8, MIGRATE_STATUS,	NONE, ANY, SHORT, REPEAT, HSM_NONE, \
 	  HSM_FIELDS(R(PHASE), O(FLAGS), O(COUNTER), O(COUNT)), \
 	  "phase of a partition's migration; flags: how it came to this board (1 moved, 2 restored from a backup), and" \
-	  " bit 8 when a board on the way had no rollback protection; counter and time (count) of what was imported") \
+	  " bit 8 when a board on the way had no rollback protection, bit 9 when it was ever restored; counter and time (count)" \
+	  " of what was imported") \
 	X(0x00b9, MIGRATE_REQUEST,	SESSION, SO, MEDIUM, ONCE, HSM_NONE, HSM_FIELDS(R(DOCUMENT), O(REASON)), \
 	  "a signed request for room on another board; a later one takes its place") \
 	X(0x00ba, MIGRATE_FREEZE,	SESSION, SO, MEDIUM, ONCE, HSM_FIELDS(R(DOCUMENT), O(MORE_CERTIFICATES)), \
@@ -356,6 +357,8 @@ struct hsm_operation_info {
 
 /* MIGRATE_STATUS, in FLAGS: a board on the way had no rollback protection, so that other copies may exist */
 #define HSM_ORIGIN_UNSAFE	(1U << 8)
+/* ..., and it was restored from a backup here or before it came here, so that they may likewise */
+#define HSM_ORIGIN_RESTORED	(1U << 9)
 
 /* hsm_operation_find - row of an operation code, or NULL */
 const struct hsm_operation_info *hsm_operation_find(unsigned int code);

@@ -160,9 +160,10 @@ static const char *receipt_name(const uint8_t id[PARTITION_ID_SIZE], char name[R
 	return name;
 }
 
-/* struct erasure - a partition that goes, and the document that it leaves; @length 0: none */
+/* struct erasure - a partition that goes, and the document and event that it leaves; @length 0: none */
 struct erasure {
 	uint8_t id[PARTITION_ID_SIZE];
+	enum hsm_audit_event event;
 	const void *document;
 	size_t length;
 };
@@ -205,7 +206,7 @@ static int erase(struct state *state, struct erasure *erasure, uint32_t *former)
 		return -ENOENT;
 	*former = entry->partition.function;
 	events_partition(&draft->events,
-			 erasure->length ? HSM_AUDIT_MIGRATED_OUT : HSM_AUDIT_PARTITION_DESTROYED,
+			 erasure->length ? erasure->event : HSM_AUDIT_PARTITION_DESTROYED,
 			 &entry->partition);
 	remove_entry(draft, entry);
 	return state_rotate(state, delete_rows, erasure);
@@ -228,16 +229,18 @@ int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_S
 	return ret;
 }
 
-int state_retire(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+int state_retire(struct state *state, uint32_t function, const struct board_retire *retire,
 		 const void *document, size_t length)
 {
-	struct erasure erasure = { .document = document, .length = length };
+	struct erasure erasure = { .event = retire->event, .document = document, .length = length };
 	uint32_t former;
 	int ret;
 
-	if (is_device(id))
+	if (is_device(retire->partition) || !length ||
+	    (retire->event != HSM_AUDIT_MIGRATED_OUT &&
+	     retire->event != HSM_AUDIT_MIGRATION_CANCELLED))
 		return -EINVAL;
-	memcpy(erasure.id, id, sizeof(erasure.id));
+	memcpy(erasure.id, retire->partition, sizeof(erasure.id));
 	ret = state_enter(state);
 	if (ret)
 		return ret;

@@ -202,8 +202,8 @@ int state_partition_update(struct state *state, const struct board_partition *pa
 int state_partition_destroy(struct state *state, const uint8_t id[PARTITION_ID_SIZE],
 			    uint32_t *former);
 
-/* state_retire - as state_partition_destroy(), of a function's own partition, keeping a document in its place */
-int state_retire(struct state *state, uint32_t function, const uint8_t id[PARTITION_ID_SIZE],
+/* state_retire - as state_partition_destroy(), of a function's own partition, keeping a document in its place and an event */
+int state_retire(struct state *state, uint32_t function, const struct board_retire *retire,
 		 const void *document, size_t length);
 
 /* state_receipt - that document; -ENOENT */

@@ -242,17 +242,19 @@ static int handle_destroy(struct storage_call *call)
 	return ret;
 }
 
-/* id, then the document */
+/* What goes, then the document */
 static int handle_retire(struct storage_call *call)
 {
+	struct board_retire retire;
 	int ret;
 
-	if (call->length <= PARTITION_ID_SIZE || call->length > PARTITION_ID_SIZE + BOARD_BLOB_MAX)
+	if (call->length <= sizeof(retire) || call->length > sizeof(retire) + BOARD_BLOB_MAX)
 		return -EINVAL;
-	ret = state_retire(call->state, call->function, call->body, call->body + PARTITION_ID_SIZE,
-			   call->length - PARTITION_ID_SIZE);
+	memcpy(&retire, call->body, sizeof(retire));
+	ret = state_retire(call->state, call->function, &retire, call->body + sizeof(retire),
+			   call->length - sizeof(retire));
 	if (!ret) {
-		board_partition_changed(call->board, call->function, call->body);
+		board_partition_changed(call->board, call->function, retire.partition);
 		board_events_wait(call->board);
 	}
 	return ret;

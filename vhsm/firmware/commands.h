@@ -235,6 +235,7 @@ struct migrate_import;
  * @storage_key: and what is derived from it; wiped with the partition
  * @private_key: what PINs unwrap, while @logins is above 0
  * @export, @import, @package: of migrate.h, under commit_lock
+ * @reader: whose @export it is, NULL: nobody's; written under commit_lock
  */
 struct partition {
 	atomic_uint refs;
@@ -268,6 +269,7 @@ struct partition {
 	uint8_t *message; /* of the commit at hand, under commit_lock */
 	uint8_t commit_key[SECRET_SIZE]; /* private_row_key for the commit at hand */
 	struct migrate_export *export;
+	_Atomic(const struct client *) reader;
 	struct migrate_import *import;
 	struct migrate_package package;
 

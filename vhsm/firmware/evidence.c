@@ -126,7 +126,7 @@ static int say_policy(struct saying *saying, const struct policy *policy)
 /* Whether the partition began here, and whether nobody else can have it. Under the partition's lock */
 static void say_arrival(struct hsm_evidence *evidence, const struct migrate_state *migrate)
 {
-	bool restored = migrate->origin == HSM_MIGRATION_ORIGIN_RESTORED;
+	bool restored = migrate->restored;
 
 	hsm_evidence_number(evidence, HSM_CLAIM_ARRIVAL, migrate->origin);
 	hsm_evidence_number(evidence, HSM_CLAIM_COPIES, restored || migrate->unsafe);

@@ -17,6 +17,7 @@
 #ifndef FIRMWARE_MIGRATE_H
 #define FIRMWARE_MIGRATE_H
 
+#include <hsm/audit.h>
 #include <hsm/migration.h>
 #include "commands.h"
 
@@ -54,6 +55,7 @@ CK_RV migrate_refuse(struct command *command, CK_RV rv, const char *format, ...)
  * struct migrate_letter - a document that was checked
  * @hash: of its payload
  * @device: fingerprints of the keys of the board that signed
+ * @more: certificates that came with the command beside those in the message
  */
 struct migrate_letter {
 	enum hsm_migration_kind kind;
@@ -61,6 +63,7 @@ struct migrate_letter {
 	uint8_t hash[HSM_MIGRATION_HASH];
 	uint8_t device[HSM_DICE_ALGORITHMS][HSM_FINGERPRINT_SIZE];
 	struct hsm_cose *message;
+	STACK_OF(X509) *more;
 };
 
 /**
@@ -109,8 +112,12 @@ CK_RV migrate_answer(struct command *command, enum hsm_migration_kind kind, cons
 /* migrate_rollback_safe - has this board rollback protection? */
 bool migrate_rollback_safe(void);
 
-/* migrate_retire - have the board destroy the partition and keep the document in its place */
-CK_RV migrate_retire(struct partition *partition, const uint8_t *document, size_t length);
+/*
+ * migrate_retire - have the board destroy the partition, keep the document in its place, and the event for the device's log:
+ * HSM_AUDIT_MIGRATED_OUT or HSM_AUDIT_MIGRATION_CANCELLED
+ */
+CK_RV migrate_retire(struct partition *partition, enum hsm_audit_event event, const uint8_t *document,
+		     size_t length);
 
 /* ---- migrate_export.c ---- */
 
@@ -134,9 +141,21 @@ const uint8_t *migrate_export_key(const struct migrate_export *export);
 /* migrate_export_head - bind the chunks to the document that goes before them */
 int migrate_export_head(struct migrate_export *export, const uint8_t hash[HSM_MIGRATION_HASH]);
 
-/* migrate_export_chunk - the next chunk, sealed; its number must be the next one */
-CK_RV migrate_export_chunk(struct partition *partition, struct migrate_export *export, uint64_t number,
-			   struct hsm_writer *out);
+/*
+ * The partition's export belongs to the client that has begun it, and is wiped after its last chunk, when the client goes,
+ * when another one begins, when the partition is taken back into use or has gone, and when nobody has read on for ten minutes.
+ * All under commit_lock, but migrate_export_leave(), which takes it.
+ *
+ * migrate_export_keep - in place of a former one; it is the partition's from then on
+ * migrate_export_next - its next chunk, sealed; the number must be the next one
+ * migrate_export_end - wipe it
+ * migrate_export_leave - the client goes
+ */
+void migrate_export_keep(struct partition *partition, struct client *client, struct migrate_export *export);
+CK_RV migrate_export_next(struct partition *partition, const struct client *client, uint64_t number,
+			  struct hsm_writer *out);
+void migrate_export_end(struct partition *partition);
+void migrate_export_leave(struct partition *partition, struct client *client);
 
 /* ---- migrate_import.c ---- */
 

@@ -9,10 +9,12 @@
  */
 #include <string.h>
 #include <openssl/rand.h>
+#include "clock.h"
 #include "migrate.h"
 #include "migrate_chunk.h"
 
 #define SNAPSHOT_MAX (256U << 20)
+#define IDLE_MAX     (10 * 60 * 1000) /* milliseconds between two chunks */
 
 /**
  * struct migrate_export - a stream that is being read
@@ -21,6 +23,7 @@
  * @snapshot: all of it is in the buffer
  * @bytes, @done: of the whole stream; @rows: in it
  * @next: number of the next chunk
+ * @touched: when the last one was read
  */
 struct migrate_export {
 	uint8_t key[HSM_MIGRATION_SECRET];
@@ -35,6 +38,7 @@ struct migrate_export {
 	uint64_t bytes;
 	uint64_t done;
 	uint64_t next;
+	uint64_t touched;
 };
 
 void migrate_export_free(struct migrate_export *export)
@@ -236,8 +240,8 @@ static CK_RV take(struct partition *partition, struct migrate_export *export, ui
 	return CKR_OK;
 }
 
-CK_RV migrate_export_chunk(struct partition *partition, struct migrate_export *export,
-			   uint64_t number, struct hsm_writer *out)
+static CK_RV put_chunk(struct partition *partition, struct migrate_export *export, uint64_t number,
+		       struct hsm_writer *out)
 {
 	uint64_t left = export->bytes - export->done;
 	size_t length = left < HSM_MIGRATION_CHUNK ? left : HSM_MIGRATION_CHUNK;
@@ -261,4 +265,59 @@ CK_RV migrate_export_chunk(struct partition *partition, struct migrate_export *e
 	export->next++;
 	export->done += length;
 	return CKR_OK;
+}
+
+/* ---- whose it is, and how long ---- */
+
+void migrate_export_end(struct partition *partition)
+{
+	partition->reader = NULL;
+	migrate_export_free(partition->export);
+	partition->export = NULL;
+}
+
+void migrate_export_leave(struct partition *partition, struct client *client)
+{
+	if (partition->reader != client)
+		return;
+	pthread_mutex_lock(&partition->commit_lock);
+	if (partition->reader == client)
+		migrate_export_end(partition);
+	pthread_mutex_unlock(&partition->commit_lock);
+}
+
+void migrate_export_keep(struct partition *partition, struct client *client,
+			 struct migrate_export *export)
+{
+	bool closed;
+
+	migrate_export_end(partition);
+	export->touched = clock_now();
+	partition->export = export;
+	partition->reader = client;
+	/* Who has gone meanwhile has looked for a reader before there was one, or has said so by now. */
+	pthread_mutex_lock(&client->lock);
+	closed = client->closed;
+	pthread_mutex_unlock(&client->lock);
+	if (closed)
+		migrate_export_end(partition);
+}
+
+/* Keys and snapshot stay no longer than they are wanted. */
+CK_RV migrate_export_next(struct partition *partition, const struct client *client, uint64_t number,
+			  struct hsm_writer *out)
+{
+	struct migrate_export *export = partition->export;
+	CK_RV rv;
+
+	if (export && clock_now() - export->touched > IDLE_MAX)
+		migrate_export_end(partition);
+	export = partition->export;
+	if (!export || partition->reader != client)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	rv = put_chunk(partition, export, number, out);
+	export->touched = clock_now();
+	if (rv != CKR_ARGUMENTS_BAD && (rv != CKR_OK || export->done == export->bytes))
+		migrate_export_end(partition);
+	return rv;
 }

@@ -276,6 +276,9 @@ static CK_RV commit_fresh(struct partition *fresh, const struct partition *parti
 	fresh->state.commits = 0;
 	next = fresh->state;
 	next.migrate = *migrate;
+	/* What was once true of it no later move makes untrue. */
+	next.migrate.unsafe |= fresh->state.migrate.unsafe;
+	next.migrate.restored |= fresh->state.migrate.restored;
 	pthread_mutex_lock(&fresh->commit_lock);
 	rv = audit_record(fresh, &next, &record);
 	if (rv == CKR_OK)

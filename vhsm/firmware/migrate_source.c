@@ -56,7 +56,8 @@ CK_RV command_migrate_status(struct command *command)
 	hsm_put_u32(&command->out, HSM_FIELD_PHASE, migrate_phase(command->partition));
 	if (state->origin) {
 		hsm_put_u64(&command->out, HSM_FIELD_FLAGS,
-			    state->origin | (state->unsafe ? HSM_ORIGIN_UNSAFE : 0));
+			    state->origin | (state->unsafe ? HSM_ORIGIN_UNSAFE : 0) |
+				    (state->restored ? HSM_ORIGIN_RESTORED : 0));
 		hsm_put_u64(&command->out, HSM_FIELD_COUNTER, state->origin_counter);
 		hsm_put_u64(&command->out, HSM_FIELD_COUNT, state->origin_time);
 	}
@@ -223,13 +224,12 @@ static CK_RV seal_key(const struct migrate_state *state, const uint8_t *key,
 }
 
 /* In place of a former one, when its beginning went well */
-static void keep_export(struct partition *partition, struct migrate_export *export, CK_RV rv)
+static void keep_export(struct command *command, struct migrate_export *export, CK_RV rv)
 {
-	struct migrate_export *former = rv == CKR_OK ? partition->export : export;
-
 	if (rv == CKR_OK)
-		partition->export = export;
-	migrate_export_free(former);
+		migrate_export_keep(command->partition, command->client, export);
+	else
+		migrate_export_free(export);
 }
 
 static CK_RV export_head(struct command *command)
@@ -263,7 +263,7 @@ static CK_RV export_head(struct command *command)
 	if (rv == CKR_OK)
 		rv = migrate_answer(command, HSM_MIGRATION_PACKAGE, payload, length);
 	free(payload);
-	keep_export(partition, export, rv);
+	keep_export(command, export, rv);
 	return rv;
 }
 
@@ -277,10 +277,8 @@ CK_RV command_migrate_export(struct command *command)
 	pthread_mutex_lock(&partition->commit_lock);
 	if (!chunk)
 		rv = export_head(command);
-	else if (partition->export)
-		rv = migrate_export_chunk(partition, partition->export, number, &command->out);
 	else
-		rv = CKR_OPERATION_NOT_INITIALIZED;
+		rv = migrate_export_next(partition, command->client, number, &command->out);
 	pthread_mutex_unlock(&partition->commit_lock);
 	return rv;
 }
@@ -337,7 +335,7 @@ static CK_RV backup(struct command *command, uint8_t *room)
 	if (rv == CKR_OK)
 		rv = migrate_answer(command, HSM_MIGRATION_BACKUP, payload, length);
 	free(payload);
-	keep_export(partition, export, rv);
+	keep_export(command, export, rv);
 	return rv;
 }
 
@@ -362,7 +360,8 @@ CK_RV command_backup_begin(struct command *command)
 
 /*
  * A document of the target about the offer that the partition was frozen for. Only firmware that would have got the
- * partition is believed that it has not: another one, on the same board, could say so of a partition that serves there.
+ * partition is believed that it has it, or has not: another one, on the same board, could say that it has what it never
+ * took, or that it has not what serves there.
  */
 static CK_RV read_answer(struct command *command, enum hsm_migration_kind kind,
 			 struct migrate_letter *letter)
@@ -370,7 +369,7 @@ static CK_RV read_answer(struct command *command, enum hsm_migration_kind kind,
 	const struct partition *partition = command->partition;
 	const struct migrate_trust trust = {
 		.peer = partition->state.migrate.peer,
-		.rules = kind == HSM_MIGRATION_ABANDONED ? policy_of(partition) : NULL,
+		.rules = policy_of(partition),
 	};
 	CK_RV rv;
 
@@ -398,9 +397,11 @@ CK_RV command_migrate_finish(struct command *command)
 	pthread_mutex_lock(&partition->commit_lock);
 	rv = read_answer(command, HSM_MIGRATION_RECEIPT, &letter);
 	if (rv == CKR_OK)
-		rv = migrate_retire(partition, document, length);
-	if (rv == CKR_OK)
+		rv = migrate_retire(partition, HSM_AUDIT_MIGRATED_OUT, document, length);
+	if (rv == CKR_OK) {
 		partition->dead = true;
+		migrate_export_end(partition);
+	}
 	pthread_mutex_unlock(&partition->commit_lock);
 	migrate_letter_free(&letter);
 	return rv;
@@ -429,10 +430,8 @@ static CK_RV resume(struct command *command, struct migrate_letter *letter)
 	memset(next.nonce, 0, sizeof(next.nonce));
 	record.digest = (struct hsm_audit_bytes){ next.offer, sizeof(next.offer) };
 	rv = migrate_commit(partition, &next, &record);
-	if (rv == CKR_OK) {
-		migrate_export_free(partition->export);
-		partition->export = NULL;
-	}
+	if (rv == CKR_OK)
+		migrate_export_end(partition);
 	return rv;
 }
 

@@ -35,6 +35,7 @@ void migrate_put_state(struct header_cursor *cursor, const struct partition *par
 	header_put32(cursor, migrate->restoring);
 	header_put32(cursor, migrate->origin);
 	header_put32(cursor, migrate->unsafe);
+	header_put32(cursor, migrate->restored);
 	header_put64(cursor, migrate->origin_time);
 	header_put64(cursor, migrate->origin_counter);
 	header_put(cursor, migrate->origin_board, sizeof(migrate->origin_board));
@@ -57,6 +58,7 @@ void migrate_get_state(struct header_cursor *cursor, struct partition *partition
 	migrate->restoring = header_get32(cursor);
 	migrate->origin = header_get32(cursor);
 	migrate->unsafe = header_get32(cursor);
+	migrate->restored = header_get32(cursor);
 	migrate->origin_time = header_get64(cursor);
 	migrate->origin_counter = header_get64(cursor);
 	header_get(cursor, migrate->origin_board, sizeof(migrate->origin_board));

@@ -21,8 +21,9 @@
  * @restoring: the import is of a backup
  * @key: FROZEN: the target's import key. IMPORTING: ours, private, in the first HSM_HYBRID_PRIVATE bytes. Else nothing
  * @origin: enum hsm_migration_origin of the last import
- * @unsafe: one of the boards on the way had no rollback protection: nobody can say that this is the only copy
- * @origin_time, @origin_counter, @origin_board: of what was imported
+ * @unsafe: one of the boards on its way, ever, had no rollback protection: nobody can say that this is the only copy
+ * @restored: it was restored from a backup, here or before it came here
+ * @origin_time, @origin_counter, @origin_board: of what was imported: the source's clock, the counter of its header, its id
  */
 struct migrate_state {
 	uint32_t phase;
@@ -36,6 +37,7 @@ struct migrate_state {
 	uint8_t key[HSM_HYBRID_PUBLIC];
 	uint32_t origin;
 	uint32_t unsafe;
+	uint32_t restored;
 	uint64_t origin_time;
 	uint64_t origin_counter;
 	uint8_t origin_board[BOARD_ID_SIZE];

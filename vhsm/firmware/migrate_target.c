@@ -406,6 +406,7 @@ static void arrive(const struct partition *partition, struct migrate_state *next
 	memset(next->key, 0, sizeof(next->key));
 	memcpy(next->package, partition->package.hash, sizeof(next->package));
 	next->origin = next->restoring ? HSM_MIGRATION_ORIGIN_RESTORED : HSM_MIGRATION_ORIGIN_MOVED;
+	next->restored = next->restoring;
 	next->unsafe = partition->package.unsafe;
 	next->origin_time = partition->package.time;
 	next->origin_counter = partition->package.counter;
@@ -498,7 +499,8 @@ static CK_RV abandon(struct command *command)
 				  &message_length);
 	/* The statement is out when the key is gone, and not before. */
 	if (rv == CKR_OK)
-		rv = migrate_retire(partition, message, message_length);
+		rv = migrate_retire(partition, HSM_AUDIT_MIGRATION_CANCELLED, message,
+				    message_length);
 	if (rv == CKR_OK) {
 		partition->dead = true;
 		hsm_put_bytes(&command->out, HSM_FIELD_DOCUMENT, message, message_length);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include "attest_keys.h"
 #include "migrate.h"
 
@@ -61,20 +62,18 @@ CK_RV migrate_answer(struct command *command, enum hsm_migration_kind kind, cons
 	return rv;
 }
 
-CK_RV migrate_retire(struct partition *partition, const uint8_t *document, size_t length)
+CK_RV migrate_retire(struct partition *partition, enum hsm_audit_event event,
+		     const uint8_t *document, size_t length)
 {
-	uint8_t *request = OPENSSL_malloc(PARTITION_ID_SIZE + length);
-	size_t answered = 0;
-	int ret;
+	struct board_retire retire = { .event = event };
+	const struct iovec parts[] = {
+		{ &retire, sizeof(retire) },
+		{ (void *)document, length },
+	};
+	size_t answered;
 
-	if (!request)
-		return CKR_HOST_MEMORY;
-	memcpy(request, partition->info.id, PARTITION_ID_SIZE);
-	memcpy(request + PARTITION_ID_SIZE, document, length);
-	ret = ask_board(BOARD_RETIRE, request, PARTITION_ID_SIZE + length, request,
-			PARTITION_ID_SIZE + length, &answered);
-	OPENSSL_free(request);
-	return board_error(ret);
+	memcpy(retire.partition, partition->info.id, PARTITION_ID_SIZE);
+	return board_error(storage_call(BOARD_RETIRE, parts, 2, NULL, 0, &answered));
 }
 
 /* ---- roots ---- */
@@ -103,26 +102,43 @@ static void add_roots(X509_STORE *store, const struct migrate_trust *trust, STAC
 			X509_STORE_add_cert(store, sk_X509_value(certs, i));
 }
 
-/* Further certificates that came with the command, for roots that are not in the boards' own chains */
-static STACK_OF(X509) * more_certificates(const struct command *command)
+/* The certificate at *@der, which moves behind it; NULL: there is none */
+static X509 *next_certificate(const uint8_t **der, size_t *length)
 {
-	STACK_OF(X509) *certs = sk_X509_new_null();
+	const uint8_t *from = *der;
+	X509 *cert = X509_new_ex(mech_libctx(), NULL);
+
+	if (cert && d2i_X509(&cert, der, (long)*length)) {
+		*length -= (size_t)(*der - from);
+		return cert;
+	}
+	X509_free(cert);
+	return NULL;
+}
+
+/* Further certificates that came with the command, for roots that are not in the boards' own chains */
+static CK_RV take_certificates(struct command *command, STACK_OF(X509) * *certs)
+{
 	const uint8_t *der;
 	size_t length;
 	X509 *cert;
 
+	*certs = sk_X509_new_null();
+	if (!*certs)
+		return CKR_HOST_MEMORY;
 	der = hsm_fields_bytes(&command->fields, HSM_FIELD_MORE_CERTIFICATES, &length);
-	while (certs && length) {
-		const uint8_t *from = der;
-
-		cert = X509_new_ex(mech_libctx(), NULL);
-		if (!cert || !d2i_X509(&cert, &der, (long)length) || !sk_X509_push(certs, cert)) {
+	while (length) {
+		cert = next_certificate(&der, &length);
+		if (!cert)
+			return migrate_refuse(command, CKR_DATA_INVALID,
+					      "what came as certificate %d is none",
+					      sk_X509_num(*certs) + 1);
+		if (!sk_X509_push(*certs, cert)) {
 			X509_free(cert);
-			break;
+			return CKR_HOST_MEMORY;
 		}
-		length -= (size_t)(der - from);
 	}
-	return certs;
+	return CKR_OK;
 }
 
 static void fill_policy(struct hsm_trust_policy *out, const struct policy *policy)
@@ -158,24 +174,22 @@ static int check_facts(const struct migrate_trust *trust, struct migrate_letter 
 }
 
 /* One signature with its chain. Return: 0 or -EKEYREJECTED */
-static int check_signature(struct command *command, const struct migrate_trust *trust,
-			   struct migrate_letter *letter, size_t index,
-			   struct hsm_dice_facts *facts, char *reason)
+static int check_signature(const struct migrate_trust *trust, struct migrate_letter *letter,
+			   size_t index, struct hsm_dice_facts *facts, char *reason)
 {
 	struct hsm_trust_policy policy = { .roots = hsm_dice_store() };
 	STACK_OF(X509) *chain = hsm_cose_signer_chain(letter->message, index, mech_libctx());
-	STACK_OF(X509) *more = more_certificates(command);
 	bool p384 = hsm_cose_signer_algorithm(letter->message, index) == HSM_COSE_ES384;
 	X509 *leaf = chain ? sk_X509_value(chain, 0) : NULL;
 	int ret = -EKEYREJECTED;
 
 	snprintf(reason, HSM_DICE_REASON_MAX, "signature %zu does not verify", index + 1);
-	if (leaf && more && policy.roots &&
+	if (leaf && policy.roots &&
 	    !hsm_cose_verify(letter->message, index, mech_libctx(), X509_get0_pubkey(leaf), NULL,
 			     0)) {
 		add_roots(policy.roots, trust, chain);
 		if (trust->policy)
-			add_roots(policy.roots, trust, more);
+			add_roots(policy.roots, trust, letter->more);
 		fill_policy(&policy, trust->policy ? trust->policy : trust->rules);
 		ret = hsm_dice_verify(mech_libctx(), &policy, HSM_DICE_LEAF_ALIAS, leaf, chain,
 				      letter->document.partition, facts, reason);
@@ -184,7 +198,6 @@ static int check_signature(struct command *command, const struct migrate_trust *
 		ret = check_facts(trust, letter, p384 ? HSM_DICE_P384 : HSM_DICE_ML_DSA_87, facts,
 				  reason);
 	sk_X509_pop_free(chain, X509_free);
-	sk_X509_pop_free(more, X509_free);
 	X509_STORE_free(policy.roots);
 	return ret;
 }
@@ -225,7 +238,7 @@ static CK_RV check(struct command *command, const struct migrate_trust *trust,
 		return migrate_refuse(command, CKR_SIGNATURE_INVALID,
 				      "it needs one signature by each kind of alias key");
 	for (i = 0; i < hsm_cose_signatures(letter->message); i++) {
-		if (check_signature(command, trust, letter, i, &facts[i], reason))
+		if (check_signature(trust, letter, i, &facts[i], reason))
 			return migrate_refuse(command, CKR_SIGNATURE_INVALID, "%s", reason);
 		difference = hsm_dice_same_signer(&facts[i], &facts[0]);
 		if (difference)
@@ -239,9 +252,13 @@ CK_RV migrate_read(struct command *command, enum hsm_migration_kind kind, const 
 {
 	const uint8_t *bytes, *payload;
 	size_t length;
+	CK_RV rv;
 
 	memset(letter, 0, sizeof(*letter));
 	letter->kind = kind;
+	rv = take_certificates(command, &letter->more);
+	if (rv != CKR_OK)
+		return rv;
 	bytes = hsm_fields_bytes(&command->fields, HSM_FIELD_DOCUMENT, &length);
 	if (hsm_cose_read(bytes, length, hsm_migration_type(kind), &letter->message))
 		return migrate_refuse(command, CKR_DATA_INVALID, "it is no %s",
@@ -275,4 +292,6 @@ void migrate_letter_free(struct migrate_letter *letter)
 	hsm_migration_free(&letter->document);
 	hsm_cose_free(letter->message);
 	letter->message = NULL;
+	sk_X509_pop_free(letter->more, X509_free);
+	letter->more = NULL;
 }

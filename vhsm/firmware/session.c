@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "migrate.h"
 #include "users.h"
 
 #define INDEX_BITS    14
@@ -435,5 +436,6 @@ void client_close(struct client *client)
 	client->closed = true;
 	pthread_mutex_unlock(&client->lock);
 	pthread_mutex_unlock(&partition->lock);
+	migrate_export_leave(partition, client);
 	sessions_close(client);
 }

@@ -253,6 +253,14 @@ static size_t told(struct fixture *f, enum hsm_audit_event event, const uint8_t 
 	return found;
 }
 
+static void retire(struct fixture *f, const uint8_t *id)
+{
+	struct board_retire retire = { .event = HSM_AUDIT_MIGRATED_OUT };
+
+	memcpy(retire.partition, id, sizeof(retire.partition));
+	state_retire(f->state, 2, &retire, "document", 8);
+}
+
 /* Killed at each step: it is told of exactly when it has happened, whatever the caller heard. */
 static void test_partitions(void **test)
 {
@@ -282,7 +290,7 @@ static void test_partitions(void **test)
 		if (i & 1)
 			state_partition_destroy(f->state, partition.id, &former);
 		else
-			state_retire(f->state, 2, partition.id, "document", 8);
+			retire(f, partition.id);
 		f->fail_at = -1;
 		assert_int_equal(fixture_open(f), 0);
 		assert_int_equal(

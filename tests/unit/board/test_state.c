@@ -375,50 +375,6 @@ static void test_crash_in_rotation(void **test)
 	}
 }
 
-/*
- * A crash at each step of what a migration leaves by: either partition and no receipt, or the receipt and no
- * partition; asked again it is done.
- */
-static void test_crash_in_retire(void **test)
-{
-	static const enum state_step steps[] = {
-		STEP_ROTATE_DRAWN,
-		STEP_ROTATE_STORED,
-		STEP_ROTATE_DONE,
-	};
-	struct board_partition moved = { .name = "moved", .function = 2 };
-	struct fixture *f = *test;
-	uint8_t bytes[64];
-	size_t length, i;
-	bool done;
-
-	assert_int_equal(fixture_open(f), 0);
-	for (i = 0; i < 3; i++) {
-		memset(moved.id, 0, sizeof(moved.id));
-		assert_int_equal(state_partition_create(f->state, &moved, no_policy), 0);
-		assert_int_equal(fixture_commit(f, 2, moved.id, 0, "theirs", 1, "row", 3), 0);
-		assert_int_equal(state_retire(f->state, 3, moved.id, "receipt", 7), -ENOENT);
-		f->fail_at = (int)steps[i];
-		assert_int_equal(state_retire(f->state, 2, moved.id, "receipt", 7), -EINTR);
-		f->fail_at = -1;
-		assert_int_equal(fixture_open(f), 0);
-		done = steps[i] != STEP_ROTATE_DRAWN;
-		assert_int_equal(state_receipt(f->state, moved.id, bytes, sizeof(bytes), &length),
-				 done ? 0 : -ENOENT);
-		if (!done) {
-			fixture_header(f, 2, moved.id, "theirs");
-			assert_int_equal(state_retire(f->state, 2, moved.id, "receipt", 7), 0);
-			assert_int_equal(state_receipt(f->state, moved.id, bytes, sizeof(bytes),
-						       &length),
-					 0);
-		}
-		assert_int_equal(length, 7);
-		assert_memory_equal(bytes, "receipt", 7);
-		assert_int_equal(fixture_commit(f, 2, moved.id, 0, "theirs", 1, "row", 3), -ENOENT);
-		assert_int_equal(state_retire(f->state, 2, moved.id, "another", 7), -ENOENT);
-	}
-}
-
 /* No flipped byte goes unnoticed where the board is the judge: the record is the same, or refused. */
 static void test_flips(void **test)
 {
@@ -701,7 +657,6 @@ int main(void)
 		TEST(test_unknown_version),
 		TEST(test_missing),
 		TEST(test_zeroize),
-		TEST(test_crash_in_retire),
 		TEST(test_approved),
 		TEST(test_killed),
 		TEST(test_full_disk),

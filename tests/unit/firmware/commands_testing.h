@@ -126,6 +126,8 @@ static struct test_board {
 	size_t validation_length;
 	struct board_grant grant; /* the last one, seconds 0: none */
 	bool grants_all; /* as if officers had granted whatever is asked for */
+	int fail_retire; /* errno */
+	uint32_t retired; /* event of the last BOARD_RETIRE */
 	unsigned int destroyed; /* partitions, whose rows stay here */
 	struct board_event event[BOARD_EVENTS_MAX]; /* that wait for the device's log */
 	size_t events;
@@ -377,11 +379,16 @@ static void partition_empty(struct test_partition *p);
 static int board_retire(const uint8_t *body, size_t size)
 {
 	struct test_partition *p = board_find(body);
+	struct board_retire retire;
 
 	if (!p)
 		return -ENOENT;
-	board.receipt_length = size - PARTITION_ID_SIZE;
-	memcpy(board.receipt, body + PARTITION_ID_SIZE, board.receipt_length);
+	if (board.fail_retire)
+		return -board.fail_retire;
+	memcpy(&retire, body, sizeof(retire));
+	board.retired = retire.event;
+	board.receipt_length = size - sizeof(retire);
+	memcpy(board.receipt, body + sizeof(retire), board.receipt_length);
 	partition_empty(p);
 	return 0;
 }
