@@ -65,6 +65,7 @@ install-programs: all
 install-library: all
 	$(call install_all,644,$(install_headers),$(INCLUDEDIR)/hsm)
 	$(call install_all,644,$(install_uapi),$(INCLUDEDIR)/linux)
+	$(call install_file,644,bindings/cpp/hsm.hpp,$(INCLUDEDIR)/hsm)
 	$(call install_file,644,$(O)/libhsm.so.0,$(LIBDIR))
 	ln -sf libhsm.so.0 $(DESTDIR)$(LIBDIR)/libhsm.so
 	$(call install_file,644,$(O)/libhsm.a,$(LIBDIR))

@@ -14,6 +14,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__cplusplus) && !defined(_Static_assert)
+#define _Static_assert static_assert	/* which C++ calls so */
+#endif
+
 #include <hsm/operations.h>
 #include <hsm/wire.h>
 

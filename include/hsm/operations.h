@@ -355,6 +355,10 @@ struct hsm_operation_info {
 /* Exported by libhsm, see hsm/hsm.h */
 #pragma GCC visibility push(default)
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* MIGRATE_STATUS, in FLAGS: a board on the way had no rollback protection, so that other copies may exist */
 #define HSM_ORIGIN_UNSAFE	(1U << 8)
 /* ..., and it was restored from a backup here or before it came here, so that they may likewise */
@@ -371,6 +375,10 @@ const struct hsm_operation_info *hsm_operation_at(size_t index);
  * Return: 0, or -EBADMSG when a required field is missing or one came that is not allowed.
  */
 int hsm_operation_check(const struct hsm_operation_info *info, const struct hsm_fields *fields);
+
+#ifdef __cplusplus
+}
+#endif
 
 #pragma GCC visibility pop
 

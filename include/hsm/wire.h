@@ -390,6 +390,10 @@ _Static_assert(sizeof(struct hsm_user_status) == 88, "hsm_user_status");
 /* Exported by libhsm, see hsm/hsm.h */
 #pragma GCC visibility push(default)
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- reader ---- */
 
 #define HSM_FIELDS_MAX	64	/* fields in one command */
@@ -544,6 +548,10 @@ void hsm_put_end(struct hsm_writer *writer, size_t mark);
  * @status
  */
 void hsm_put_attribute(struct hsm_writer *writer, uint64_t type, uint32_t status, const void *value, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
 
 #pragma GCC visibility pop
 

@@ -8,7 +8,7 @@
 
 # What needs none: texts for people that say it once, data, and the licences themselves.
 listed() {
-	project_files | grep -vE '^LICENSES/|^Documentation/ABI/|^debian/(changelog|copyright|README.*|source/.*|.*\.(install|symbols|lintian-overrides|manpages|maintscript))$|\.md$|^VERSION$|^\.gitignore$|/corpus/|/data/|\.json$|\.abi$|\.pem$|\.der$|\.in$|^scripts/help\.txt$|^tests/lint/words$'
+	project_files | grep -vE '^LICENSES/|^Documentation/ABI/|^debian/(changelog|copyright|README.*|source/.*|.*\.(install|symbols|lintian-overrides|manpages|maintscript))$|\.md$|^VERSION$|^\.gitignore$|/corpus/|/data/|\.json$|\.abi$|/py\.typed$|\.pem$|\.der$|\.in$|^scripts/help\.txt$|^tests/lint/words$'
 }
 
 expected() {

@@ -58,6 +58,12 @@ build_program() {
 		SCRATCH_ENV=HSM_DEVICE=$device says 0 "$(cat VERSION)" inside /tmp/program
 }
 
+build_cpp() {
+	# shellcheck disable=SC2016	# expanded inside
+	inside sh -c 'g++ -Wall -Werror -o /tmp/binding tests/tools/binding.cc $(pkg-config --cflags --libs libhsm)' &&
+		SCRATCH_ENV=HSM_DEVICE=$device says 0 "^ok 7" inside /tmp/binding
+}
+
 # The same without the library at run time
 build_static() {
 	# shellcheck disable=SC2016	# expanded inside
@@ -103,6 +109,7 @@ point "the quick start" quick_start
 point "has five commands at most" few_commands
 point "p11-kit and GnuTLS find the token" listed
 point "a program is built with the library" build_program
+point "also in C++" build_cpp
 point "and with the static one" build_static
 point "the manual pages are there" manuals
 point "the board stops" stop_board
