@@ -118,6 +118,15 @@ int hsm_dice_device_name(const X509 *cert, uint8_t board_id[HSM_DICE_ID_SIZE],
 	return ret;
 }
 
+bool hsm_dice_is_passing(const X509 *cert)
+{
+	char unit[sizeof(HSM_DICE_PASSING)];
+
+	return only_entry(X509_get_subject_name(cert), NID_organizationalUnitName, unit,
+			  sizeof(unit)) > 0 &&
+	       !strcmp(unit, HSM_DICE_PASSING);
+}
+
 bool hsm_dice_names_partition(const X509 *cert, const uint8_t partition[HSM_DICE_ID_SIZE])
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
@@ -327,14 +336,17 @@ X509 *hsm_dice_alias_certificate(OSSL_LIB_CTX *libctx, X509 *issuer, EVP_PKEY *i
 }
 
 X509 *hsm_dice_partition_certificate(OSSL_LIB_CTX *libctx, X509 *issuer, EVP_PKEY *issuer_key,
-				     EVP_PKEY *identity, const uint8_t partition[HSM_DICE_ID_SIZE])
+				     EVP_PKEY *identity, const uint8_t partition[HSM_DICE_ID_SIZE],
+				     const char *unit)
 {
 	X509 *cert = X509_new_ex(libctx, NULL);
 	char uuid[UUID_TEXT_SIZE];
 	bool done;
 
 	uuid_text(partition, uuid);
+	/* Behind what the name constraints of the alias demand */
 	done = cert && set_name(X509_get_subject_name(cert), NULL, uuid) &&
+	       (!unit || add_name(X509_get_subject_name(cert), "OU", unit)) &&
 	       begin(libctx, cert, issuer, identity) &&
 	       add_text(cert, cert, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_text(cert, cert, NID_key_usage, "critical,digitalSignature") &&

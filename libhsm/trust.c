@@ -63,7 +63,8 @@ static void pin_key(const struct identity_check *check, char key[KEY_TEXT_SIZE])
 	hex_format(check->board_id, 16, key + strlen(key));
 }
 
-static int first_use(struct identity_check *check, const uint8_t *hash)
+/* @passing: the partition waits to be filled, and has its own identity only then: nothing to remember */
+static int first_use(struct identity_check *check, const uint8_t *hash, bool passing)
 {
 	char path[NAME_PATH_MAX + 64];
 	char key[KEY_TEXT_SIZE];
@@ -79,7 +80,7 @@ static int first_use(struct identity_check *check, const uint8_t *hash)
 		return set_error(
 			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
 			"no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
-	answer = pins_check(path, key, hash, true);
+	answer = pins_check(path, key, hash, !passing);
 	if (answer == PIN_MATCH || answer == PIN_UNKNOWN)
 		return 0;
 	if (answer == PIN_MISMATCH)
@@ -117,7 +118,7 @@ static int decide(struct identity_check *check, X509 *cert, STACK_OF(X509) * cha
 	if (pin == PIN_MATCH && (alone || !trust->policy.roots))
 		return 0;
 	if (!trust->policy.roots)
-		return first_use(check, hash);
+		return first_use(check, hash, hsm_dice_is_passing(cert));
 	return chain_check(check, cert, chain);
 }
 
@@ -175,8 +176,9 @@ static int make_contexts(struct trust *trust, struct hsm_error *error)
 		trust->tls = SSL_CTX_new_ex(trust->libctx, NULL, TLS_client_method());
 	if (trust->tls && set_policy(trust->tls))
 		return 0;
-	return set_error(error, -EIO, HSM_LAYER_SYSTEM,
-			 "libssl cannot be used: its default provider, TLS 1.3 or memory is missing");
+	return set_error(
+		error, -EIO, HSM_LAYER_SYSTEM,
+		"libssl cannot be used: its default provider, TLS 1.3 or memory is missing");
 }
 
 /* For who wants each handshake to be a whole one; that is never less safe. */

@@ -40,7 +40,7 @@ static bool make_chain(struct handshake *h)
 						   keys[1].key[HSM_DICE_P384], &tcb, partition);
 	if (alias)
 		leaf = hsm_dice_partition_certificate(NULL, alias, keys[1].key[HSM_DICE_P384],
-						      identity, partition);
+						      identity, partition, NULL);
 	if (leaf && sk_X509_push(above, alias) && sk_X509_push(above, device))
 		made = SSL_CTX_use_cert_and_key(h->server, leaf, identity, above, 1) == 1 &&
 		       X509_STORE_add_cert(roots, device) == 1 &&

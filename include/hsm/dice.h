@@ -125,9 +125,17 @@ X509_REQ *hsm_dice_device_request(OSSL_LIB_CTX *libctx, const struct hsm_dice_de
 X509 *hsm_dice_alias_certificate(OSSL_LIB_CTX *libctx, X509 *issuer, EVP_PKEY *issuer_key,
 				 EVP_PKEY *alias, const struct hsm_tcb_info *tcb,
 				 const uint8_t partition[HSM_DICE_ID_SIZE]);
+
+/* What a partition's certificate says of its key: NULL, that it is the partition's; or that it is not yet */
+#define HSM_DICE_PASSING	"passing"
+
+/* hsm_dice_partition_certificate - @unit: in its subject, behind the partition's name; NULL or HSM_DICE_PASSING */
 X509 *hsm_dice_partition_certificate(OSSL_LIB_CTX *libctx, X509 *issuer, EVP_PKEY *issuer_key,
-				     EVP_PKEY *identity,
-				     const uint8_t partition[HSM_DICE_ID_SIZE]);
+				     EVP_PKEY *identity, const uint8_t partition[HSM_DICE_ID_SIZE],
+				     const char *unit);
+
+/* hsm_dice_is_passing - is the certificate that of a partition that waits to be filled from elsewhere? */
+bool hsm_dice_is_passing(const X509 *cert);
 
 /* As hsm_dice_device has it: what a certificate says of the board */
 #define HSM_DICE_SERIAL_MAX	32

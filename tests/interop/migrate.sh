@@ -65,9 +65,9 @@ point "room on the target" says 0 "$id" hsmctl partition import "$TMPDIR/request
 target() {
 	hsmctl -d "$B,function=2" partition "$@"
 }
-# Until a partition has come, its place has an identity of its own, which nobody should remember.
+# Until a partition has come, its place has an identity of its own, which nobody remembers: to who knows the
+# partition from the source it is a stranger, to somebody else each one is a first one.
 passing() {
-	rm -rf "$TMPDIR/passing"
 	XDG_STATE_HOME=$TMPDIR/passing "$@"
 }
 point "it waits" passing says 0 WAITING target migrate-status

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include "attest_keys.h"
+#include "migrate.h"
 
 #define TYPE_MAX 64
 
@@ -210,6 +211,18 @@ int attest_tcb(struct partition *partition, struct hsm_tcb_info *tcb)
 	return ret;
 }
 
+/* A place that is to be filled from elsewhere has a key of its own until it is, which nobody should remember. */
+static const char *unit_of(const struct partition *partition)
+{
+	switch (migrate_phase(partition)) {
+	case HSM_MIGRATION_PHASE_WAITING:
+	case HSM_MIGRATION_PHASE_IMPORTING:
+		return HSM_DICE_PASSING;
+	default:
+		return NULL;
+	}
+}
+
 int attest_certify(struct partition *partition, EVP_PKEY *identity, X509 **cert)
 {
 	const struct attest_chains *chains;
@@ -220,7 +233,7 @@ int attest_certify(struct partition *partition, EVP_PKEY *identity, X509 **cert)
 	*cert = hsm_dice_partition_certificate(mech_libctx(),
 					       sk_X509_value(chains->chain[HSM_DICE_P384], 0),
 					       aliases.keys.key[HSM_DICE_P384], identity,
-					       partition->info.id);
+					       partition->info.id, unit_of(partition));
 	return *cert ? 0 : -EIO;
 }
 

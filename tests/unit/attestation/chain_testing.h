@@ -82,7 +82,7 @@ static bool chain_make(struct chain_fixture *c, enum hsm_dice_algorithm algorith
 					      partition);
 	assert_non_null(c->alias);
 	c->leaf = hsm_dice_partition_certificate(NULL, c->alias, alias_key(c), c->identity_key,
-						 partition);
+						 partition, NULL);
 	assert_non_null(c->leaf);
 	return true;
 }

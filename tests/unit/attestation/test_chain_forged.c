@@ -38,7 +38,7 @@ static void certify_again(struct chain_fixture *c)
 					      &good_tcb, test_partition);
 	assert_non_null(c->alias);
 	c->leaf = hsm_dice_partition_certificate(NULL, c->alias, alias_key(c), c->identity_key,
-						 test_partition);
+						 test_partition, NULL);
 	assert_non_null(c->leaf);
 }
 
@@ -295,6 +295,23 @@ static void test_device_name(void **state)
 	chain_free(&c);
 }
 
+/* The unit stands behind what the alias may certify, and makes no other partition of it. */
+static void test_passing(void **state)
+{
+	struct verify v = { 0 };
+	struct chain_fixture c;
+
+	(void)state;
+	chain_make(&c, HSM_DICE_P384, 1, &good_tcb, test_partition);
+	assert_false(hsm_dice_is_passing(c.leaf));
+	X509_free(c.leaf);
+	c.leaf = hsm_dice_partition_certificate(NULL, c.alias, alias_key(&c), c.identity_key,
+						test_partition, HSM_DICE_PASSING);
+	assert_true(hsm_dice_is_passing(c.leaf));
+	assert_int_equal(verify_chain(&v, &c, c.device), 0);
+	chain_free(&c);
+}
+
 /* ---- TCBInfo that says more than is understood ---- */
 
 static void test_tcb_more(void **state)
@@ -364,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_critical),
 		cmocka_unit_test(test_key_usage),
 		cmocka_unit_test(test_device_name),
+		cmocka_unit_test(test_passing),
 		cmocka_unit_test(test_tcb_more),
 		cmocka_unit_test(test_same_signer),
 	};

@@ -333,7 +333,7 @@ static void test_child_of_alias(void **state)
 
 	chain_make(&c, HSM_DICE_P384, 1, &good_tcb, test_partition);
 	child = hsm_dice_partition_certificate(NULL, c.alias, alias_key(&c), c.identity_key,
-					       test_partition);
+					       test_partition, NULL);
 	strip(child, NID_basic_constraints);
 	strip(child, NID_key_usage);
 	add_extension(child, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
@@ -393,13 +393,15 @@ static void test_path_length(void **state)
 	/* An alias that makes a CA, which makes the partition's certificate */
 	chain_make(&c, HSM_DICE_P384, 1, &good_tcb, test_partition);
 	certify_device(&c, ca, ca_key);
-	sub = hsm_dice_partition_certificate(NULL, c.alias, alias_key(&c), ca_key, test_partition);
+	sub = hsm_dice_partition_certificate(NULL, c.alias, alias_key(&c), ca_key, test_partition,
+					     NULL);
 	strip(sub, NID_basic_constraints);
 	strip(sub, NID_key_usage);
 	add_extension(sub, NID_basic_constraints, "critical,CA:TRUE");
 	sign_again(sub, alias_key(&c));
 	X509_free(c.leaf);
-	c.leaf = hsm_dice_partition_certificate(NULL, sub, ca_key, c.identity_key, test_partition);
+	c.leaf = hsm_dice_partition_certificate(NULL, sub, ca_key, c.identity_key, test_partition,
+						NULL);
 	{
 		X509 *const more[] = { sub, c.alias, c.device, NULL };
 
@@ -424,7 +426,7 @@ static void test_neighbour(void **state)
 	refused(&v, &c, c.device, "another partition");
 	X509_free(c.leaf);
 	c.leaf = hsm_dice_partition_certificate(NULL, c.alias, alias_key(&c), c.identity_key,
-						test_partition);
+						test_partition, NULL);
 	refused(&v, &c, c.device, "no trusted root (permitted subtree violation)");
 	/* Without the name in the subject the constraint is met, the alias is the other's all the same. */
 	empty = X509_NAME_new();

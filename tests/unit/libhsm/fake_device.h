@@ -77,19 +77,33 @@ static inline struct fake *fake_of(struct transport *transport)
 
 /* ---- identity ---- */
 
-/* An identity under the fake's board: key and chain are new, also when the partition is the same */
-static inline void fake_identity(struct fake *fake, const uint8_t partition[HSM_PARTITION_ID_SIZE])
+/*
+ * An identity under the fake's board: key and chain are new, also when the partition is the same. @unit: of the
+ * partition's certificate, as for hsm_dice_partition_certificate()
+ */
+static inline void fake_identity_of(struct fake *fake, const uint8_t partition[HSM_PARTITION_ID_SIZE],
+				    const char *unit)
 {
 	STACK_OF(X509) *above = sk_X509_new_null();
 
 	chain_free(&fake->chain);
 	assert_true(chain_make(&fake->chain, HSM_DICE_P384, 1, &good_tcb, partition));
+	X509_free(fake->chain.leaf);
+	fake->chain.leaf = hsm_dice_partition_certificate(NULL, fake->chain.alias,
+							  alias_key(&fake->chain),
+							  fake->chain.identity_key, partition, unit);
+	assert_non_null(fake->chain.leaf);
 	sk_X509_push(above, fake->chain.alias);
 	sk_X509_push(above, fake->chain.device);
 	assert_int_equal(SSL_CTX_use_cert_and_key(fake->tls, fake->chain.leaf,
 						  fake->chain.identity_key, above, 1),
 			 1);
 	sk_X509_free(above);
+}
+
+static inline void fake_identity(struct fake *fake, const uint8_t partition[HSM_PARTITION_ID_SIZE])
+{
+	fake_identity_of(fake, partition, NULL);
 }
 
 /* ---- handshake ---- */

@@ -480,6 +480,39 @@ static void test_crowded(void **state)
 
 /* ---- identity ---- */
 
+static int connect_again(struct fixture *f, struct hsm_error *error)
+{
+	struct hsm_channel *second = NULL;
+	int err = hsm_connect(f->device, f->fake.partition, &second, error);
+
+	hsm_disconnect(second);
+	return err;
+}
+
+/*
+ * A partition that waits to be filled is nobody that one should remember: its identity comes with its content. Where
+ * another one is known, it is as wrong as any.
+ */
+static void test_passing_identity(void **state)
+{
+	struct fixture *f = *state;
+	struct hsm_error error;
+	char path[300];
+
+	/* Nothing is known yet. */
+	snprintf(path, sizeof(path), "%s-passing", getenv("XDG_STATE_HOME"));
+	setenv("XDG_STATE_HOME", path, 1);
+	for (int i = 0; i < 2; i++) {
+		fake_identity_of(&f->fake, f->fake.partition, HSM_DICE_PASSING);
+		assert_int_equal(connect_again(f, &error), 0);
+	}
+	fake_identity(&f->fake, f->fake.partition);
+	assert_int_equal(connect_again(f, &error), 0);
+	fake_identity_of(&f->fake, f->fake.partition, HSM_DICE_PASSING);
+	assert_int_equal(connect_again(f, &error), -EKEYREJECTED);
+	assert_non_null(strstr(error.text, "another identity"));
+}
+
 static void test_changed_identity(void **state)
 {
 	struct fixture *f = *state;
@@ -638,6 +671,7 @@ int main(void)
 		T(test_replacement_under_threads),
 		T(test_crowded),
 		T(test_changed_identity),
+		T(test_passing_identity),
 		T(test_wrong_partition_in_certificate),
 		T(test_stranger_is_not_pinned),
 		T(test_unknown_partition),
