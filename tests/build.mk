@@ -17,6 +17,7 @@ fuzz_evidence_needs := hsm-verify tool
 test_hsmctl_driver_needs := tool libhsm
 test_forged_needs := tool
 test_rules_needs := tool
+test_audit_export_needs := tool
 
 # --- programs ---
 

@@ -83,6 +83,23 @@ static uint8_t *get_hex(struct json_object *line, const char *name, size_t *leng
 
 /* ---- signed heads ---- */
 
+/*
+ * What a policy asks of firmware is asked of that which answers today. Who signed a checkpoint in former years need only
+ * have been one of the vendor's, of a device that is not revoked: an update would make every older log a forged one.
+ */
+static struct hsm_trust_policy of_its_time(const struct hsm_trust_policy *today)
+{
+	struct hsm_trust_policy then = *today;
+
+	then.minimum_version = 0;
+	then.measurements = NULL;
+	then.measurement_count = 0;
+	then.lifecycle = 0;
+	then.approved = false;
+	then.rollback_protected = false;
+	return then;
+}
+
 /* @known: the head that the records lead to; it must be the one that was signed */
 static int check_head(struct log_check *check, const uint8_t *bytes, size_t length,
 		      const char *type, const struct hsm_audit_chain *known,
@@ -114,9 +131,21 @@ static int check_head(struct log_check *check, const uint8_t *bytes, size_t leng
 
 static int check_checkpoint(struct log_check *check, const struct hsm_audit_record *record)
 {
+	struct hsm_trust_policy *trust = &check->verify->trust.all, today = *trust;
 	struct hsm_audit_head head;
-	int code = check_head(check, record->signature.data, record->signature.length,
-			      HSM_AUDIT_CHECKPOINT_TYPE, &check->chain, &head);
+	int code;
+
+	*trust = of_its_time(&today);
+	code = check_head(check, record->signature.data, record->signature.length,
+			  HSM_AUDIT_CHECKPOINT_TYPE, &check->chain, &head);
+	*trust = today;
+	/* The alias that speaks for the log here, and no other one of the same device */
+	if (!code && check->has_alias &&
+	    memcmp(check->alias, check->facts.alias, sizeof(check->facts.alias)))
+		code = forged(check, "a checkpoint by another alias than the log names");
+	if (!code && (record->alias.length != sizeof(check->facts.alias) ||
+		      memcmp(record->alias.data, check->facts.alias, sizeof(check->facts.alias))))
+		code = forged(check, "a checkpoint that names another alias than its signer");
 
 	check->checkpoints++;
 	check->checked_to = record->sequence - 1;

@@ -9,27 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
+#include "tool-file.h"
 
 /* ---- options ---- */
 
 int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *bytes, size_t least,
 	     size_t *length)
 {
-	unsigned int byte;
-	size_t n = 0;
-
-	for (; text[2 * n] && text[2 * n + 1] && n < NONCE_MAX; n++) {
-		if (strspn(text + 2 * n, "0123456789abcdefABCDEF") < 2 ||
-		    sscanf(text + 2 * n, "%2x", &byte) != 1)
-			break;
-		bytes[n] = (uint8_t)byte;
-	}
-	*length = n;
-	if (text[2 * n] || n < least)
+	/* Pairs of digits and nothing else */
+	if (OPENSSL_hexstr2buf_ex(bytes, NONCE_MAX, length, text, '\0') != 1 || *length < least) {
+		ERR_clear_error();
 		return fail(ctl, CTL_USAGE, "--%s: %zu to %d bytes in hexadecimal", option, least,
 			    NONCE_MAX);
+	}
 	return CTL_OK;
 }
 
@@ -61,26 +57,12 @@ static int take_options(struct ctl *ctl, struct asked *asked)
 
 int write_file(struct ctl *ctl, const char *path, const uint8_t *bytes, size_t length)
 {
-	char *fresh = NULL;
-	FILE *file;
-	bool done, made;
+	struct file_draft draft;
+	int ret = file_begin(&draft, path);
 
-	if (asprintf(&fresh, "%s.new", path) < 0)
-		return fail(ctl, CTL_DEVICE, "out of memory");
-	file = fopen(fresh, "we");
-	made = file != NULL;
-	done = made && fwrite(bytes, 1, length, file) == length;
-	if (made && fclose(file))
-		done = false;
-	if (done && rename(fresh, path))
-		done = false;
-	if (!done) {
-		fail(ctl, CTL_USAGE, "%s: %s", path, strerror(errno));
-		if (made)
-			unlink(fresh);
-	}
-	free(fresh);
-	return done ? CTL_OK : CTL_USAGE;
+	if (!ret)
+		ret = file_end(&draft, fwrite(bytes, 1, length, draft.stream) == length);
+	return ret ? fail(ctl, CTL_USAGE, "%s: %s", path, strerror(-ret)) : CTL_OK;
 }
 
 static int attest(struct ctl *ctl, struct link *link, struct asked *asked, const char *path)

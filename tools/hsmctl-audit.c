@@ -12,6 +12,7 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 #include "tool-audit.h"
+#include "tool-file.h"
 
 #define DEVICE_LOG "device"
 
@@ -53,22 +54,10 @@ struct export
 
 static int nonce_of(struct ctl *ctl, uint8_t nonce[HSM_AUDIT_NONCE_MAX], size_t *length)
 {
-	const char *hex = ctl->nonce;
-	unsigned int byte;
-
-	if (!hex) {
-		*length = 32;
-		return getrandom(nonce, 32, 0) == 32 ? CTL_OK : CTL_DEVICE;
-	}
-	for (*length = 0; hex[0] && hex[1] && *length < HSM_AUDIT_NONCE_MAX; hex += 2) {
-		if (sscanf(hex, "%2x", &byte) != 1)
-			break;
-		nonce[(*length)++] = byte;
-	}
-	if (!*hex && *length >= HSM_AUDIT_NONCE_MIN)
-		return CTL_OK;
-	return fail(ctl, CTL_USAGE, "--nonce: %u to %u bytes in hexadecimal", HSM_AUDIT_NONCE_MIN,
-		    HSM_AUDIT_NONCE_MAX);
+	*length = 32;
+	if (ctl->nonce)
+		return take_hex(ctl, "nonce", ctl->nonce, nonce, HSM_AUDIT_NONCE_MIN, length);
+	return getrandom(nonce, 32, 0) == 32 ? CTL_OK : CTL_DEVICE;
 }
 
 /* The head that a message says; whether that is true is for hsm-verify to say. */
@@ -183,10 +172,10 @@ static int read_some(struct ctl *ctl, struct link *link, struct export *export)
 static int read_log(struct ctl *ctl, const char *name, struct export *export)
 {
 	struct link link = { 0 };
-	uint32_t from = 0;
+	uint64_t from = 0;
 	int code = CTL_OK;
 
-	if (ctl->from && parse_u32(ctl->from, &from))
+	if (ctl->from && parse_u64(ctl->from, &from))
 		return fail(ctl, CTL_USAGE, "--from: '%s' is no number", ctl->from);
 	code = open_log(ctl, name, &link) ?: sign(ctl, &link, export);
 	export->next = from ?: export->head.first;
@@ -253,18 +242,24 @@ int verb_audit_export(struct ctl *ctl, char **args)
 {
 	struct export export = { 0 };
 	bool standard = !strcmp(args[0], "-");
-	int code = find_format(ctl, &export);
+	struct file_draft draft;
+	int ret, code = find_format(ctl, &export);
 
 	if (code)
 		return code;
-	export.out = standard ? stdout : fopen(args[0], "we");
-	if (!export.out)
-		return fail(ctl, CTL_USAGE, "%s: %s", args[0], strerror(errno));
+	ret = standard ? 0 : file_begin(&draft, args[0]);
+	if (ret)
+		return fail(ctl, CTL_USAGE, "%s: %s", args[0], strerror(-ret));
+	export.out = standard ? stdout : draft.stream;
 	code = read_log(ctl, args[1], &export);
 	if (!code && export.put == put_json)
 		code = put_end(ctl, &export, NULL);
-	if ((standard ? fflush(export.out) : fclose(export.out)) && !code)
-		code = fail(ctl, CTL_DEVICE, "%s: %s", args[0], strerror(errno));
+	if (!standard)
+		ret = file_end(&draft, !code);
+	else if (fflush(stdout))
+		ret = -errno;
+	if (ret && !code)
+		code = fail(ctl, CTL_DEVICE, "%s: %s", args[0], strerror(-ret));
 	free(export.signed_head);
 	return code;
 }
@@ -347,10 +342,10 @@ int verb_audit_release(struct ctl *ctl, char **args)
 {
 	struct hsm_request *request = NULL;
 	struct link link = { 0 };
-	uint32_t number;
+	uint64_t number;
 	int code;
 
-	if (parse_u32(args[0], &number))
+	if (parse_u64(args[0], &number))
 		return fail(ctl, CTL_USAGE, "'%s' is no number of a record", args[0]);
 	code = open_log(ctl, args[1], &link);
 	if (!code)

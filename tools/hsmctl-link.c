@@ -11,14 +11,24 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
 
-int parse_u32(const char *text, uint32_t *value)
+int parse_u64(const char *text, uint64_t *value)
 {
 	unsigned long long number;
 	char *end;
 
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (errno || *end || end == text || *text < '0' || *text > '9' || number > UINT32_MAX)
+	if (errno || *end || end == text || *text < '0' || *text > '9')
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
+int parse_u32(const char *text, uint32_t *value)
+{
+	uint64_t number;
+
+	if (parse_u64(text, &number) || number > UINT32_MAX)
 		return -EINVAL;
 	*value = (uint32_t)number;
 	return 0;

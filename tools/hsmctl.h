@@ -245,7 +245,8 @@ int take_hex(struct ctl *ctl, const char *option, const char *text, uint8_t *byt
 
 /* ---- arguments ---- */
 
-/* parse_u32 - a decimal number within 32 bits. Return: 0 or -EINVAL */
+/* parse_u64, parse_u32 - a decimal number within so many bits. Return: 0 or -EINVAL */
+int parse_u64(const char *text, uint64_t *value);
 int parse_u32(const char *text, uint32_t *value);
 
 /* parse_id - a UUID with or without hyphens. Return: 0 or -EINVAL */
