@@ -358,11 +358,96 @@ MAYBE static uint64_t phase_of(int partition)
 	return phase;
 }
 
+/* ---- what moves: objects of a token ---- */
+
+static const uint8_t secret[16] = "a secret of ours";
+
+MAYBE static CK_RV create(struct peer *peer, const char *label, bool private, size_t size)
+{
+	static uint8_t big[70000];
+	struct hsm_writer out = peer_fields(peer);
+
+	memset(big, 'b', sizeof(big));
+	put_template(&out, HSM_FIELD_TEMPLATE,
+		     A_LIST(A_NUMBER(CKA_CLASS, CKO_DATA), A_TRUE(CKA_TOKEN),
+			    private ? A_TRUE(CKA_PRIVATE) : A_FALSE(CKA_PRIVATE),
+			    A_TEXT(CKA_LABEL, label),
+			    A_BYTES(CKA_VALUE, size ? big : secret, size ? size : sizeof(secret))));
+	return peer_call(peer, HSM_OP_OBJECT_CREATE, &out);
+}
+
+MAYBE static size_t find(struct peer *peer, const char *label)
+{
+	struct hsm_writer out = peer_fields(peer);
+	size_t length;
+
+	put_template(&out, HSM_FIELD_TEMPLATE, A_LIST(A_TEXT(CKA_LABEL, label)));
+	assert_int_equal(peer_call(peer, HSM_OP_FIND_INIT, &out), CKR_OK);
+	out = peer_fields(peer);
+	hsm_put_u64(&out, HSM_FIELD_COUNT, 10);
+	assert_int_equal(peer_call(peer, HSM_OP_FIND, &out), CKR_OK);
+	hsm_fields_bytes(&peer->fields, HSM_FIELD_HANDLES, &length);
+	assert_int_equal(peer_call(peer, HSM_OP_FIND_FINAL, NULL), CKR_OK);
+	return length / 8;
+}
+
+/* A public object, a private one, and rows that take several chunks */
+MAYBE static void fill(void)
+{
+	struct peer *peer = peer_user(0);
+	char label[16];
+	int i;
+
+	assert_int_equal(create(peer, "public", false, 0), CKR_OK);
+	assert_int_equal(create(peer, "private", true, 0), CKR_OK);
+	for (i = 0; i < 4; i++) {
+		snprintf(label, sizeof(label), "big %d", i);
+		assert_int_equal(create(peer, label, i & 1, 60000), CKR_OK);
+	}
+	peer_free(peer);
+}
+
+MAYBE static void arrived(int partition)
+{
+	struct peer *peer = peer_user(partition);
+	char label[16];
+	int i;
+
+	assert_int_equal(find(peer, "public"), 1);
+	assert_int_equal(find(peer, "private"), 1);
+	for (i = 0; i < 4; i++) {
+		snprintf(label, sizeof(label), "big %d", i);
+		assert_int_equal(find(peer, label), 1);
+	}
+	/* And it goes on from there. */
+	assert_int_equal(create(peer, "after", true, 0), CKR_OK);
+	peer_free(peer);
+}
+
+/* The source's policy as well: at least security version 4 */
+MAYBE static void more_version(struct hsm_writer *out)
+{
+	hsm_put_u32(out, HSM_FIELD_MIGRATION_VERSION, 4);
+}
+
+MAYBE static CK_RV finish_with(const struct doc *receipt, const char *why)
+{
+	struct peer *peer = peer_new(0);
+	CK_RV rv = call_doc(peer, HSM_OP_MIGRATE_FINISH, receipt);
+
+	if (why)
+		because(peer, why);
+	peer_free(peer);
+	return rv;
+}
+
 /* Where libcrypto cannot do it there is nothing to test but the refusal. */
 #define NEED_HYBRID                                          \
 	do {                                                 \
 		if (hsm_hybrid_available(mech_libctx())) \
 			skip();                              \
 	} while (0)
+
+#define BOTH(name) cmocka_unit_test_setup_teardown(name, both_setup, both_clear)
 
 #endif /* MIGRATE_TESTING_H */

@@ -7,72 +7,6 @@
 
 /* ---- what moves ---- */
 
-static const uint8_t secret[16] = "a secret of ours";
-
-static CK_RV create(struct peer *peer, const char *label, bool private, size_t size)
-{
-	static uint8_t big[70000];
-	const CK_ULONG class = CKO_DATA;
-	struct hsm_writer out = peer_fields(peer);
-
-	(void)class;
-	memset(big, 'b', sizeof(big));
-	put_template(&out, HSM_FIELD_TEMPLATE,
-		     A_LIST(A_NUMBER(CKA_CLASS, CKO_DATA), A_TRUE(CKA_TOKEN),
-			    private ? A_TRUE(CKA_PRIVATE) : A_FALSE(CKA_PRIVATE),
-			    A_TEXT(CKA_LABEL, label),
-			    A_BYTES(CKA_VALUE, size ? big : secret, size ? size : sizeof(secret))));
-	return peer_call(peer, HSM_OP_OBJECT_CREATE, &out);
-}
-
-static size_t find(struct peer *peer, const char *label)
-{
-	struct hsm_writer out = peer_fields(peer);
-	size_t length;
-
-	put_template(&out, HSM_FIELD_TEMPLATE, A_LIST(A_TEXT(CKA_LABEL, label)));
-	assert_int_equal(peer_call(peer, HSM_OP_FIND_INIT, &out), CKR_OK);
-	out = peer_fields(peer);
-	hsm_put_u64(&out, HSM_FIELD_COUNT, 10);
-	assert_int_equal(peer_call(peer, HSM_OP_FIND, &out), CKR_OK);
-	hsm_fields_bytes(&peer->fields, HSM_FIELD_HANDLES, &length);
-	assert_int_equal(peer_call(peer, HSM_OP_FIND_FINAL, NULL), CKR_OK);
-	return length / 8;
-}
-
-/* A public object, a private one, and rows that take several chunks */
-static void fill(void)
-{
-	struct peer *peer = peer_user(0);
-	char label[16];
-	int i;
-
-	assert_int_equal(create(peer, "public", false, 0), CKR_OK);
-	assert_int_equal(create(peer, "private", true, 0), CKR_OK);
-	for (i = 0; i < 4; i++) {
-		snprintf(label, sizeof(label), "big %d", i);
-		assert_int_equal(create(peer, label, i & 1, 60000), CKR_OK);
-	}
-	peer_free(peer);
-}
-
-static void arrived(int partition)
-{
-	struct peer *peer = peer_user(partition);
-	char label[16];
-	int i;
-
-	assert_int_equal(find(peer, "public"), 1);
-	assert_int_equal(find(peer, "private"), 1);
-	for (i = 0; i < 4; i++) {
-		snprintf(label, sizeof(label), "big %d", i);
-		assert_int_equal(find(peer, label), 1);
-	}
-	/* And it goes on from there. */
-	assert_int_equal(create(peer, "after", true, 0), CKR_OK);
-	peer_free(peer);
-}
-
 static void all_of_it_moves(void **state)
 {
 	struct doc request, offer, receipt;
@@ -162,11 +96,6 @@ static void frozen_it_serves_nothing(void **state)
 }
 
 /* ---- whom the source believes ---- */
-
-static void more_version(struct hsm_writer *out)
-{
-	hsm_put_u32(out, HSM_FIELD_MIGRATION_VERSION, 4);
-}
 
 static void more_measurement(struct hsm_writer *out)
 {
@@ -685,179 +614,6 @@ static void a_second_target_cannot_open_it(void **state)
 	doc_free(&second);
 }
 
-/* ---- the end at the source ---- */
-
-static CK_RV finish_with(const struct doc *receipt, const char *why)
-{
-	struct peer *peer = peer_new(0);
-	CK_RV rv = call_doc(peer, HSM_OP_MIGRATE_FINISH, receipt);
-
-	if (why)
-		because(peer, why);
-	peer_free(peer);
-	return rv;
-}
-
-/* A receipt for this partition and offer, signed by whatever board runs now */
-static struct doc forge(enum hsm_migration_kind kind, const struct doc *offer)
-{
-	struct hsm_migration_document fields, made = { 0 };
-	struct partition *partition = partition_find(board_ready[0].info.id);
-	uint8_t hash[HSM_MIGRATION_HASH], *payload;
-	struct hsm_cose *message = doc_read(offer, HSM_MIGRATION_OFFER, &fields, hash);
-	struct doc doc;
-	size_t length;
-
-	assert_non_null(partition);
-	memcpy(made.offer, hash, sizeof(made.offer));
-	assert_int_equal(migrate_payload(partition, kind, &made, &payload, &length, NULL), CKR_OK);
-	assert_int_equal(migrate_sign(partition, kind, payload, length, &doc.data, &doc.length),
-			 CKR_OK);
-	free(payload);
-	partition_put(partition);
-	hsm_migration_free(&fields);
-	hsm_cose_free(message);
-	return doc;
-}
-
-static void receipts_that_are_none(void **state)
-{
-	struct doc request, offer, receipt, forged;
-	struct package package;
-
-	(void)state;
-	NEED_HYBRID;
-	allow(NULL);
-	step_meet(&request, &offer);
-	/* Before it is frozen there is nothing to receive. */
-	forged = forge(HSM_MIGRATION_RECEIPT, &offer);
-	assert_int_equal(finish_with(&forged, "not been frozen"), CKR_OPERATION_NOT_INITIALIZED);
-	assert_int_equal(step_freeze(&offer), CKR_OK);
-	assert_int_equal(step_export(&package), CKR_OK);
-	/* The source itself has signed it. */
-	assert_int_equal(finish_with(&forged, "another board"), CKR_SIGNATURE_INVALID);
-	doc_free(&forged);
-	/* The target has, but about something else, or says something else. */
-	assert_int_equal(finish_with(&offer, NULL), CKR_DATA_INVALID);
-	use(BOARD_B, 1);
-	forged = forge(HSM_MIGRATION_RECEIPT, &offer);
-	assert_int_equal(step_import(&package, &receipt), CKR_OK);
-	use(BOARD_A, 1);
-	forged.data[forged.length / 2] ^= 1;
-	assert_int_not_equal(finish_with(&forged, NULL), CKR_OK);
-	assert_true(board.partition[0].exists);
-	assert_int_equal(finish_with(&receipt, NULL), CKR_OK);
-	assert_false(board.partition[0].exists);
-	doc_free(&request);
-	doc_free(&offer);
-	doc_free(&receipt);
-	doc_free(&forged);
-	package_free(&package);
-}
-
-static void taken_back_only_when_the_target_has_abandoned_it(void **state)
-{
-	struct doc request, offer, statement, forged;
-	struct package package;
-	struct peer *peer;
-
-	(void)state;
-	NEED_HYBRID;
-	allow(NULL);
-	fill();
-	step_leave(&request, &offer, &package);
-	peer = peer_new(0);
-	assert_int_equal(peer_call(peer, HSM_OP_MIGRATE_RESUME, NULL), CKR_DATA_INVALID);
-	forged = forge(HSM_MIGRATION_ABANDONED, &offer);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &forged), CKR_SIGNATURE_INVALID);
-	peer_free(peer);
-	use(BOARD_B, 1);
-	peer = peer_new(1);
-	assert_int_equal(peer_call(peer, HSM_OP_IMPORT_ABANDON, NULL), CKR_OK);
-	statement = doc_of(peer);
-	peer_free(peer);
-	/* The key is gone, and so is the partition; what it has left is the board's. */
-	assert_false(board.partition[1].exists);
-	assert_memory_equal(board.receipt, statement.data, statement.length);
-	use(BOARD_A, 1);
-	peer = peer_new(0);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_FINISH, &statement), CKR_DATA_INVALID);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &statement), CKR_OK);
-	peer_free(peer);
-	assert_int_equal(phase_of(0), HSM_MIGRATION_PHASE_NONE);
-	arrived(0);
-	board_restart();
-	/* Once is enough, and an export of before is good for nothing. */
-	peer = peer_new(0);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &statement),
-			 CKR_OPERATION_NOT_INITIALIZED);
-	assert_int_equal(peer_call(peer, HSM_OP_MIGRATE_EXPORT, NULL),
-			 CKR_OPERATION_NOT_INITIALIZED);
-	peer_free(peer);
-	doc_free(&request);
-	doc_free(&offer);
-	doc_free(&statement);
-	doc_free(&forged);
-	package_free(&package);
-}
-
-/* On the right board, but not the firmware that the partition was frozen for */
-static void firmware_below_the_policy_abandons_nothing(void **state)
-{
-	struct doc request, offer, statement, forged;
-	struct package package;
-	struct peer *peer;
-
-	(void)state;
-	NEED_HYBRID;
-	test_tcb.security_version = 4;
-	allow(more_version);
-	step_leave(&request, &offer, &package);
-	test_tcb.security_version = 3;
-	use(BOARD_B, 1);
-	forged = forge(HSM_MIGRATION_ABANDONED, &offer);
-	test_tcb.security_version = 4;
-	use(BOARD_A, 1);
-	peer = peer_new(0);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &forged), CKR_SIGNATURE_INVALID);
-	because(peer, "security version 3");
-	peer_free(peer);
-	assert_int_equal(phase_of(0), HSM_MIGRATION_PHASE_FROZEN);
-	use(BOARD_B, 1);
-	peer = peer_new(1);
-	assert_int_equal(peer_call(peer, HSM_OP_IMPORT_ABANDON, NULL), CKR_OK);
-	statement = doc_of(peer);
-	peer_free(peer);
-	use(BOARD_A, 1);
-	peer = peer_new(0);
-	assert_int_equal(call_doc(peer, HSM_OP_MIGRATE_RESUME, &statement), CKR_OK);
-	peer_free(peer);
-	doc_free(&request);
-	doc_free(&offer);
-	doc_free(&statement);
-	doc_free(&forged);
-	package_free(&package);
-}
-
-static void a_request_is_taken_back_by_the_so(void **state)
-{
-	struct doc request;
-	struct peer *peer;
-
-	(void)state;
-	NEED_HYBRID;
-	allow(NULL);
-	request = step_request();
-	peer = peer_new(0);
-	assert_int_equal(peer_call(peer, HSM_OP_MIGRATE_RESUME, NULL), CKR_USER_NOT_LOGGED_IN);
-	peer_free(peer);
-	peer = peer_so(0);
-	assert_int_equal(peer_call(peer, HSM_OP_MIGRATE_RESUME, NULL), CKR_OK);
-	peer_free(peer);
-	assert_int_equal(phase_of(0), HSM_MIGRATION_PHASE_NONE);
-	doc_free(&request);
-}
-
 /* ---- cut anywhere ---- */
 
 /* As kill -9 of the firmware after every step, and in the middle of the chunks */
@@ -954,8 +710,6 @@ static void there_and_back_again(void **state)
 	doc_free(&receipt);
 }
 
-#define BOTH(name) cmocka_unit_test_setup_teardown(name, both_setup, both_clear)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -980,10 +734,6 @@ int main(void)
 		BOTH(a_policy_changed_since_the_offer),
 		BOTH(the_same_package_again_gives_the_receipt_again),
 		BOTH(a_second_target_cannot_open_it),
-		BOTH(receipts_that_are_none),
-		BOTH(taken_back_only_when_the_target_has_abandoned_it),
-		BOTH(firmware_below_the_policy_abandons_nothing),
-		BOTH(a_request_is_taken_back_by_the_so),
 		BOTH(a_restart_after_each_step),
 		BOTH(there_and_back_again),
 	};
