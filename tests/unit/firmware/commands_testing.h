@@ -91,6 +91,7 @@ uint64_t clock_ticks(void)
 
 #define TEST_ROWS	4096
 #define TEST_PARTITIONS 4
+#define TEST_FIRMWARE	0x5a
 
 struct test_row {
 	uint64_t id;
@@ -127,6 +128,8 @@ static struct test_board {
 	struct board_grant grant; /* the last one, seconds 0: none */
 	bool grants_all; /* as if officers had granted whatever is asked for */
 	int fail_retire; /* errno */
+	int activated; /* times, firmware whose measurement begins with TEST_FIRMWARE: there is no other */
+	uint32_t minimum; /* of BOARD_MINIMUM */
 	uint32_t retired; /* event of the last BOARD_RETIRE */
 	unsigned int destroyed; /* partitions, whose rows stay here */
 	struct board_event event[BOARD_EVENTS_MAX]; /* that wait for the device's log */
@@ -465,6 +468,18 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 		return 0;
 	case BOARD_PARTITION_DESTROY:
 		return board_destroy(body);
+	case BOARD_FIRMWARE:
+		*length = sizeof(struct board_update);
+		memset(reply, 0, *length);
+		return 0;
+	case BOARD_ACTIVATE:
+		if (body[0] != TEST_FIRMWARE)
+			return -ENOENT;
+		board.activated++;
+		return 0;
+	case BOARD_MINIMUM:
+		memcpy(&board.minimum, body, sizeof(board.minimum));
+		return 0;
 	case BOARD_GRANT:
 	case BOARD_GRANT_TAKE:
 		return board_grant(type, body);
@@ -576,6 +591,9 @@ static void board_clear(void)
 	board.commits = board.advances = 0;
 	board.grant.seconds = 0;
 	board.destroyed = 0;
+	board.activated = 0;
+	board.minimum = board.retired = 0;
+	board.fail_retire = 0;
 	board.events = 0;
 	board.deaf = false;
 }

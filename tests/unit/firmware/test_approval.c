@@ -278,6 +278,80 @@ static void a_nonce_that_cannot_be_used_up_approves_nothing(void **state)
 	peer_free(officer);
 }
 
+/* ---- firmware ---- */
+
+static void begin_activate(struct peer *peer, struct request *request, uint8_t measurement)
+{
+	uint8_t bytes[48];
+	struct hsm_writer out = peer_fields(peer);
+
+	memset(bytes, measurement, sizeof(bytes));
+	hsm_put_bytes(&out, HSM_FIELD_MEASUREMENT, bytes, sizeof(bytes));
+	begin(request, HSM_OP_FIRMWARE_ACTIVATE, &out);
+	take_nonce(peer, request);
+}
+
+/* Two of three, over this measurement, with a nonce of this device that has not expired, once. */
+static void two_activate_firmware(void **state)
+{
+	struct peer *officer = device_with_officers();
+	static struct request request, other;
+
+	(void)state;
+	assert_int_equal(set_quorum(officer, HSM_ACTION_FIRMWARE, 2), CKR_OK);
+	begin_activate(officer, &request, TEST_FIRMWARE);
+	assert_refused(officer, &request, 2, 0, 0, NO_VERDICTS);
+	approve(&request, ANNA);
+	approve(&request, ANNA);
+	assert_refused(officer, &request, 2, 1, 0, VERDICTS(HSM_VERDICT_GOOD, HSM_VERDICT_TWICE));
+	/* What they approved is another image. */
+	begin_activate(officer, &request, TEST_FIRMWARE);
+	begin_activate(officer, &other, TEST_FIRMWARE + 1);
+	memcpy(other.what.nonce, request.what.nonce, sizeof(other.what.nonce));
+	approve_what(&request, &other.what, keys[ANNA]);
+	approve_what(&request, &other.what, keys[BERT]);
+	assert_refused(officer, &request, 2, 0, 0,
+		       VERDICTS(HSM_VERDICT_REQUEST, HSM_VERDICT_REQUEST));
+	/* Too late */
+	begin_activate(officer, &request, TEST_FIRMWARE);
+	approve(&request, ANNA);
+	approve(&request, BERT);
+	test_time += HSM_APPROVAL_SECONDS * 1000ULL;
+	assert_refused(officer, &request, 2, 0, 0, VERDICTS(HSM_VERDICT_NONCE, HSM_VERDICT_NONCE));
+	assert_int_equal(board.activated, 0);
+	/* And as it should be, once */
+	begin_activate(officer, &request, TEST_FIRMWARE);
+	approve(&request, CARL);
+	approve(&request, BERT);
+	assert_int_equal(send_request(officer, &request), CKR_OK);
+	assert_int_equal(board.activated, 1);
+	assert_refused(officer, &request, 2, 0, 0, VERDICTS(HSM_VERDICT_NONCE, HSM_VERDICT_NONCE));
+	assert_int_equal(board.activated, 1);
+	peer_free(officer);
+}
+
+/* The same class: what refuses older firmware for ever */
+static void two_raise_the_minimum(void **state)
+{
+	struct peer *officer = device_with_officers();
+	static struct request request;
+	struct hsm_writer out;
+
+	(void)state;
+	assert_int_equal(set_quorum(officer, HSM_ACTION_FIRMWARE, 2), CKR_OK);
+	out = peer_fields(officer);
+	hsm_put_u32(&out, HSM_FIELD_SECURITY_VERSION, 2);
+	begin(&request, HSM_OP_FIRMWARE_MINIMUM, &out);
+	take_nonce(officer, &request);
+	approve(&request, ANNA);
+	assert_refused(officer, &request, 2, 1, 0, VERDICTS(HSM_VERDICT_GOOD));
+	assert_int_equal(board.minimum, 0);
+	approve(&request, CARL);
+	assert_int_equal(send_request(officer, &request), CKR_OK);
+	assert_int_equal(board.minimum, 2);
+	peer_free(officer);
+}
+
 /* ---- the form ---- */
 
 static void only_one_form_is_read(void **state)
@@ -376,6 +450,8 @@ int main(void)
 		OFFICER(nonces_that_nobody_uses_make_room),
 		OFFICER(quorums_keys_and_nonces_outlive_the_firmware),
 		OFFICER(a_nonce_that_cannot_be_used_up_approves_nothing),
+		OFFICER(two_activate_firmware),
+		OFFICER(two_raise_the_minimum),
 		OFFICER(only_one_form_is_read),
 		OFFICER(long_fields_are_signed_by_their_hash),
 	};
