@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit: what a command costs the driver where the device costs nothing. There is no limit: what a build
- * with instruments takes says nothing. scripts/bench-driver-cpu runs this on one without.
+ * KUnit: what a command costs the driver where the device costs nothing. There is no limit: what
+ * a build with instruments takes says nothing. scripts/bench-driver-cpu runs this on one without.
  */
 #include <kunit/static_stub.h>
 #include <linux/fs.h>

@@ -51,9 +51,9 @@ install_sources() {
 
 # What the Makefile names and what is included, without tests
 complete_sources() {
-	for object in $(sed -n 's/^ihsm-y [:+]= //p' kernel/Makefile); do
+	sed -n 's/^ihsm-y [:+]= //p' kernel/Makefile | tr ' ' '\n' | while read -r object; do
 		[ -e "$work/root$source/kernel/${object%.o}.c" ] || return 1
-	done
+	done || return 1
 	[ -e "$work/root$source/include/uapi/linux/ihsm_hw.h" ] || return 1
 	[ -z "$(find "$work/root$source" -name '*test*')" ]
 }

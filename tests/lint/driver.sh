@@ -20,6 +20,7 @@ few_lines() {
 
 # A function begins with its brace in the first column, and ends with it.
 short_functions() {
+	# shellcheck disable=SC2016	# awk's
 	sources | grep '\.c$' | xargs awk -v most="$function_most" '
 		FNR == 1 { begin = 0 }
 		/^[a-z].*\(/ { name = $0 }
