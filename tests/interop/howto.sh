@@ -13,9 +13,10 @@ shown=$TMPDIR/shown	# what the last command has said
 servers=''
 patient=''
 
-# What a page names by a path that is not its reader's.
+# What a page names by a path that is not its reader's; HOWTO_EDIT is what a test changes besides.
 howto_local() {
-	printf '%s\n' "$1" | sed -e "s|/usr/local/lib/pkcs11/hsm-pkcs11.so|$HSM_PKCS11_MODULE|g" -e "s|/home/user|$HOME|g"
+	printf '%s\n' "$1" | sed -e "s|/usr/local/lib/pkcs11/hsm-pkcs11.so|$HSM_PKCS11_MODULE|g" -e "s|/home/user|$HOME|g" \
+		-e "${HOWTO_EDIT:-}"
 }
 
 howto_file() {
@@ -53,7 +54,7 @@ howto_run() {
 }
 
 howto_step() {
-	howto_run "$2" "$3"
+	howto_run "$(howto_local "$2")" "$3"
 	report $? "$1: $(printf '%s' "$2" | tr -s '#\\\n ' ' ' | cut -c 1-90)"
 }
 
@@ -95,7 +96,7 @@ alone() {
 			# shellcheck disable=SC2086,SC2016	# expanded by the shell inside
 			exec unshare --net $how -- sh -c 'ip link set lo up && mount --bind "$1" /mnt && cd /mnt &&
 				exec setpriv --reuid "$HSM_USER" --regid "$(id -g "$HSM_USER")" --clear-groups \
-				scripts/env "/mnt/$HSM_BUILD_NAME" "$0"' "$0" "$top"
+				scripts/env "/mnt/$HSM_BUILD_NAME" sh "$0"' "$0" "$top"
 		done
 		echo "1..0 # SKIP no network namespace here"
 		exit 0
