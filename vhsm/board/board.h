@@ -224,6 +224,17 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
 
 /* ---- board.c ---- */
 
+/* struct signed_head - of the device's log, as function 0's firmware said last; for the sideband */
+struct signed_head {
+	pthread_mutex_t lock;
+	size_t length;
+	uint8_t message[BOARD_SIGNED_HEAD_MAX];
+};
+
+/* heads_sign - keep the message. heads_signed - it, in @room bytes. Return: its length, 0: there is none. */
+void heads_sign(struct signed_head *head, const uint8_t *message, size_t length);
+size_t heads_signed(struct signed_head *head, uint8_t *message, size_t room);
+
 /**
  * struct board - all that runs
  * @owner: uid that the state directory belongs to
@@ -244,17 +255,6 @@ int grant_take(struct grants *grants, const struct board_grant *grant);
  * @rescued: what runs was chosen over the sideband
  * @state_changed: firmware has to be told of another state of the board
  */
-/* struct signed_head - of the device's log, as function 0's firmware said last; for the sideband */
-struct signed_head {
-	pthread_mutex_t lock;
-	size_t length;
-	uint8_t message[BOARD_SIGNED_HEAD_MAX];
-};
-
-/* heads_sign - keep the message. Return: 0. heads_signed - it, in @room bytes. Return: its length, 0: there is none. */
-int heads_sign(struct signed_head *head, const uint8_t *message, size_t length);
-size_t heads_signed(struct signed_head *head, uint8_t *message, size_t room);
-
 struct board {
 	const struct board_options *options;
 	struct state *state;

