@@ -8,9 +8,9 @@
 
 #include "audit.h"
 
-#define AUDIT_BLOCK	 2048		/* text of a row, padded, unless one record is longer */
+#define AUDIT_BLOCK	 2048  /* text of a row, padded, unless one record is longer */
 #define AUDIT_BLOCK_HEAD (8 + HSM_AUDIT_HASH + 4)
-#define AUDIT_RESERVE	 (64 * 1024)	/* beyond the quota, for HSM_AUDIT_ALWAYS */
+#define AUDIT_RESERVE	 (64 * 1024) /* beyond the quota, for HSM_AUDIT_ALWAYS */
 
 /* ---- the header's section ---- */
 

@@ -28,7 +28,9 @@ struct audit_repeat {
 /* Kinds of events that are counted at most: there is a place for each, so that nothing needs one that is not there */
 #define AUDIT_KIND_COUNTS(number, NAME, name, severity, flags, meaning) \
 	+(((flags) & (HSM_AUDIT_REPEAT | HSM_AUDIT_OPEN)) != 0)
-enum { AUDIT_OTHERS_MAX = 0 HSM_AUDIT_EVENT_TABLE(AUDIT_KIND_COUNTS) };
+enum {
+	AUDIT_OTHERS_MAX = 0 HSM_AUDIT_EVENT_TABLE(AUDIT_KIND_COUNTS)
+};
 
 /**
  * struct audit_other - counts of an event by all those who have no place of their own
