@@ -122,7 +122,9 @@ static bool admin_take(struct vfio_user *vu, uint16_t cid, struct ihsm_cqe *foun
 		vu->event_asked = false;
 		if (le16toh(entry.status) >> IHSM_CQE_STATUS_SHIFT == IHSM_SC_SUCCESS)
 			*event = le32toh(entry.result);
-		if ((*event & 0xff) == IHSM_EVENT_PARTITIONS)
+		/* Tampering takes the partitions with it. */
+		if ((*event & 0xff) == IHSM_EVENT_PARTITIONS ||
+		    (*event & 0xff) == IHSM_EVENT_TAMPER)
 			eventfd_write(vu->changed, 1);
 	} else if (le16toh(entry.cid) == cid) {
 		*found = entry;
