@@ -5,40 +5,25 @@
 # install them in, this one's files with a layer in memory above them. Sourced from the top of the tree.
 
 . tests/hsm.sh
+. tests/packages/scratch.sh
 
 need dpkg-buildpackage
 need dh
 
 top=$PWD
 debs=$top/build/deb
-scratch=$TMPDIR/scratch
 
 # made: the packages are those of this tree. Whoever tests them waits for whoever builds them.
 made() {
 	scripts/deb "$HSM_BUILD"
 }
 
-# scratch_root: the scratch system; only root can have one.
+# scratch_root: the scratch system, with the tree in it
 scratch_root() {
 	need dpkg
-	if [ "$(id -u)" -ne 0 ] || awk '$3 >= 65536 { exit 1 }' /proc/self/uid_map; then
-		echo "1..0 # SKIP only root installs packages"
-		exit 0
-	fi
-	own_mounts
-	upper=$TMPDIR/upper
-	mkdir "$upper" "$scratch"
-	mount -t tmpfs -o mode=0755 tmpfs "$upper"
-	mkdir -m 755 "$upper/files" "$upper/work"
-	mount -t overlay -o "lowerdir=/,upperdir=$upper/files,workdir=$upper/work" overlay "$scratch" || {
-		echo "1..0 # SKIP no overlay file system here"
-		exit 0
-	}
+	scratch_layer
 	for place in proc sys dev; do
 		mount --rbind "/$place" "$scratch/$place"
-	done
-	for place in tmp run; do
-		mount -t tmpfs -o mode=1777 tmpfs "$scratch/$place"
 	done
 	mkdir -p "$scratch$top" "$scratch/tmp/home"
 	mount --bind "$top" "$scratch$top"
