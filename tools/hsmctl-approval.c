@@ -410,19 +410,6 @@ static int sign(struct ctl *ctl, const uint8_t *payload, size_t size, const char
 	return code;
 }
 
-/* In text the request is shown before anybody is asked; the result then says only what was made of it. */
-static int show_and_ask(struct ctl *ctl, const struct hsm_approval *what)
-{
-	struct json_object *shown = json_object_new_object();
-	int code = CTL_OK;
-
-	show_approval(ctl->json ? ctl->result : shown, what);
-	if (!ctl->json && output_result("hsmctl", shown, false) < 0)
-		code = CTL_DEVICE;
-	json_object_put(shown);
-	return code ?: confirm(ctl, "You approve this command of the device.");
-}
-
 int verb_approve(struct ctl *ctl, char **args)
 {
 	struct hsm_approval what;
@@ -441,7 +428,8 @@ int verb_approve(struct ctl *ctl, char **args)
 			    "%s: not a request for approval; --request of the command makes one",
 			    args[0]);
 	if (!code)
-		code = show_and_ask(ctl, &what);
+		show_approval(ctl->result, &what);
+	code = code ?: confirm_result(ctl, "You approve this command of the device.");
 	if (!code)
 		code = sign(ctl, bytes, length, ctl->output ?: path);
 	free(kept);

@@ -59,8 +59,9 @@ static int send_document(struct ctl *ctl, struct link *link, enum hsm_operation 
 			 const struct file *document, bool keep)
 {
 	struct hsm_request *request = request_with(ctl, link, operation, document);
-	int code = request ? link_try(ctl, request) : CTL_DEVICE;
+	int code = request ? certificates_put(ctl, hsm_request_writer(request)) : CTL_DEVICE;
 
+	code = code ?: link_try(ctl, request);
 	code = code ?: migrate_answer(ctl, request);
 	if (!code && keep)
 		code = keep_document(ctl, request);
@@ -243,6 +244,7 @@ int verb_migrate_allow(struct ctl *ctl, char **args)
 
 	hsm_writer_init(&fields, room, room ? HSM_DATA_MAX : 0);
 	hsm_put_bytes(&fields, HSM_FIELD_DOCUMENT, offer.bytes, offer.length);
+	code = code ?: certificates_put(ctl, &fields);
 	if (!code)
 		code = allow(ctl, args[1], HSM_OP_MIGRATE_FREEZE, &fields);
 	file_free(&offer);

@@ -49,6 +49,9 @@ int package_import(struct ctl *ctl, struct link *link, struct package *package);
 /* hybrid_read - the P-384 and the ML-KEM-1024 key in a PEM file; hsm_hybrid_free() in any case */
 int hybrid_read(struct ctl *ctl, const char *path, bool private, struct hsm_hybrid *key);
 
+/* certificates_put - those of --certificates as field MORE_CERTIFICATES; nothing without that option */
+int certificates_put(struct ctl *ctl, struct hsm_writer *writer);
+
 /* shares_put - the shares in the files, NULL after the last, as field SHARES */
 int shares_put(struct ctl *ctl, struct hsm_writer *writer, char **paths);
 

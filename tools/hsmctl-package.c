@@ -191,7 +191,9 @@ static int export_chunk(struct ctl *ctl, struct link *link, uint64_t number, FIL
 	}
 	if (!code) {
 		bytes = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_DATA, &length);
-		if (!put_record(stream, bytes, length))
+		if (!length)
+			code = fail(ctl, CTL_DEVICE, "the device gave an empty chunk");
+		else if (!put_record(stream, bytes, length))
 			code = fail(ctl, CTL_USAGE, "%s: %s", ctl->output, strerror(errno));
 	}
 	hsm_request_free(request);

@@ -260,3 +260,18 @@ int confirm(struct ctl *ctl, const char *format, ...)
 		return CTL_OK;
 	return fail(ctl, CTL_USAGE, "nothing was changed");
 }
+
+int confirm_result(struct ctl *ctl, const char *question)
+{
+	int code;
+
+	/* As JSON it is one document, at the end. */
+	if (!ctl->json) {
+		code = output(ctl);
+		if (code)
+			return code;
+		json_object_put(ctl->result);
+		ctl->result = json_object_new_object();
+	}
+	return confirm(ctl, "%s", question);
+}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <openssl/pem.h>
 #include <hsm/cose.h>
 #include <hsm/dice.h>
@@ -23,6 +24,14 @@ static void place(struct hsm_hybrid *hybrid, EVP_PKEY *key)
 		*at = key;
 }
 
+/* What others can read is no private key any more; that it is noticed late is better than never. */
+static bool is_private(FILE *file)
+{
+	struct stat info;
+
+	return !fstat(fileno(file), &info) && !(info.st_mode & (S_IRWXG | S_IRWXO));
+}
+
 int hybrid_read(struct ctl *ctl, const char *path, bool private, struct hsm_hybrid *hybrid)
 {
 	FILE *file = fopen(path, "re");
@@ -31,6 +40,12 @@ int hybrid_read(struct ctl *ctl, const char *path, bool private, struct hsm_hybr
 	memset(hybrid, 0, sizeof(*hybrid));
 	if (!file)
 		return fail(ctl, CTL_USAGE, "%s: %s", path, strerror(errno));
+	if (private && !is_private(file)) {
+		fclose(file);
+		return fail(ctl, CTL_USAGE,
+			    "%s: others than its owner may use it (chmod 600), or may have done so",
+			    path);
+	}
 	while ((key = private ? PEM_read_PrivateKey(file, NULL, NULL, NULL)
 			      : PEM_read_PUBKEY(file, NULL, NULL, NULL)))
 		place(hybrid, key);
@@ -100,7 +115,9 @@ static void letter_free(struct letter *letter)
 	file_free(&letter->file);
 }
 
-static int add_roots(struct ctl *ctl, X509_STORE *store, const char *list)
+/* @take is given each certificate of a list of PEM files, with commas between them */
+static int each_certificate(struct ctl *ctl, const char *list, void (*take)(void *data, X509 *cert),
+			    void *data)
 {
 	char path[4096];
 	size_t length;
@@ -116,10 +133,38 @@ static int add_roots(struct ctl *ctl, X509_STORE *store, const char *list)
 			fclose(file);
 		if (!cert)
 			return fail(ctl, CTL_USAGE, "%s: not a certificate (PEM)", path);
-		X509_STORE_add_cert(store, cert);
+		take(data, cert);
 		X509_free(cert);
 	}
 	return CTL_OK;
+}
+
+static void add_root(void *store, X509 *cert)
+{
+	X509_STORE_add_cert(store, cert);
+}
+
+static void put_certificate(void *writer, X509 *cert)
+{
+	uint8_t *der = NULL;
+	int length = i2d_X509(cert, &der);
+
+	if (length > 0)
+		hsm_put_raw(writer, der, (size_t)length);
+	OPENSSL_free(der);
+}
+
+int certificates_put(struct ctl *ctl, struct hsm_writer *writer)
+{
+	size_t mark;
+	int code;
+
+	if (!ctl->certificates)
+		return CTL_OK;
+	mark = hsm_put_begin(writer, HSM_FIELD_MORE_CERTIFICATES);
+	code = each_certificate(ctl, ctl->certificates, put_certificate, writer);
+	hsm_put_end(writer, mark);
+	return code;
 }
 
 static int check_signature(struct ctl *ctl, const struct letter *offer, size_t index,
@@ -200,10 +245,24 @@ static int check_offer(struct ctl *ctl, const struct letter *offer)
 		code = fail(ctl, CTL_USAGE,
 			    "the offer is not to be believed: it needs a signature by ES384 and "
 			    "one by ML-DSA-87");
-	code = code ?: add_roots(ctl, roots, ctl->migration_roots);
+	code = code ?: each_certificate(ctl, ctl->migration_roots, add_root, roots);
 	code = code ?: check_signatures(ctl, offer, roots);
 	X509_STORE_free(roots);
 	return code;
+}
+
+/* Whose keys the custodian would help to bring back, and how old a copy it is */
+static void show_backup(struct ctl *ctl, const struct hsm_migration_document *backup)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)backup->name.length,
+		 (const char *)backup->name.data);
+	put_string(ctl->result, "partition", name);
+	put_id(ctl->result, "partition_id", backup->partition);
+	put_number(ctl->result, "backup_time", backup->time);
+	put_number(ctl->result, "backup_counter", backup->counter);
+	put_number(ctl->result, "threshold", backup->threshold);
 }
 
 static int reshare(struct ctl *ctl, const struct letter *backup, const struct letter *offer,
@@ -233,7 +292,9 @@ int verb_backup_share(struct ctl *ctl, char **args)
 	if (!code && memcmp(offer.document.source, backup.hash, sizeof(backup.hash)))
 		code = fail(ctl, CTL_USAGE, "the offer is not for this backup");
 	code = code ?: check_offer(ctl, &offer);
-	code = code ?: confirm(ctl, "That device gets your share of the backup.");
+	if (!code)
+		show_backup(ctl, &backup.document);
+	code = code ?: confirm_result(ctl, "That device gets your share of the backup.");
 	code = code ?: hybrid_read(ctl, ctl->key, true, &key);
 	code = code ?: reshare(ctl, &backup, &offer, &key);
 	if (!code)

@@ -42,6 +42,7 @@ enum {
 	OPT_THRESHOLD = 1 << 27,
 	OPT_ROOTS = 1 << 29,
 	OPT_OPENING = 1 << 26,
+	OPT_CERTIFICATES = 1 << 30,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -98,10 +99,12 @@ static const struct verb verbs[] = {
 	  verb_migrate_request, "a request for room on another board (SO)" },
 	{ "partition migrate-prepare", "FILE [PARTITION]", 1, 2, OPT_OUTPUT, verb_migrate_prepare,
 	  "a one-time import key for a request or a backup, in a signed offer" },
-	{ "partition migrate-allow", "OFFER PARTITION", 2, 2, OPT_OFFICER | OPT_APPROVAL,
-	  verb_migrate_allow, "let a partition be frozen for that offer (officer)" },
-	{ "partition migrate-export", "OFFER [PARTITION]", 1, 2, OPT_PIN | OPT_OUTPUT | OPT_YES,
-	  verb_migrate_export, "freeze a partition and export it, or export it again (SO)" },
+	{ "partition migrate-allow", "OFFER PARTITION", 2, 2,
+	  OPT_OFFICER | OPT_APPROVAL | OPT_CERTIFICATES, verb_migrate_allow,
+	  "let a partition be frozen for that offer (officer)" },
+	{ "partition migrate-export", "OFFER [PARTITION]", 1, 2,
+	  OPT_PIN | OPT_OUTPUT | OPT_YES | OPT_CERTIFICATES, verb_migrate_export,
+	  "freeze a partition and export it, or export it again (SO)" },
 	{ "partition migrate-import", "PACKAGE [PARTITION]", 1, 2, OPT_OUTPUT, verb_migrate_import,
 	  "import a package; the output is the receipt" },
 	{ "partition migrate-finish", "RECEIPT [PARTITION]", 1, 2, OPT_YES, verb_migrate_finish,
@@ -238,6 +241,7 @@ enum {
 	O_REQUEST,
 	O_APPROVAL,
 	O_OPENING,
+	O_CERTIFICATES,
 	O_KEY,
 	O_OUTPUT,
 	O_TO,
@@ -296,6 +300,8 @@ static const struct option_row rows[] = {
 					 "do nothing, but write what has to be approved" },
 	{ "approval", O_APPROVAL, OPT_APPROVAL, "FILE",
 	  "an approval of exactly this command, from hsmctl approve; once for each" },
+	{ "certificates", O_CERTIFICATES, OPT_CERTIFICATES, "FILE,...",
+	  "roots of the policy that the offer's chains do not hold themselves" },
 	{ "opening", O_OPENING, OPT_OPENING, "FILE",
 	  "what --request wrote beside the request: opens the commitment to the PIN" },
 	{ "key", O_KEY, OPT_SIGNER, "KEY", "private key to sign with, a file or a URI" },
@@ -425,6 +431,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->client_roots;
 	case O_REQUEST:
 		return &ctl->request;
+	case O_CERTIFICATES:
+		return &ctl->certificates;
 	case O_OPENING:
 		return &ctl->opening;
 	case O_APPROVAL:

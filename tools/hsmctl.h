@@ -74,6 +74,7 @@ struct ctl {
 	const char *approval[HSM_APPROVALS_MAX + 1];
 	size_t approvals;
 	const char *opening;
+	const char *certificates;
 	const char *key;
 	const char *output;
 	const char *to;
@@ -185,6 +186,9 @@ void secret_clear(struct secret *secret);
  * --yes, is yes.
  */
 int confirm(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* confirm_result - show what the result holds so far, then ask; in text the result begins anew afterwards */
+int confirm_result(struct ctl *ctl, const char *question);
 
 /* ---- hsmctl-output.c ---- */
 

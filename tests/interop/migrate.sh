@@ -140,6 +140,7 @@ for n in 1 2 3; do
 	openssl genpkey -algorithm ML-KEM-1024 >"$TMPDIR/kem.pem" 2>/dev/null
 	openssl pkey -in "$TMPDIR/kem.pem" -pubout >>"$TMPDIR/c$n.pub" 2>/dev/null
 	cat "$TMPDIR/kem.pem" >>"$TMPDIR/c$n.pem"
+	chmod 600 "$TMPDIR/c$n.pem"
 done
 on "$b"
 custodians="$TMPDIR/c1.pub $TMPDIR/c2.pub $TMPDIR/c3.pub"
@@ -164,7 +165,10 @@ point "no share for a board of unknown root" says 2 "not to be believed" share 1
 point "the offer without its last signature" python3 tests/interop/cose.py first "$TMPDIR/restore" "$TMPDIR/stripped"
 point "no share for it" says 2 "one by ML-DSA-87" hsmctl backup share "$TMPDIR/backup" "$TMPDIR/stripped" \
 	--key "$TMPDIR/c1.pem" --yes --root "$TMPDIR/a.pem,$TMPDIR/a-ml.pem" --output "$TMPDIR/share-stripped"
-point "a share" share 1 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
+chmod 640 "$TMPDIR/c1.pem"
+point "none from a key that others can read" says 2 "chmod 600" share 1 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
+chmod 600 "$TMPDIR/c1.pem"
+point "a share, and for what" says 0 "partition_id +$id" share 1 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
 point "another" share 3 "$TMPDIR/a.pem,$TMPDIR/a-ml.pem"
 restore() {
 	hsmctl partition restore "$TMPDIR/backup" "$@" --output "$TMPDIR/restored"
@@ -193,8 +197,11 @@ third() {
 }
 point "an offer to the copy" passing third migrate-prepare "$TMPDIR/request3" --output "$TMPDIR/offer3"
 on "$a"
-point "an officer allows that" hsmctl partition migrate-allow "$TMPDIR/offer3" "$id"
-point "frozen" hsmctl partition migrate-export "$TMPDIR/offer3" --pin-file "$TMPDIR/so" --yes --output "$TMPDIR/package3"
+more="$TMPDIR/b.pem,$TMPDIR/b-ml.pem"
+point "an officer allows that, with certificates" hsmctl partition migrate-allow "$TMPDIR/offer3" "$id" --certificates "$more"
+point "not without them" says 1 "CKR_ACTION_PROHIBITED" hsmctl partition migrate-export "$TMPDIR/offer3" \
+	--pin-file "$TMPDIR/so" --yes --output "$TMPDIR/package3"
+point "frozen" hsmctl partition migrate-export "$TMPDIR/offer3" --certificates "$more" --pin-file "$TMPDIR/so" --yes --output "$TMPDIR/package3"
 point "not taken back on a receipt" says 1 "refused" hsmctl partition migrate-resume "$TMPDIR/receipt"
 on "$b"
 point "the target abandons it" passing third migrate-abort --yes --output "$TMPDIR/statement"
