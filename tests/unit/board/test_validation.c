@@ -5,6 +5,7 @@
 #include <hsm/pkcs11.h>
 #include <hsm/wire.h>
 #include "fixture.h"
+#include "temporary.h"
 
 #define FULL                                                        \
 	"# of a board\ntype = software\nversion=3.0\nlevel = 1\n\n" \
@@ -14,8 +15,8 @@ static struct validation validation;
 
 static int read_text(const char *text)
 {
-	char path[] = "/tmp/validation-XXXXXX";
-	int fd = mkstemp(path), ret;
+	char path[TEMPORARY_PATH];
+	int fd = mkstemp(temporary_name(path, "validation")), ret;
 	struct error error;
 
 	assert_true(fd >= 0);

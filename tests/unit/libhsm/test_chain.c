@@ -4,12 +4,13 @@
  * says what did not match; sessions that are taken up again; the application's own certificate.
  */
 #include "fake_device.h"
+#include "temporary.h"
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <openssl/pem.h>
 
-#define PATH_SIZE 64
+#define PATH_SIZE TEMPORARY_PATH
 
 struct fixture {
 	struct fake fake;
@@ -32,10 +33,8 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->roots, "/tmp/hsm-roots-XXXXXX");
-	strcpy(f->conf, "/tmp/hsm-conf-XXXXXX");
-	close(mkstemp(f->roots));
-	close(mkstemp(f->conf));
+	close(mkstemp(temporary_name(f->roots, "hsm-roots")));
+	close(mkstemp(temporary_name(f->conf, "hsm-conf")));
 	setenv("HSM_CONF", f->conf, 1);
 	fake_start(&f->fake);
 	f->fake.transport.own = false;
@@ -307,8 +306,7 @@ static void demand(struct fake *fake, X509 *cert)
 
 static void test_client_certificate(void **state)
 {
-	char cert_path[PATH_SIZE] = "/tmp/hsm-client-XXXXXX",
-	     key_path[PATH_SIZE] = "/tmp/hsm-key-XXXXXX";
+	char cert_path[PATH_SIZE], key_path[PATH_SIZE];
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
 	X509 *cert = make_ca(key, "CA:FALSE");
 	struct fixture *f = *state;
@@ -318,8 +316,8 @@ static void test_client_certificate(void **state)
 	strip(cert, NID_key_usage);
 	sign_again(cert, key);
 
-	close(mkstemp(cert_path));
-	close(mkstemp(key_path));
+	close(mkstemp(temporary_name(cert_path, "hsm-client")));
+	close(mkstemp(temporary_name(key_path, "hsm-key")));
 	write_certificate(cert_path, cert);
 	write_key(key_path, key);
 	demand(&f->fake, cert);

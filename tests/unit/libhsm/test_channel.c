@@ -4,6 +4,7 @@
  * not.
  */
 #include "fake_device.h"
+#include "temporary.h"
 #include <stdio.h>
 #include <openssl/pem.h>
 #include <sys/wait.h>
@@ -579,8 +580,8 @@ static int connect_with_conf(struct fixture *f, const char *text, struct hsm_err
 {
 	struct hsm_channel *channel = NULL;
 	struct hsm_device *device;
-	char path[64] = "/tmp/hsm-conf-XXXXXX";
-	int fd = mkstemp(path);
+	char path[TEMPORARY_PATH];
+	int fd = mkstemp(temporary_name(path, "hsm-conf"));
 	int err;
 
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "driver.h"
+#include "temporary.h"
 
 #define FD_FIRST 1000
 #define FILES	 64
@@ -706,7 +707,7 @@ static void test_fork(void **state)
 
 static void touch(const char *directory, const char *file)
 {
-	char path[128];
+	char path[TEMPORARY_PATH + 16];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
@@ -718,12 +719,12 @@ static void touch(const char *directory, const char *file)
 static void test_names(void **state)
 {
 	static const char *const files[] = { "ihsm10", "ihsm2", "ihsm0", "ihsm", "ihsm1x", "ihsmx" };
-	char directory[] = "/tmp/hsm-names-XXXXXX";
+	char directory[TEMPORARY_PATH];
 	char **names = NULL;
 	unsigned int count = 0;
-	char path[128];
+	char path[TEMPORARY_PATH + 16];
 
-	assert_non_null(mkdtemp(directory));
+	assert_non_null(mkdtemp(temporary_name(directory, "hsm-names")));
 	assert_int_equal(driver_names(directory, &names, &count), 0);
 	assert_int_equal(count, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
