@@ -2,8 +2,8 @@
 /*
  * failnth [OPERATION...]: in a guest of the debug kernel, every allocation and every copy from or to a
  * program's memory that the driver makes fails once. For each operation the n-th fails, n = 1, 2, ...
- * until one runs without a failure (/proc/self/fail-nth); what runs in the kernel's own threads meets
- * failures by chance. Each operation ends well or with an error that it may have, the device works
+ * until one runs without a failure (/proc/self/fail-nth), and of what runs in the kernel's own threads
+ * one of so many. Each operation ends well or with an error that it may have, the device works
  * afterwards, and kmemleak finds nothing. Runs as root and speaks TAP; lines "site" name the places in
  * the driver that were met.
  */
@@ -26,237 +26,26 @@
 #include <linux/ihsm.h>
 #include <linux/ihsm_hw.h>
 
-#define LARGE	  60000
-#define MOST	  4000 /* no operation has as many places */
-#define LEAK_AGE  6 /* seconds: kmemleak looks at nothing younger than five */
-#define BY_CHANCE 60 /* rounds of what fails by chance */
-#define PATIENCE  300 /* tenths of a second until something that was started has ended */
+#include "inject.h"
 
-#define DEBUG	 "/sys/kernel/debug/"
-#define DRIVER	 "/sys/bus/pci/drivers/ihsm/"
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LARGE	 60000
+#define MOST	 4000 /* no operation has as many places */
+#define ROUNDS	 32   /* of what runs in threads of the kernel */
+#define LEAK_AGE 6 /* seconds: kmemleak looks at nothing younger than five */
+#define PATIENCE 300 /* tenths of a second until something that was started has ended */
+
+#define DRIVER "/sys/bus/pci/drivers/ihsm/"
 
 static unsigned int points, failed;
 static char address[32]; /* of the PCI function */
 static char node[64];  /* /dev/ihsmN */
 static char class_dir[64]; /* /sys/class/ihsm/ihsmN */
-static int fail_fd, kmsg_fd;
 
 static void point(bool ok, const char *name)
 {
 	printf("%sok %u - %s\n", ok ? "" : "not ", ++points, name);
 	fflush(stdout);
 	failed += !ok;
-}
-
-/* ---- files ---- */
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int error = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		error = errno;
-	close(fd);
-	return error;
-}
-
-static ssize_t get(const char *path, char *text, size_t room)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = read(fd, text, room - 1);
-	if (len < 0)
-		len = -errno;
-	text[len > 0 ? len : 0] = 0;
-	close(fd);
-	return len;
-}
-
-static void pause_ms(unsigned int ms)
-{
-	usleep(ms * 1000);
-}
-
-/* ---- where failures are wanted: in what the driver calls ---- */
-
-static const char *const attributes[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
-
-static void set_all(const char *name, const char *value)
-{
-	char path[128];
-
-	for (unsigned int i = 0; i < COUNT(attributes); i++) {
-		snprintf(path, sizeof(path), DEBUG "%s/%s", attributes[i], name);
-		put(path, value);
-	}
-}
-
-static void set_range(const char *what, unsigned long from, unsigned long to)
-{
-	char name[32], value[32];
-
-	snprintf(name, sizeof(name), "%s-start", what);
-	snprintf(value, sizeof(value), "%#lx", from);
-	set_all(name, value);
-	snprintf(name, sizeof(name), "%s-end", what);
-	snprintf(value, sizeof(value), "%#lx", to);
-	set_all(name, value);
-}
-
-/*
- * Only calls with a function of the driver on the stack count. Checks of DMA switch themselves off
- * when they have no memory, so theirs do not.
- */
-static void aim(void)
-{
-	unsigned long first = ~0UL, last = 0, checks = ~0UL, checks_end = 0, at;
-	char line[512], name[128];
-	FILE *symbols = fopen("/proc/kallsyms", "re");
-	char type;
-
-	while (symbols && fgets(line, sizeof(line), symbols)) {
-		if (sscanf(line, "%lx %c %127s", &at, &type, name) != 3 || (type | 32) != 't')
-			continue;
-		if (strstr(line, "[ihsm]")) {
-			first = at < first ? at : first;
-			last = at > last ? at : last;
-		}
-		/* Parts that the compiler has put elsewhere have a dot. */
-		if (!strchr(name, '.') && !strncmp(name, "debug_dma_", 10)) {
-			checks = at < checks ? at : checks;
-			checks_end = at > checks_end ? at : checks_end;
-		}
-	}
-	if (symbols)
-		fclose(symbols);
-	set_range("require", first, last + 4096);
-	set_range("reject", checks, checks_end + 1);
-}
-
-/* While the module is loaded its addresses are not known, but who calls it is. */
-static void aim_at_loading(void)
-{
-	unsigned long start = 0, end = ~0UL, at;
-	char line[512], name[128];
-	FILE *symbols = fopen("/proc/kallsyms", "re");
-	char type;
-
-	while (symbols && fgets(line, sizeof(line), symbols)) {
-		if (sscanf(line, "%lx %c %127s", &at, &type, name) != 3)
-			continue;
-		if (!strcmp(name, "do_one_initcall"))
-			start = at;
-		else if (start && at > start && at < end)
-			end = at;
-	}
-	if (symbols)
-		fclose(symbols);
-	set_range("require", start, end);
-}
-
-static void prepare_injection(void)
-{
-	put(DEBUG "failslab/ignore-gfp-wait", "N");
-	put(DEBUG "fail_page_alloc/ignore-gfp-wait", "N");
-	put(DEBUG "fail_page_alloc/ignore-gfp-highmem", "N");
-	put(DEBUG "fail_page_alloc/min-order", "0");
-	set_all("stacktrace-depth", "32");
-	set_all("verbose", "2");
-	set_all("verbose_ratelimit_interval_ms", "0");
-	set_all("probability", "0");
-	set_all("times", "-1");
-	aim();
-}
-
-static void fail_nth(unsigned int n)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(fail_fd, text, (size_t)len, 0) != len)
-		perror("fail-nth");
-}
-
-/* Return: whether the failure came to pass; none is wanted any more. */
-static bool failure_came(void)
-{
-	char text[16] = "";
-
-	if (pread(fail_fd, text, sizeof(text) - 1, 0) < 0)
-		perror("fail-nth");
-	fail_nth(0);
-	return atoi(text) == 0;
-}
-
-/* ---- which places of the driver were met ---- */
-
-static char sites[512][96];
-static unsigned int site_count, complaints;
-
-/* What no failure is an excuse for */
-static bool complaint(const char *text)
-{
-	static const char *const words[] = {
-		"BUG:",	      "WARNING:",	    "KASAN",
-		"UBSAN",      "possible circular",  "DMA-API:",
-		"ODEBUG:",    "recursive",	    "inconsistent lock",
-		"refcount_t", "general protection", "blocked for more than",
-		"corruption",
-	};
-
-	/* The kernel's own: files of an interrupt in /proc that could not be made are removed as well. */
-	if (strstr(text, "remove_proc_entry"))
-		return false;
-	for (unsigned int i = 0; i < COUNT(words); i++)
-		if (strstr(text, words[i]))
-			return true;
-	return false;
-}
-
-static void note_site(const char *site)
-{
-	for (unsigned int i = 0; i < site_count; i++)
-		if (!strcmp(sites[i], site))
-			return;
-	if (site_count < COUNT(sites))
-		snprintf(sites[site_count++], sizeof(sites[0]), "%s", site);
-}
-
-/* A trace's first line of the driver is the place. */
-static void read_sites(void)
-{
-	static bool wanted;
-	char line[8192], name[96];
-	ssize_t len;
-
-	while ((len = read(kmsg_fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
-		char *text;
-
-		if (len < 0)
-			continue;
-		line[len] = 0;
-		text = strchr(line, ';');
-		if (!text)
-			continue;
-		if (complaint(text)) {
-			fprintf(stderr, "%s", text + 1);
-			complaints++;
-		}
-		if (strstr(text, "FAULT_INJECTION"))
-			wanted = true;
-		if (!wanted || !strstr(text, "[ihsm]") || strstr(text, " ? "))
-			continue;
-		if (sscanf(text + 1, " %95[^ /]", name) == 1)
-			note_site(name);
-		wanted = false;
-	}
 }
 
 /* ---- the device ---- */
@@ -610,6 +399,76 @@ static int reset_by_work(void)
 	return error;
 }
 
+static unsigned long epoch(void)
+{
+	char path[96], text[32] = "";
+
+	snprintf(path, sizeof(path), "%s/epoch", class_dir);
+	get(path, text, sizeof(text));
+	return strtoul(text, NULL, 10);
+}
+
+/* A doorbell that cannot be is fatal to the controller; the driver finds out and starts it again. */
+static int crash(void)
+{
+	unsigned long before = epoch();
+	volatile uint32_t *bell;
+	char path[96];
+	uint8_t *map;
+	int file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", address);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	map = mmap(NULL, IHSM_DOORBELL_OFFSET + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	close(file);
+	if (map == MAP_FAILED)
+		return errno;
+	bell = (volatile uint32_t *)(map + IHSM_DOORBELL_SQ(0));
+	*bell = 0x7fffffff;
+	munmap(map, IHSM_DOORBELL_OFFSET + 4096);
+	for (unsigned int i = 0; i < PATIENCE && epoch() == before && find_device(); i++)
+		pause_ms(100);
+	wait_live();
+	return 0;
+}
+
+/* devcoredump keeps one of a device, and makes no other meanwhile. */
+static bool without_dump(void)
+{
+	glob_t found;
+
+	if (!glob("/sys/class/devcoredump/devcd*/data", 0, NULL, &found))
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			put(found.gl_pathv[i], "1");
+	globfree(&found);
+	return bound_and_open();
+}
+
+/* Nothing that the driver wants is there, as often as it tries. */
+static int die(void)
+{
+	int error;
+
+	set_all("probability", "100");
+	error = do_sysfs_reset();
+	set_all("probability", "0");
+	return error;
+}
+
+/* Something happens to the partition, and the driver is told. */
+static int event(void)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	do_events();
+	fflush(stdout);
+	if (system("host event") || poll(&wait, 1, PATIENCE * 100) < 0)
+		return EIO;
+	/* Then it asks for the next one, which nobody can see. */
+	pause_ms(500);
+	return 0;
+}
+
 /* ---- one operation after the other ---- */
 
 struct operation {
@@ -620,9 +479,11 @@ struct operation {
 	int errors[6]; /* that it may have, beside ENOMEM */
 	enum {
 		EACH,
-		NONE,
-		CHANCE
-	} how; /* NONE: there is nothing that could fail */
+		NONE, /* there is nothing that could fail */
+		WORKERS, /* it fails in threads of the kernel */
+		ALL, /* all fails at a time, once */
+		ASKED, /* as WORKERS, and only when it is named: somebody outside must help */
+	} how;
 };
 
 static const struct operation operations[] = {
@@ -644,8 +505,11 @@ static const struct operation operations[] = {
 	{ "bind", unbound, do_bind, NULL, { ENODEV, ENOSPC, EIO, EBUSY }, EACH },
 	{ "load", unloaded, do_load, loaded, { EINVAL }, EACH },
 	{ "upload", bound, upload, NULL, { EFAULT, ENODEV, ENOENT, EBUSY }, NONE },
-	{ "reset-work", bound, reset_by_work, NULL, { ENODEV }, CHANCE },
-	{ "upload-work", bound, upload, NULL, { EFAULT, ENODEV, ENOENT, EBUSY }, CHANCE },
+	{ "reset-work", bound, reset_by_work, NULL, { ENODEV }, WORKERS },
+	{ "crash-work", without_dump, crash, close_fd, { ENODEV }, WORKERS },
+	{ "upload-work", bound, upload, NULL, { EFAULT, ENODEV, ENOENT, EBUSY }, WORKERS },
+	{ "death", bound, die, NULL, { ENODEV }, ALL },
+	{ "event-work", bound_and_open, event, close_fd, { 0 }, ASKED },
 };
 
 static bool may(const struct operation *op, int error)
@@ -673,25 +537,27 @@ static bool clean_of_leaks(const char *name)
 	return false;
 }
 
+static bool in_workers(const struct operation *op)
+{
+	return op->how == WORKERS || op->how == ASKED;
+}
+
 /* Return: whether a failure came. */
 static bool once(const struct operation *op, unsigned int n, int *error)
 {
-	char left[16] = "";
-	bool came;
+	bool came = true;
 
-	if (op->how == CHANCE) {
-		set_all("times", "1");
-		set_all("probability", "20");
-		*error = op->run();
-		set_all("probability", "0");
-		came = get(DEBUG "failslab/times", left, sizeof(left)) > 0 && atoi(left) == 0;
-		set_all("times", "-1");
-	} else {
+	if (in_workers(op))
+		one_in_calls(n);
+	else if (op->how != ALL)
 		fail_nth(n);
-		*error = op->run();
+	*error = op->run();
+	if (in_workers(op))
+		no_calls();
+	else if (op->how != ALL)
 		came = failure_came();
-	}
-	read_sites();
+	if (!read_sites() && in_workers(op))
+		came = false;
 	if (op->after)
 		op->after();
 	return came;
@@ -699,13 +565,13 @@ static bool once(const struct operation *op, unsigned int n, int *error)
 
 static void try(const struct operation *op)
 {
-	unsigned int most = op->how == CHANCE ? BY_CHANCE : MOST;
+	unsigned int most = op->how == ALL ? 1 : in_workers(op) ? ROUNDS : MOST;
 	unsigned int wrong = 0, errors = 0, failures = 0, n, before = site_count;
 	char name[128];
 	bool came = true;
 	int error;
 
-	for (n = 1; n <= most && (came || op->how == CHANCE); n++) {
+	for (n = 1; n <= most && (came || in_workers(op)); n++) {
 		if (op->before && !op->before()) {
 			printf("# %s, %u: the device is not there\n", op->name, n);
 			wrong++;
@@ -722,19 +588,21 @@ static void try(const struct operation *op)
 	close_fd();
 	snprintf(name, sizeof(name), "%s: %u failures, %u errors, %u new places", op->name,
 		 failures, errors, site_count - before);
-	point(!wrong && (op->how == CHANCE || !came) && (failures || op->how == NONE), name);
+	point(!wrong && (op->how == ALL || in_workers(op) || !came) &&
+		      (failures || op->how == NONE),
+	      name);
 	snprintf(name, sizeof(name), "%s: the device works afterwards", op->name);
 	point(bound() && answers(), name);
 	snprintf(name, sizeof(name), "%s: nothing leaks", op->name);
 	point(clean_of_leaks(op->name), name);
 }
 
-static bool wanted(const char *name, int argc, char **argv)
+static bool wanted(const struct operation *op, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], name))
+		if (!strcmp(argv[i], op->name))
 			return true;
-	return argc < 2;
+	return argc < 2 && op->how != ASKED;
 }
 
 int main(int argc, char **argv)
@@ -754,7 +622,7 @@ int main(int argc, char **argv)
 	prepare_injection();
 	put(DEBUG "kmemleak", "clear");
 	for (unsigned int i = 0; i < COUNT(operations); i++)
-		if (wanted(operations[i].name, argc, argv))
+		if (wanted(&operations[i], argc, argv))
 			try(&operations[i]);
 	point(!complaints, "the kernel complained of nothing");
 	for (unsigned int i = 0; i < site_count; i++)
