@@ -11,7 +11,7 @@
 #include "ihsm_test.h"
 #include "ihsm_test_plan.h"
 
-#define AT_ONCE		(1 << TEST_LOG2)
+#define AT_ONCE		BIT(TEST_LOG2)
 #define KEPT		16	/* identifiers of commands that are over */
 #define MOST_POSTED	32	/* completions in a round */
 #define MESSAGE		64
