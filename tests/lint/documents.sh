@@ -31,7 +31,7 @@ done
 # Commands that nobody runs do not stay right for long.
 is_run() {
 	page=$(basename "$1" .rst)
-	grep -qE "^page (.* )?$page( |\$)" tests/interop/*.sh || grep -rq "howto/$page.rst" tests/packages
+	grep -qE "^page (.* )?$page( |\$)" tests/interop/*.sh tests/packages/*.sh || grep -rq "howto/$page.rst" tests/packages
 }
 for f in Documentation/howto/*.rst; do
 	! grep -q 'code-block:: console' "$f" || point "$f: a test runs its commands" is_run "$f"

@@ -23,6 +23,7 @@ hostile() {
 	hostile_pids="$hostile_pids $!"
 	# A descriptor of the shell has one digit, and 3 is taken.
 	eval "exec $((3 + hostile_count))<\"\$TMPDIR/says$hostile_count\""
+	line=''
 	read_line "$hostile_count" && [ "$line" = ready ] || return 1
 	hostile_options="$hostile_options --device $TMPDIR/hostile$hostile_count.sock"
 	eval "hostile_seed$hostile_count=$1"
@@ -39,6 +40,7 @@ hostile_end() {
 	kill $hostile_pids
 	for n in $(seq "$hostile_count"); do
 		read_line "$n" || return 1
+		hostile_seed=''
 		eval "hostile_seed=\$hostile_seed$n"
 		echo "# seed $hostile_seed: $line" | tee -a "$TMPDIR/figures"
 		case $line in
@@ -53,7 +55,7 @@ hostile_end() {
 	return "$hostile_harm"
 }
 
-# hostile_sum WORD FILE...: of all lines that have WORD=number
+# hostile_sum WORD FILE: of all lines that have WORD=number
 hostile_sum() {
-	cat "$2" | tr ' ' '\n' | awk -F= -v word="$1" '$1 == word { sum += $2 } END { print sum + 0 }'
+	tr ' ' '\n' <"$2" | awk -F= -v word="$1" '$1 == word { sum += $2 } END { print sum + 0 }'
 }
