@@ -143,9 +143,8 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 		cmd->answered = queue->qid ? min(cmd->result, cmd->out_len) : cmd->out_len;
 	memcpy(cmd->out, slot->room + IHSM_ROOM, cmd->answered);
 	memzero_explicit(slot->room, room_used(cmd->large_in, cmd->in_len));
-	/* One that did not end well may have left anything. */
-	memzero_explicit(slot->room + IHSM_ROOM,
-			 cmd->answered ?: room_used(cmd->large_out, cmd->out_len));
+	/* All that it could write: how much it wrote is only what the device says. */
+	memzero_explicit(slot->room + IHSM_ROOM, room_used(cmd->large_out, cmd->out_len));
 	ihsm_payload_unmap(queue->ihsm, cmd->large_in);
 	ihsm_payload_unmap(queue->ihsm, cmd->large_out);
 
