@@ -421,6 +421,15 @@ static void test_power_cut(void **test)
 	}
 }
 
+static uint32_t phase(int fd)
+{
+	uint32_t value;
+
+	assert_int_equal(send(fd, "p", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(fd, &value, sizeof(value), MSG_WAITALL), sizeof(value));
+	return value;
+}
+
 /* After a cut in the middle the update is made, with a connection that lives through it, and is there after a restart. */
 static void test_again(void **test)
 {
@@ -440,6 +449,10 @@ static void test_again(void **test)
 	assert_int_equal(runs(b, one), 0);
 	assert_int_equal(update(b, zero), 0);
 	wait_for(b, one, 1);
+	/* It is the board's when it has taken over all functions. */
+	while (phase(zero) == BOARD_UPDATE_RUNS)
+		poll(NULL, 0, 1);
+	assert_int_equal(phase(zero), BOARD_UPDATE_DONE);
 	close(zero);
 	close(one);
 	end_board(b, SIGTERM);
@@ -448,15 +461,6 @@ static void test_again(void **test)
 	assert_int_equal(runs(b, one), 1);
 	close(one);
 	end_board(b, SIGTERM);
-}
-
-static uint32_t phase(int fd)
-{
-	uint32_t value;
-
-	assert_int_equal(send(fd, "p", 1, MSG_NOSIGNAL), 1);
-	assert_int_equal(recv(fd, &value, sizeof(value), MSG_WAITALL), sizeof(value));
-	return value;
 }
 
 /* The successor of function 1 dies before it is ready: all go back, and stay there. */
