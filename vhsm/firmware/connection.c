@@ -12,6 +12,7 @@
 #include "transport.h"
 
 #define FINISH_MS 5000 /* as long as the host's shortest patience */
+#define PARK_MS	  500 /* a client may be in the middle of a message for as long as it likes */
 
 /* The function that this process is: set before the first connection, the list by its lock. */
 static struct board_hello the_hello;
@@ -70,6 +71,7 @@ void connection_put(struct connection *connection)
 	dma_destroy(&connection->dma);
 	contexts_destroy(&connection->controller.contexts);
 	pthread_mutex_destroy(&connection->controller.lock);
+	pthread_mutex_destroy(&connection->step);
 	record_unmap(connection->record);
 	close(connection->socket);
 	free(connection->request);
@@ -141,7 +143,9 @@ struct connection *connection_create(uint32_t id, const struct board_connection 
 	connection->id = id;
 	connection->socket = socket;
 	connection->pool = the_pool;
+	pthread_mutex_init(&connection->step, NULL);
 	if (set_up(connection, who, record)) {
+		pthread_mutex_destroy(&connection->step);
 		free(connection);
 		return NULL;
 	}
@@ -197,6 +201,13 @@ int connection_adopt(struct connection *connection, const struct board_keep *kee
 
 /* ---- serving ---- */
 
+static int serve_one(struct connection *connection)
+{
+	int error = vfio_user_read(connection, connection->request);
+
+	return error ? error : vfio_user_handle(connection, connection->request);
+}
+
 /**
  * connection_serve - wait for one message and answer it
  * @connection: whose socket the caller serves
@@ -205,18 +216,16 @@ int connection_adopt(struct connection *connection, const struct board_keep *kee
  */
 int connection_serve(struct connection *connection)
 {
-	struct vfio_request *request = connection->request;
-	int error;
+	bool resume = connection->adopted && !connection->resumed;
+	int error = resume ? 0 : vfio_user_wait(connection);
 
-	if (connection->adopted && !connection->resumed) {
-		connection->resumed = true;
-		error = vfio_user_resume(connection, request);
-	} else {
-		error = vfio_user_read(connection, request);
-		if (!error)
-			error = vfio_user_handle(connection, request);
-	}
-	vfio_request_done(request);
+	if (error)
+		return error;
+	pthread_mutex_lock(&connection->step);
+	error = resume ? vfio_user_resume(connection, connection->request) : serve_one(connection);
+	connection->resumed = true;
+	vfio_request_done(connection->request);
+	pthread_mutex_unlock(&connection->step);
 	return error;
 }
 
@@ -283,15 +292,38 @@ static bool all_quiet(void)
 	return quiet;
 }
 
-/**
- * connections_finish - let the commands that run come to their end, for a bounded time; fetch no more
- */
-void connections_finish(void)
+/* Is no message half read or half answered? Whoever is found so reads no more. */
+static bool all_parked(void)
+{
+	bool parked = true;
+
+	pthread_mutex_lock(&list_lock);
+	for (struct connection *c = list; c; c = c->next) {
+		if (!c->parked)
+			c->parked = !pthread_mutex_trylock(&c->step);
+		parked = parked && c->parked;
+	}
+	pthread_mutex_unlock(&list_lock);
+	return parked;
+}
+
+static void wait_for(bool (*done)(void), unsigned int limit_ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 
-	for (unsigned int ms = 0; ms < FINISH_MS && !all_quiet(); ms++)
+	for (unsigned int ms = 0; ms < limit_ms && !done(); ms++)
 		nanosleep(&pause, NULL);
+}
+
+/**
+ * connections_finish - let the commands that run come to their end, for a bounded time; fetch no more
+ *
+ * Then the sockets are left alone between two messages, so that a successor finds the next one whole.
+ */
+void connections_finish(void)
+{
+	wait_for(all_quiet, FINISH_MS);
+	wait_for(all_parked, PARK_MS);
 }
 
 void firmware_event(enum ihsm_event event, uint32_t detail)

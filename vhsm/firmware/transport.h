@@ -432,6 +432,7 @@ struct vfio_reply {
 	uint32_t length;
 };
 
+int vfio_user_wait(struct connection *connection);
 int vfio_user_read(struct connection *connection, struct vfio_request *request);
 int vfio_user_resume(struct connection *connection, struct vfio_request *request);
 int vfio_user_handle(struct connection *connection, struct vfio_request *request);
@@ -451,6 +452,8 @@ int vfio_device_handle(struct connection *connection, struct vfio_request *reque
  * @adopted: a predecessor served it
  * @resumed: what the predecessor owed is paid
  * @socket: to the client
+ * @step: held by who serves the socket from the first byte that is read to the last that is answered
+ * @parked: @step is held for good: the rest is a successor's
  * @version_done: versions have been agreed on
  * @record: for a successor
  * @config: configuration space, in @record
@@ -472,6 +475,8 @@ struct connection {
 	bool adopted;
 	bool resumed;
 	int socket;
+	pthread_mutex_t step;
+	bool parked;
 	bool version_done;
 	struct record_page *record;
 	uint8_t *config;

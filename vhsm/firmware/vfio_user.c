@@ -136,7 +136,29 @@ static int read_rest(struct connection *connection, struct vfio_request *request
 }
 
 /**
- * vfio_user_read - wait for a request
+ * vfio_user_wait - wait until there is something to read, and leave it there
+ * @connection: whose socket the caller serves
+ *
+ * What has been read and not yet written to the record is lost when the process ends there, and a thread that was
+ * woken on a busy machine may be kept there for long.
+ *
+ * Return: 0, or a negative errno when the connection is at its end.
+ */
+int vfio_user_wait(struct connection *connection)
+{
+	ssize_t got;
+	char byte;
+
+	do {
+		got = recv(connection->socket, &byte, 1, MSG_PEEK);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	return got ? 0 : -EPIPE;
+}
+
+/**
+ * vfio_user_read - read a request
  * @connection: whose socket the caller serves
  * @request: filled in; vfio_request_done() when it has been handled
  *

@@ -2,6 +2,7 @@
 /*
  * The vfio-user socket: the messages of QEMU and libhsm, malformed ones, and clients that stop half-way.
  */
+#include <sys/ioctl.h>
 #include "transport_harness.h"
 
 static struct client c;
@@ -353,6 +354,27 @@ static void test_descriptors_do_not_leak(void **state)
 		close(fds[i]);
 }
 
+/* Firmware that ends for a successor leaves the next message where it is, whole. */
+static void test_left_to_a_successor(void **state)
+{
+	const struct vfio_user_region_access access = { IHSM_REG_VERSION, 0, 4 };
+	struct connection *connection = connection_find(c.id);
+	uint32_t length;
+	uint8_t body[64];
+	int waiting = 0;
+
+	(void)state;
+	assert_non_null(connection);
+	client_command(&c, 6);
+	connections_finish();
+	assert_int_equal(pthread_mutex_trylock(&connection->step), EBUSY);
+	client_send(&c, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+	assert_int_equal(ioctl(connection->socket, FIONREAD, &waiting), 0);
+	assert_int_equal(waiting, sizeof(struct vfio_user_header) + sizeof(access));
+	pthread_mutex_unlock(&connection->step);
+	assert_int_equal(client_reply(&c, VFIO_USER_REGION_READ, body, &length), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_agreed, teardown)
@@ -371,6 +393,7 @@ int main(void)
 		TEST(test_reply_instead_of_request),
 		TEST(test_half_messages_block_nobody),
 		TEST(test_descriptors_do_not_leak),
+		TEST(test_left_to_a_successor),
 	};
 
 	return cmocka_run_group_tests(tests, transport_start, NULL);
