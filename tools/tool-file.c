@@ -35,6 +35,7 @@ int file_begin(struct file_draft *draft, const char *path)
 		return 0;
 	ret = -errno;
 	if (fd >= 0) {
+		/* cppcheck-suppress doubleFree ; a stream that there is not has not taken it */
 		close(fd);
 		unlink(draft->fresh);
 	}

@@ -340,7 +340,7 @@ static void killed_with_one_time_passwords(void **state)
 	OK(p->C_CreateObject(s, template, COUNT(template), &key));
 	for (round = 0; round < 6; round++) {
 		/* However slow the machine is, some come in each life of the firmware. */
-		for (i = 0; i < 4; i++)
+		for (i = 0; i < 4 && count < COUNT(seen); i++)
 			assert_true((seen[count++] = one_time_password(s, key)) != 0);
 		killer = kill_soon(round);
 		while (count < COUNT(seen) && (one = one_time_password(s, key)))

@@ -421,7 +421,7 @@ static int crash(void)
 	file = open(path, O_RDWR | O_CLOEXEC);
 	map = mmap(NULL, IHSM_DOORBELL_OFFSET + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	close(file);
-	if (map == MAP_FAILED)
+	if (!map || map == MAP_FAILED)
 		return errno;
 	bell = (volatile uint32_t *)(map + IHSM_DOORBELL_SQ(0));
 	*bell = 0x7fffffff;

@@ -294,12 +294,11 @@ static int setup(void **test)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
-	if (!b || fixture_setup((void **)&b->f))
-		return -1;
+	assert_non_null(b);
+	assert_int_equal(fixture_setup((void **)&b->f), 0);
 	fixture_path(b->f, "run", "", b->run);
 	fixture_path(b->f, "installed", "", b->installed);
-	if (mkdir(b->run, 0700))
-		return -1;
+	assert_int_equal(mkdir(b->run, 0700), 0);
 	b->options.functions = 2;
 	b->options.run = b->run;
 	b->options.mode = 0600;
