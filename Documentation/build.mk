@@ -23,3 +23,11 @@ man_calls = $(patsubst %,$(O)/man/man3/%.3,$(shell sed -n 's/^\t\(hsm_[a-z0-9_]*
 ifneq ($(shell command -v rst2man),)
 products += $(man_pages)
 endif
+
+# The documents as pages. What Sphinx reads is a copy, with the library's calls from its headers beside it.
+docs_src := $(shell find Documentation -name '*.rst' -o -name '*.svg' -o -name conf.py)
+.PHONY: docs
+docs: $(O)/html/.made
+	@echo $(O)/html/index.html
+$(O)/html/.made: $(docs_src) scripts/docs scripts/man3 include/hsm/hsm.h include/hsm/operations.h include/hsm/wire.h libhsm/libhsm.map VERSION
+	$(q_doc)scripts/docs $(O)/html && touch $@

@@ -71,9 +71,11 @@ q_cc :=
 q_ld :=
 q_ar :=
 q_man :=
+q_doc :=
 else
 q_cc = @echo "  CC    $@";
 q_ld = @echo "  LD    $@";
 q_ar = @echo "  AR    $@";
 q_man = @echo "  MAN   $@";
+q_doc = @echo "  DOC   $(@D)";
 endif
