@@ -280,6 +280,7 @@ struct board_hello {
 	uint8_t board_id[BOARD_ID_SIZE];
 	char serial[32];
 	uint8_t measurement[48];	/* SHA-384 over the firmware bundle's manifest */
+	char version[32];		/* of that manifest */
 	uint32_t dma_bits;		/* address width to report, 32 to 64 */
 	uint32_t max_queues;		/* I/O queue pairs of a controller */
 	uint32_t incarnation;		/* counts starts of this function's firmware process, from 1 */

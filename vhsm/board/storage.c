@@ -47,6 +47,8 @@ static int handle_hello(struct storage_call *call)
 	if (board_trial(call->board, call->function))
 		hello.flags |= BOARD_HELLO_TRIAL;
 	memcpy(hello.measurement, bundle->measurement, sizeof(hello.measurement));
+	_Static_assert(sizeof(hello.version) == sizeof(bundle->version), "version");
+	memcpy(hello.version, bundle->version, sizeof(hello.version));
 	memcpy(call->reply, &hello, sizeof(hello));
 	call->reply_length = sizeof(hello);
 	return 0;

@@ -11,10 +11,6 @@
 
 #include "transport.h"
 
-#ifndef HSM_VERSION
-#define HSM_VERSION "0"
-#endif
-
 _Static_assert(sizeof(struct ihsm_identify) == 4096, "ihsm_identify");
 _Static_assert(sizeof(struct ihsm_shadow_host) == 64, "ihsm_shadow_host");
 _Static_assert(sizeof(struct ihsm_shadow_device) == 64, "ihsm_shadow_device");
@@ -88,7 +84,8 @@ static enum ihsm_status do_identify(struct admin *admin)
 	memcpy(identify.measurement, hello->measurement, sizeof(identify.measurement));
 	snprintf(identify.serial, sizeof(identify.serial), "%.31s", hello->serial);
 	snprintf(identify.model, sizeof(identify.model), "Virtual HSM");
-	snprintf(identify.firmware, sizeof(identify.firmware), "%s", HSM_VERSION);
+	/* What was verified and runs, which need not be what this file was built as. */
+	snprintf(identify.firmware, sizeof(identify.firmware), "%.31s", hello->version);
 	for (unsigned int i = 0; i < IHSM_TIME_CLASSES; i++)
 		identify.class_ms[i] = htole32(class_ms[i]);
 	return write_out(admin, &identify, sizeof(identify));

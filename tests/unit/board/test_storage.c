@@ -33,6 +33,7 @@ static int setup_board(void **test, bool embedded)
 	b->board.functions = b->functions;
 	b->functions[1].starts = 5;
 	b->board.bundles[0].security_version = 1;
+	strcpy(b->board.bundles[0].version, "4.2-test");
 	for (i = 0; i < b->options.functions; i++)
 		b->functions[i].bundle = &b->board.bundles[0];
 	pthread_mutex_init(&b->board.changed_lock, NULL);
@@ -103,6 +104,7 @@ static void test_hello(void **test)
 	assert_int_equal(hello.incarnation, 5);
 	assert_int_equal(hello.dma_bits, 40);
 	assert_int_equal(hello.security_version, 1);
+	assert_string_equal(hello.version, "4.2-test");
 	assert_int_equal(hello.flags, BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED);
 	assert_int_equal(strlen(hello.serial), 16);
 }

@@ -96,6 +96,8 @@ static void test_identify(void **state)
 	assert_int_equal(le32toh(id.partitions), 3);
 	assert_int_equal(le32toh(id.max_message), HSM_MESSAGE_MAX);
 	assert_string_equal(id.serial, "TEST-1");
+	assert_string_equal(id.firmware, test_hello.version);
+	assert_int_equal(le32toh(id.security_version), test_hello.security_version);
 	assert_int_equal(le32toh(id.self_test), IHSM_SELF_TEST_PASSED);
 	assert_int_equal(le32toh(id.sensors), 0);
 	assert_int_equal(le32toh(id.partition[2].slot), 9);

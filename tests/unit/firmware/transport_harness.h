@@ -188,7 +188,7 @@ static struct board_side board_side = { .lock = PTHREAD_MUTEX_INITIALIZER,
 
 static const struct board_hello test_hello = {
 	.flags = BOARD_HELLO_EMBEDDED, .function = 1, .functions = 2, .security_version = 1,
-	.board_id = { 1, 2, 3, 4, 5, 6, 7, 8 }, .serial = "TEST-1", .dma_bits = 48, .max_queues = 8,
+	.board_id = { 1, 2, 3, 4, 5, 6, 7, 8 }, .serial = "TEST-1", .version = "7.3-test", .dma_bits = 48, .max_queues = 8,
 	.incarnation = 7, .spin_us = 50,
 };
 
