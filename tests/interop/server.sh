@@ -6,7 +6,7 @@
 
 # handshakes PORT COUNT: full ones, by 16 connections at a time
 handshakes() {
-	timeout 120 python3 "${top:?}/tests/interop/tls-clients.py" "$1" "$HOME/tls.crt" "$2" 16
+	timeout 240 python3 "${top:?}/tests/interop/tls-clients.py" "$1" "$HOME/tls.crt" "$2" 16
 }
 
 # Boards of this home, and the firmware that they have started.
@@ -44,4 +44,41 @@ no_leak() {
 	shift
 	handshakes "$port" 300 && weigh "$TMPDIR/before" "$@" &&
 		handshakes "$port" 1000 && weigh "$TMPDIR/after" "$@" && ! leaked "$TMPDIR/before" "$TMPDIR/after"
+}
+
+# ---- nginx as its page has set it up ----
+
+nginx_workers() {
+	pgrep -P "$(cat nginx.pid)" -f "worker process$"
+}
+
+# The reload that the page ends with: until the workers that it replaced have gone.
+nginx_settled() {
+	tries=0
+	until [ "$(pgrep -c -P "$(cat nginx.pid)")" -eq 2 ] && [ "$(nginx_workers | wc -l)" -eq 2 ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || return 1
+		sleep 0.05
+	done
+}
+
+nginx_reload_under_load() {
+	handshakes 8443 400 &
+	load=$!
+	for _ in 1 2 3; do
+		kill -HUP "$(cat nginx.pid)" && handshakes 8443 50 || return 1
+	done
+	wait "$load" && nginx_settled
+}
+
+nginx_no_errors() {
+	! grep -E "\[(error|crit|alert|emerg)\]" nginx.log
+}
+
+nginx_points() {
+	point "the workers of before the reload have gone" nginx_settled
+	# shellcheck disable=SC2046	# a list of numbers
+	point "1,000 handshakes, and nothing stays behind" no_leak 8443 $(nginx_workers)
+	point "reloads under load lose no connection" nginx_reload_under_load
+	point "and its log has no error" nginx_no_errors
 }
