@@ -245,26 +245,13 @@ static bool pin_given(const struct ctl *ctl)
 /* As the user, or the one with the name of --user. Without a PIN what is public is seen all the same. */
 static int log_in(struct ctl *ctl, struct link *link)
 {
-	struct hsm_request *request;
 	struct secret pin = { 0 };
-	struct hsm_writer *writer;
 	int code;
 
 	if (!pin_given(ctl))
 		return CTL_OK;
-	code = secret_read(ctl, &ctl->pin, &pin);
-	request = code ? NULL : link_request(ctl, link, HSM_OP_LOGIN);
-	if (!code && !request)
-		code = CTL_DEVICE;
-	if (!code) {
-		writer = hsm_request_writer(request);
-		hsm_put_u64(writer, HSM_FIELD_USER, CKU_USER);
-		hsm_put_bytes(writer, HSM_FIELD_PIN, pin.text, pin.length);
-		if (ctl->user)
-			hsm_put_bytes(writer, HSM_FIELD_NAME, ctl->user, strlen(ctl->user));
-		code = link_call(ctl, request);
-	}
-	hsm_request_free(request);
+	code = secret_read(ctl, &ctl->pin, &pin)
+		       ?: link_login(ctl, link, CKU_USER, ctl->user, &pin);
 	secret_clear(&pin);
 	return code;
 }

@@ -17,6 +17,7 @@
 #include <hsm/pkcs11.h>
 #include <hsm/receipt.h>
 #include "hsmctl-key.h"
+#include "hsmctl-object.h"
 
 #define WRAPPED_MAX	(32 * 1024)
 #define NONCE_SIZE	32
@@ -75,33 +76,20 @@ static int rsa_numbers(struct ctl *ctl, const uint8_t *der, size_t length, struc
 	return good ? CTL_OK : fail(ctl, CTL_USAGE, "--to: not an RSA public key");
 }
 
-static void put_number_attribute(struct hsm_writer *writer, uint64_t type, uint64_t value)
-{
-	value = htole64(value);
-	hsm_put_attribute(writer, type, 0, &value, sizeof(value));
-}
-
-static void put_flag(struct hsm_writer *writer, uint64_t type, bool value)
-{
-	uint8_t byte = value;
-
-	hsm_put_attribute(writer, type, 0, &byte, 1);
-}
-
 static void put_customer(struct hsm_writer *writer, const struct numbers *numbers,
 			 const char *label)
 {
 	size_t mark = hsm_put_begin(writer, HSM_FIELD_TEMPLATE);
 
-	put_number_attribute(writer, CKA_CLASS, CKO_PUBLIC_KEY);
-	put_number_attribute(writer, CKA_KEY_TYPE, CKK_RSA);
-	put_flag(writer, CKA_TOKEN, label != NULL);
-	put_flag(writer, CKA_PRIVATE, false);
-	put_flag(writer, CKA_WRAP, true);
-	put_flag(writer, CKA_ENCRYPT, false);
-	put_flag(writer, CKA_VERIFY, false);
+	object_number(writer, CKA_CLASS, CKO_PUBLIC_KEY);
+	object_number(writer, CKA_KEY_TYPE, CKK_RSA);
+	object_flag(writer, CKA_TOKEN, label != NULL);
+	object_flag(writer, CKA_PRIVATE, false);
+	object_flag(writer, CKA_WRAP, true);
+	object_flag(writer, CKA_ENCRYPT, false);
+	object_flag(writer, CKA_VERIFY, false);
 	if (label)
-		put_flag(writer, CKA_TRUSTED, true);
+		object_flag(writer, CKA_TRUSTED, true);
 	if (label)
 		hsm_put_attribute(writer, CKA_LABEL, 0, label, strlen(label));
 	hsm_put_attribute(writer, CKA_MODULUS, 0, numbers->modulus, numbers->modulus_length);
@@ -129,68 +117,16 @@ static int create_customer(struct ctl *ctl, struct link *link, const struct numb
 
 /* ---- searching ---- */
 
-struct handles {
-	uint64_t *list;
-	size_t count;
-};
-
-static int find_more(struct ctl *ctl, struct link *link, struct handles *handles, bool *more)
-{
-	struct hsm_request *request = link_request(ctl, link, HSM_OP_FIND);
-	const uint8_t *list;
-	uint64_t *grown;
-	size_t length;
-	int code;
-
-	*more = false;
-	if (!request)
-		return CTL_DEVICE;
-	hsm_put_u64(hsm_request_writer(request), HSM_FIELD_COUNT, 1000);
-	code = link_call(ctl, request);
-	if (!code) {
-		list = hsm_fields_bytes(hsm_request_fields(request), HSM_FIELD_HANDLES, &length);
-		grown = realloc(handles->list, handles->count * 8 + length + 8);
-		if (!grown)
-			code = fail(ctl, CTL_DEVICE, "out of memory");
-		else
-			handles->list = grown;
-		for (size_t i = 0; !code && i + 8 <= length; i += 8)
-			handles->list[handles->count++] = hsm_get_le64(list + i);
-		*more = !code && length >= 8;
-	}
-	hsm_request_free(request);
-	return code;
-}
-
-/* Every object that matches; the caller frees @handles->list in any case */
-static int find_all(struct ctl *ctl, struct link *link, const struct hsm_writer *template,
-		    struct handles *handles)
-{
-	struct hsm_request *request = link_request(ctl, link, HSM_OP_FIND_INIT);
-	bool more = true;
-	int code;
-
-	if (!request)
-		return CTL_DEVICE;
-	hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_TEMPLATE, template->data,
-		      template->length);
-	code = link_call(ctl, request);
-	hsm_request_free(request);
-	while (!code && more)
-		code = find_more(ctl, link, handles, &more);
-	return code ?: link_send(ctl, link, HSM_OP_FIND_FINAL, (const struct field[]){ { 0 } });
-}
-
 static int find_keys(struct ctl *ctl, struct link *link, uint64_t class, struct handles *handles)
 {
 	uint8_t bytes[128];
 	struct hsm_writer template;
 
 	hsm_writer_init(&template, bytes, sizeof(bytes));
-	put_number_attribute(&template, CKA_CLASS, class);
-	put_flag(&template, CKA_TOKEN, true);
-	put_flag(&template, CKA_EXTRACTABLE, true);
-	return find_all(ctl, link, &template, handles);
+	object_number(&template, CKA_CLASS, class);
+	object_flag(&template, CKA_TOKEN, true);
+	object_flag(&template, CKA_EXTRACTABLE, true);
+	return object_find(ctl, link, &template, handles);
 }
 
 /* The customer's key in the token, where the SO may have made it trusted; 0: it is not there */
@@ -203,10 +139,10 @@ static int find_customer(struct ctl *ctl, struct link *link, const struct number
 	int code;
 
 	hsm_writer_init(&template, bytes, sizeof(bytes));
-	put_number_attribute(&template, CKA_CLASS, CKO_PUBLIC_KEY);
-	put_flag(&template, CKA_WRAP, true);
+	object_number(&template, CKA_CLASS, CKO_PUBLIC_KEY);
+	object_flag(&template, CKA_WRAP, true);
 	hsm_put_attribute(&template, CKA_MODULUS, 0, numbers->modulus, numbers->modulus_length);
-	code = find_all(ctl, link, &template, &handles);
+	code = object_find(ctl, link, &template, &handles);
 	*handle = handles.count ? handles.list[0] : 0;
 	free(handles.list);
 	return code;
@@ -412,17 +348,6 @@ static int read_customer(struct ctl *ctl, const char *uri, struct numbers *numbe
 	return code;
 }
 
-static int open_as(struct ctl *ctl, struct link *link, uint64_t user)
-{
-	struct secret pin = { 0 };
-	int code = link_partition(ctl, ctl->partition, link);
-
-	ctl->pin.prompt = user == CKU_SO ? "SO PIN" : "User PIN";
-	code = code ?: secret_read(ctl, &ctl->pin, &pin) ?: link_session(ctl, link) ?: link_login(ctl, link, user, &pin);
-	secret_clear(&pin);
-	return code;
-}
-
 int verb_export_keys(struct ctl *ctl, char **args)
 {
 	struct link link = { 0 };
@@ -438,7 +363,7 @@ int verb_export_keys(struct ctl *ctl, char **args)
 
 	code = ctl->to ? read_customer(ctl, ctl->to, &numbers)
 		       : fail(ctl, CTL_USAGE, "--to names the public key to wrap under");
-	code = code ?: open_as(ctl, &link, CKU_USER) ?: find_customer(ctl, &link, &numbers, &run.wrapping);
+	code = code ?: link_user(ctl, &link, CKU_USER) ?: find_customer(ctl, &link, &numbers, &run.wrapping);
 	if (!code && !run.wrapping)
 		code = create_customer(ctl, &link, &numbers, NULL, &run.wrapping);
 	code = code ?: export_all(&run);
@@ -458,7 +383,7 @@ int verb_export_trust(struct ctl *ctl, char **args)
 	uint64_t handle;
 	int code = read_customer(ctl, args[0], &numbers);
 
-	code = code ?: open_as(ctl, &link, CKU_SO) ?: create_customer(ctl, &link, &numbers, ctl->label ?: "export", &handle);
+	code = code ?: link_user(ctl, &link, CKU_SO) ?: create_customer(ctl, &link, &numbers, ctl->label ?: "export", &handle);
 	link_close(&link);
 	return code;
 }

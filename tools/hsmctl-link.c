@@ -218,7 +218,8 @@ int link_session(struct ctl *ctl, struct link *link)
 	return code;
 }
 
-int link_login(struct ctl *ctl, struct link *link, uint64_t user, const struct secret *pin)
+int link_login(struct ctl *ctl, struct link *link, uint64_t user, const char *name,
+	       const struct secret *pin)
 {
 	struct hsm_request *request = link_request(ctl, link, HSM_OP_LOGIN);
 	int code;
@@ -227,6 +228,8 @@ int link_login(struct ctl *ctl, struct link *link, uint64_t user, const struct s
 		return CTL_DEVICE;
 	hsm_put_u64(hsm_request_writer(request), HSM_FIELD_USER, user);
 	hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_PIN, pin->text, pin->length);
+	if (name)
+		hsm_put_bytes(hsm_request_writer(request), HSM_FIELD_NAME, name, strlen(name));
 	code = link_call(ctl, request);
 	hsm_request_free(request);
 	return code;

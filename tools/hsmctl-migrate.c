@@ -87,7 +87,7 @@ static int link_so(struct ctl *ctl, const char *which, struct link *link)
 	ctl->pin.prompt = "SO PIN";
 	if (code)
 		return code;
-	code = secret_read(ctl, &ctl->pin, &pin) ?: link_login(ctl, link, CKU_SO, &pin);
+	code = secret_read(ctl, &ctl->pin, &pin) ?: link_login(ctl, link, CKU_SO, NULL, &pin);
 	secret_clear(&pin);
 	return code;
 }
@@ -279,7 +279,8 @@ static int freeze(struct ctl *ctl, struct link *link, const char *path)
 	ctl->pin.prompt = "SO PIN";
 	code = code ?: link_session(ctl, link);
 	if (!code) {
-		code = secret_read(ctl, &ctl->pin, &pin) ?: link_login(ctl, link, CKU_SO, &pin);
+		code = secret_read(ctl, &ctl->pin, &pin)
+			       ?: link_login(ctl, link, CKU_SO, NULL, &pin);
 		secret_clear(&pin);
 	}
 	if (!code)

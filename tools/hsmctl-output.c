@@ -123,6 +123,16 @@ int fail_rv(struct ctl *ctl, uint64_t rv)
 	return report(ctl, CTL_REFUSED, "device", number, "the device refused the command");
 }
 
+void refusal_text(uint64_t rv, char *text, size_t size)
+{
+	const struct refusal *refusal = find_refusal(rv);
+
+	if (refusal)
+		snprintf(text, size, "%s: %s", refusal->name, refusal->text);
+	else
+		snprintf(text, size, "CKR 0x%08" PRIx64, rv);
+}
+
 int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait)
 {
 	const struct refusal *refusal = find_refusal(rv);

@@ -67,7 +67,7 @@ static int user_pin_init(struct ctl *ctl, struct link *link, const struct secret
 static int so_sets_user_pin(struct ctl *ctl, struct link *link, const struct secret *so_pin,
 			    const struct secret *pin)
 {
-	return link_session(ctl, link) ?: link_login(ctl, link, CKU_SO, so_pin) ?: user_pin_init(ctl, link, pin);
+	return link_session(ctl, link) ?: link_login(ctl, link, CKU_SO, NULL, so_pin) ?: user_pin_init(ctl, link, pin);
 }
 
 /*

@@ -30,24 +30,6 @@ static int check_name(struct ctl *ctl, const char *name)
 
 /* ---- logging in ---- */
 
-static int log_in(struct ctl *ctl, struct link *link, const struct secret *pin)
-{
-	struct hsm_request *request = link_request(ctl, link, HSM_OP_LOGIN);
-	struct hsm_writer *writer;
-	int code;
-
-	if (!request)
-		return CTL_DEVICE;
-	writer = hsm_request_writer(request);
-	hsm_put_u64(writer, HSM_FIELD_USER, ctl->as ? CKU_USER : CKU_SO);
-	hsm_put_bytes(writer, HSM_FIELD_PIN, pin->text, pin->length);
-	if (ctl->as)
-		hsm_put_bytes(writer, HSM_FIELD_NAME, ctl->as, strlen(ctl->as));
-	code = link_call(ctl, request);
-	hsm_request_free(request);
-	return code;
-}
-
 int link_open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
 {
 	struct secret pin = { 0 };
@@ -59,7 +41,7 @@ int link_open_as(struct ctl *ctl, struct link *link, struct secret *new_pin)
 	code = code ?: secret_read(ctl, &ctl->pin, &pin);
 	if (!code && new_pin)
 		code = secret_read(ctl, &ctl->new_pin, new_pin);
-	code = code ?: link_session(ctl, link) ?: log_in(ctl, link, &pin);
+	code = code ?: link_session(ctl, link) ?: link_login(ctl, link, ctl->as ? CKU_USER : CKU_SO, ctl->as, &pin);
 	secret_clear(&pin);
 	return code;
 }

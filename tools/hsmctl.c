@@ -26,6 +26,7 @@ enum {
 	OPT_CHANGE = 1 << 10,
 	OPT_USER = 1 << 11,
 	OPT_AS = 1 << 12,
+	OPT_SOFTHSM = 1 << 16,
 	OPT_CHAIN = 1 << 18,
 	OPT_ML_DSA = 1 << 19,
 	OPT_NONCE = 1 << 13,
@@ -191,6 +192,8 @@ static const struct verb verbs[] = {
 	  "wrap all keys that may leave under a public key, with the device's receipt (user)" },
 	{ "export trust", "KEY", 1, 1, OPT_PARTITION | OPT_LABEL | OPT_PIN, verb_export_trust,
 	  "put a public key to wrap under into the token, trusted (SO)" },
+	{ "migrate-softhsm", "TOKEN", 1, 1, OPT_SOFTHSM | OPT_PARTITION | OPT_USER | OPT_PIN,
+	  verb_migrate_softhsm, "import the keys of a SoftHSM 2 token (user)" },
 	{ "bmc", "COMMAND [ARGUMENT...]", 1, 3, OPT_SIDEBAND | OPT_YES, verb_bmc,
 	  "over the sideband: inventory, health, sensors, zeroize, inject" },
 	{ "firmware status", "", 0, 0, 0, verb_firmware_status, "firmware that the board knows" },
@@ -260,6 +263,11 @@ enum {
 	O_CODE_FD,
 	O_CODE_CREDENTIAL,
 	O_SIDEBAND,
+	O_TOKEN_PIN_FILE,
+	O_TOKEN_PIN_FD,
+	O_TOKEN_PIN_CREDENTIAL,
+	O_DRY_RUN,
+	O_NO_WRAP,
 };
 
 #define POLICY_ROW(name, field, order, least, largest, compatible, strict, legacy, option, \
@@ -329,6 +337,14 @@ static const struct option_row rows[] = {
 	{ "code-file", O_CODE_FILE, OPT_CODE, "FILE", "the claim code, likewise" },
 	{ "code-fd", O_CODE_FD, OPT_CODE, "N", NULL },
 	{ "code-credential", O_CODE_CREDENTIAL, OPT_CODE, "NAME", NULL },
+	{ "token-pin-file", O_TOKEN_PIN_FILE, OPT_SOFTHSM, "FILE",
+	  "the user PIN of the SoftHSM token, likewise" },
+	{ "token-pin-fd", O_TOKEN_PIN_FD, OPT_SOFTHSM, "N", NULL },
+	{ "token-pin-credential", O_TOKEN_PIN_CREDENTIAL, OPT_SOFTHSM, "NAME", NULL },
+	{ "dry-run", O_DRY_RUN, OPT_SOFTHSM, NULL,
+	  "import nothing, but tell what would become of it" },
+	{ "no-wrap", O_NO_WRAP, OPT_SOFTHSM, NULL,
+	  "import keys without CKA_WRAP and CKA_UNWRAP, as strict partitions want it" },
 	{ "sideband", O_SIDEBAND, OPT_SIDEBAND, "SOCKET", "the board's socket for a controller" },
 };
 
@@ -485,6 +501,12 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->code.fd;
 	case O_CODE_CREDENTIAL:
 		return &ctl->code.credential;
+	case O_TOKEN_PIN_FILE:
+		return &ctl->token_pin.file;
+	case O_TOKEN_PIN_FD:
+		return &ctl->token_pin.fd;
+	case O_TOKEN_PIN_CREDENTIAL:
+		return &ctl->token_pin.credential;
 	case O_SIDEBAND:
 		return &ctl->sideband;
 	default:
@@ -511,6 +533,8 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 	ctl->relax |= value == O_RELAX;
 	ctl->chain |= value == O_CHAIN;
 	ctl->ml_dsa |= value == O_ML_DSA;
+	ctl->dry_run |= value == O_DRY_RUN;
+	ctl->no_wrap |= value == O_NO_WRAP;
 	parsed->help |= value == 'h';
 	parsed->version |= value == 'V';
 }
@@ -539,7 +563,8 @@ static bool one_source(const struct secret_source *source)
 static int check_usage(struct ctl *ctl, const struct verb *verb, const struct parsed *parsed,
 		       int count)
 {
-	const struct secret_source *sources[] = { &ctl->pin, &ctl->new_pin, &ctl->code };
+	const struct secret_source *sources[] = { &ctl->pin, &ctl->new_pin, &ctl->code,
+						  &ctl->token_pin };
 	const char *stray = options_stray(&options, parsed->needs, verb->options);
 
 	if (count < verb->least || count > verb->most)
@@ -577,6 +602,7 @@ int main(int argc, char **argv)
 		.pin = { .prompt = "PIN", .option = "pin" },
 		.new_pin = { .prompt = "New PIN", .option = "new-pin", .confirm = true },
 		.code = { .prompt = "Claim code", .option = "code" },
+		.token_pin = { .prompt = "User PIN of the SoftHSM token", .option = "token-pin" },
 	};
 	struct parsed parsed = { 0 };
 	const struct verb *verb;

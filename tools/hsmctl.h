@@ -96,11 +96,14 @@ struct ctl {
 	struct secret_source pin;
 	struct secret_source new_pin;
 	struct secret_source code;
+	struct secret_source token_pin;
 	bool json;
 	bool yes;
 	bool relax;
 	bool ml_dsa;
 	bool chain;
+	bool dry_run;
+	bool no_wrap;
 	struct json_object *result;
 };
 
@@ -139,8 +142,8 @@ int link_officer(struct ctl *ctl, struct link *link);
 /* link_session - open a read-write session in the channel */
 int link_session(struct ctl *ctl, struct link *link);
 
-/* link_login - log in: @user is a CKU_ number */
-int link_login(struct ctl *ctl, struct link *link, uint64_t user, const struct secret *pin);
+/* link_login - log in: @user is a CKU_ number; @name: with CKU_USER the user with that name, else NULL */
+int link_login(struct ctl *ctl, struct link *link, uint64_t user, const char *name, const struct secret *pin);
 
 /* link_officer_login - log in on the channel to the device partition */
 int link_officer_login(struct ctl *ctl, struct link *link, const struct secret *pin);
@@ -204,6 +207,9 @@ int fail_rv(struct ctl *ctl, uint64_t rv);
 
 /* fail_wait - likewise, where it says after how many milliseconds to try again */
 int fail_wait(struct ctl *ctl, uint64_t rv, uint64_t wait);
+
+/* refusal_text - what a CKR_ code means, with its name or number first */
+void refusal_text(uint64_t rv, char *text, size_t size);
 
 /*
  * output - print ctl->result. Return: CTL_OK, or CTL_DEVICE when standard output cannot be written
@@ -306,6 +312,7 @@ int verb_quorum_set(struct ctl *ctl, char **args);
 int verb_approve(struct ctl *ctl, char **args);
 int verb_export_keys(struct ctl *ctl, char **args);
 int verb_export_trust(struct ctl *ctl, char **args);
+int verb_migrate_softhsm(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);
 int verb_audit_status(struct ctl *ctl, char **args);
