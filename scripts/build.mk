@@ -57,7 +57,8 @@ $(O)/.flags-ld: FORCE
 # Where installed files are, in a header of its own: another PREFIX compiles only what asks.
 $(O)/gen/hsm-paths.h: FORCE
 	@mkdir -p $(@D) && printf '#define HSM_%s "%s"\n' LIBEXECDIR '$(LIBEXECDIR)/hsm' \
-		SYSCONFDIR '$(SYSCONFDIR)' BINDIR '$(BINDIR)' | scripts/if-changed $@
+		SYSCONFDIR '$(SYSCONFDIR)' BINDIR '$(BINDIR)' \
+		MODULEDIR '$(MODULEDIR)' P11KITDIR '$(P11KITDIR)' P11KIT_MODULES '$(p11kit_modules)' | scripts/if-changed $@
 
 # --- directories ---
 

@@ -16,14 +16,13 @@
 #include <unistd.h>
 #include "hsmctl-driver.h"
 
-#define MODULE	   "ihsm"
-#define VALUE_MAX  256
+#define MODULE	   DRIVER_MODULE
 #define RECORD_MAX 8192 /* the kernel's longest log record */
 
 /* ---- sysfs ---- */
 
 /* The first line of a file. Return: false when it cannot be read */
-static bool read_line(const char *path, char value[VALUE_MAX])
+static bool read_line(const char *path, char value[DRIVER_VALUE_MAX])
 {
 	FILE *file = fopen(path, "re");
 	bool got;
@@ -31,17 +30,14 @@ static bool read_line(const char *path, char value[VALUE_MAX])
 	value[0] = '\0';
 	if (!file)
 		return false;
-	got = fgets(value, VALUE_MAX, file) != NULL;
+	got = fgets(value, DRIVER_VALUE_MAX, file) != NULL;
 	fclose(file);
 	value[strcspn(value, "\n")] = '\0';
 	return got;
 }
 
-static bool read_sys(const struct driver_system *system, char value[VALUE_MAX], const char *format,
-		     ...) __attribute__((format(printf, 3, 4)));
-
-static bool read_sys(const struct driver_system *system, char value[VALUE_MAX], const char *format,
-		     ...)
+bool driver_read(const struct driver_system *system, char value[DRIVER_VALUE_MAX],
+		 const char *format, ...)
 {
 	char path[PATH_MAX];
 	size_t root = (size_t)snprintf(path, sizeof(path), "%s/", system->sys);
@@ -54,7 +50,7 @@ static bool read_sys(const struct driver_system *system, char value[VALUE_MAX], 
 }
 
 /* A built-in driver has a directory too, but no state: it is always there. */
-static bool is_loaded(const struct driver_system *system)
+bool driver_is_loaded(const struct driver_system *system)
 {
 	char path[PATH_MAX];
 
@@ -64,28 +60,15 @@ static bool is_loaded(const struct driver_system *system)
 
 static bool is_builtin(const struct driver_system *system)
 {
-	char state[VALUE_MAX];
+	char state[DRIVER_VALUE_MAX];
 
-	return is_loaded(system) && !read_sys(system, state, "module/%s/initstate", MODULE);
+	return driver_is_loaded(system) &&
+	       !driver_read(system, state, "module/%s/initstate", MODULE);
 }
 
 /* ---- the module ---- */
 
-/**
- * struct found - the module and what it says of itself
- * @module: NULL when there is none
- * @vermagic: the kernel that it was built for, and how
- */
-struct found {
-	struct kmod_ctx *ctx;
-	struct kmod_module *module;
-	char version[VALUE_MAX];
-	char vermagic[VALUE_MAX];
-	char signer[VALUE_MAX];
-	char hash[VALUE_MAX];
-};
-
-static void forget(struct found *found)
+void driver_forget(struct driver_module *found)
 {
 	kmod_module_unref(found->module);
 	kmod_unref(found->ctx);
@@ -101,7 +84,7 @@ static int trimmed(const char *text)
 	return (int)length;
 }
 
-static void take_info(struct found *found, const char *key, const char *value)
+static void take_info(struct driver_module *found, const char *key, const char *value)
 {
 	const struct {
 		const char *key;
@@ -115,10 +98,10 @@ static void take_info(struct found *found, const char *key, const char *value)
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!strcmp(key, wanted[i].key))
-			snprintf(wanted[i].to, VALUE_MAX, "%.*s", trimmed(value), value);
+			snprintf(wanted[i].to, DRIVER_VALUE_MAX, "%.*s", trimmed(value), value);
 }
 
-static int read_info(struct found *found)
+static int read_info(struct driver_module *found)
 {
 	struct kmod_list *list = NULL;
 	struct kmod_list *entry;
@@ -133,7 +116,7 @@ static int read_info(struct found *found)
 	return 0;
 }
 
-static int look_up(struct found *found, const char *file)
+static int look_up(struct driver_module *found, const char *file)
 {
 	struct kmod_list *list = NULL;
 	char path[PATH_MAX];
@@ -176,9 +159,7 @@ static int no_module(struct ctl *ctl, const struct driver_system *system, const 
 		    system->release);
 }
 
-/* Find the module; what is wrong was reported. forget() is due in any case. */
-static int find(struct ctl *ctl, const struct driver_system *system, const char *file,
-		struct found *found)
+int driver_find(const struct driver_system *system, const char *file, struct driver_module *found)
 {
 	static const char *const no_configuration[] = { NULL };
 	int err;
@@ -186,26 +167,39 @@ static int find(struct ctl *ctl, const struct driver_system *system, const char 
 	memset(found, 0, sizeof(*found));
 	found->ctx = kmod_new(system->modules, file ? no_configuration : NULL);
 	if (!found->ctx)
-		return fail(ctl, CTL_DEVICE, "out of memory");
+		return -ENOMEM;
 	/* Errors come back as numbers, and are said once. */
 	kmod_set_log_fn(found->ctx, quiet, NULL);
 	err = look_up(found, file);
 	if (!err)
 		err = read_info(found);
-	if (!err && !strcmp(kmod_module_get_name(found->module), MODULE))
-		return CTL_OK;
 	if (!err)
-		return fail(ctl, CTL_USAGE, "%s is the module %s, not " MODULE, file,
-			    kmod_module_get_name(found->module));
+		return 0;
 	kmod_module_unref(found->module);
 	found->module = NULL;
-	return no_module(ctl, system, file, err);
+	return err;
+}
+
+/* Find the module; what is wrong was reported. driver_forget() is due in any case. */
+static int find(struct ctl *ctl, const struct driver_system *system, const char *file,
+		struct driver_module *found)
+{
+	int err = driver_find(system, file, found);
+
+	if (err == -ENOMEM && !found->ctx)
+		return fail(ctl, CTL_DEVICE, "out of memory");
+	if (err)
+		return no_module(ctl, system, file, err);
+	if (strcmp(kmod_module_get_name(found->module), MODULE))
+		return fail(ctl, CTL_USAGE, "%s is the module %s, not " MODULE, file,
+			    kmod_module_get_name(found->module));
+	return CTL_OK;
 }
 
 /* ---- will this kernel take it? ---- */
 
 /* The first word of the version magic is the kernel's release. */
-static bool fits(const struct found *found, const char *release)
+bool driver_fits(const struct driver_module *found, const char *release)
 {
 	size_t length = strcspn(found->vermagic, " ");
 
@@ -213,13 +207,13 @@ static bool fits(const struct found *found, const char *release)
 }
 
 /* "[none] integrity confidentiality": the one in brackets counts */
-static void lockdown(const struct driver_system *system, char mode[VALUE_MAX])
+static void lockdown(const struct driver_system *system, char mode[DRIVER_VALUE_MAX])
 {
-	char line[VALUE_MAX];
+	char line[DRIVER_VALUE_MAX];
 	char *start, *end;
 
 	strcpy(mode, "none");
-	if (!read_sys(system, line, "kernel/security/lockdown"))
+	if (!driver_read(system, line, "kernel/security/lockdown"))
 		return;
 	start = strchr(line, '[');
 	end = start ? strchr(start, ']') : NULL;
@@ -229,67 +223,72 @@ static void lockdown(const struct driver_system *system, char mode[VALUE_MAX])
 	strcpy(mode, start + 1);
 }
 
-static bool signature_needed(const struct driver_system *system)
+bool driver_signature_needed(const struct driver_system *system)
 {
-	char value[VALUE_MAX];
+	char value[DRIVER_VALUE_MAX];
 
 	lockdown(system, value);
 	if (strcmp(value, "none"))
 		return true;
-	return read_sys(system, value, "module/module/parameters/sig_enforce") && value[0] == 'Y';
+	return driver_read(system, value, "module/module/parameters/sig_enforce") &&
+	       value[0] == 'Y';
 }
 
 static void put_module(struct json_object *result, const struct driver_system *system,
-		       const struct found *found)
+		       const struct driver_module *found)
 {
-	char value[VALUE_MAX];
+	char value[DRIVER_VALUE_MAX];
 
 	put_string(result, "module", kmod_module_get_path(found->module));
 	if (*found->version)
 		put_string(result, "version", found->version);
 	put_string(result, "vermagic", found->vermagic);
-	put_bool(result, "fits_kernel", fits(found, system->release));
+	put_bool(result, "fits_kernel", driver_fits(found, system->release));
 	put_string(result, "signature", *found->hash ? found->hash : "none");
 	if (*found->signer)
 		put_string(result, "signer", found->signer);
-	put_bool(result, "signature_needed", signature_needed(system));
+	put_bool(result, "signature_needed", driver_signature_needed(system));
 	lockdown(system, value);
 	put_string(result, "lockdown", value);
 }
 
 /* ---- what it drives ---- */
 
-static bool is_ours(const struct driver_system *system, const char *address)
+bool driver_is_ours(const struct driver_system *system, const char *address)
 {
-	char vendor[VALUE_MAX], device[VALUE_MAX];
+	char vendor[DRIVER_VALUE_MAX], device[DRIVER_VALUE_MAX];
 	unsigned long id;
 
-	if (!read_sys(system, vendor, "bus/pci/devices/%s/vendor", address) ||
-	    !read_sys(system, device, "bus/pci/devices/%s/device", address))
+	if (!driver_read(system, vendor, "bus/pci/devices/%s/vendor", address) ||
+	    !driver_read(system, device, "bus/pci/devices/%s/device", address))
 		return false;
 	id = strtoul(device, NULL, 16);
 	return strtoul(vendor, NULL, 16) == IHSM_PCI_VENDOR_ID &&
 	       (id == IHSM_PCI_DEVICE_ID_PF || id == IHSM_PCI_DEVICE_ID_VF);
 }
 
-static void put_driver_name(struct json_object *row, const struct driver_system *system,
-			    const char *address)
+void driver_bound(const struct driver_system *system, const char *address, char name[NAME_MAX + 1])
 {
 	char path[PATH_MAX], target[PATH_MAX];
+	const char *slash;
 	ssize_t length;
 
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver", system->sys, address);
 	length = readlink(path, target, sizeof(target) - 1);
 	target[length < 0 ? 0 : length] = '\0';
-	put_string(row, "driver", length < 0 ? "none" : strrchr(target, '/') + 1);
+	slash = strrchr(target, '/');
+	snprintf(name, NAME_MAX + 1, "%.*s", NAME_MAX,
+		 length < 0 ? "none"
+		 : slash    ? slash + 1
+			    : target);
 }
 
 static void put_attribute(struct json_object *row, const struct driver_system *system,
 			  const char *node, const char *key)
 {
-	char value[VALUE_MAX];
+	char value[DRIVER_VALUE_MAX];
 
-	if (*node && read_sys(system, value, "class/%s/%s/%s", MODULE, node, key))
+	if (*node && driver_read(system, value, "class/%s/%s/%s", MODULE, node, key))
 		put_string(row, key, value);
 	else
 		json_object_object_add(row, key, NULL);
@@ -301,8 +300,7 @@ static int visible(const struct dirent *entry)
 }
 
 /* The function's /dev name: the one entry of the class below it */
-static void node_of(const struct driver_system *system, const char *address,
-		    char node[NAME_MAX + 1])
+void driver_node(const struct driver_system *system, const char *address, char node[NAME_MAX + 1])
 {
 	char path[PATH_MAX];
 	struct dirent **entries;
@@ -324,12 +322,13 @@ static void put_function(struct json_object *rows, const struct driver_system *s
 			 const char *address)
 {
 	struct json_object *row = json_object_new_object();
-	char node[NAME_MAX + 1];
+	char node[NAME_MAX + 1], driver[NAME_MAX + 1];
 	char path[NAME_MAX + 8];
 
-	node_of(system, address, node);
+	driver_node(system, address, node);
 	put_string(row, "address", address);
-	put_driver_name(row, system, address);
+	driver_bound(system, address, driver);
+	put_string(row, "driver", driver);
 	snprintf(path, sizeof(path), "/dev/%s", node);
 	json_object_object_add(row, "device", *node ? json_object_new_string(path) : NULL);
 	put_attribute(row, system, node, "state");
@@ -349,7 +348,7 @@ static void put_functions(struct json_object *result, const struct driver_system
 	snprintf(path, sizeof(path), "%s/bus/pci/devices", system->sys);
 	count = scandir(path, &entries, visible, versionsort);
 	for (int i = 0; i < count; i++) {
-		if (is_ours(system, entries[i]->d_name))
+		if (driver_is_ours(system, entries[i]->d_name))
 			put_function(rows, system, entries[i]->d_name);
 		free(entries[i]);
 	}
@@ -361,25 +360,25 @@ static void put_functions(struct json_object *result, const struct driver_system
 
 static void put_loaded(struct json_object *result, const struct driver_system *system)
 {
-	char value[VALUE_MAX];
-	bool loaded = is_loaded(system);
+	char value[DRIVER_VALUE_MAX];
+	bool loaded = driver_is_loaded(system);
 
 	put_string(result, "kernel", system->release);
 	put_bool(result, "loaded", loaded);
 	if (!loaded)
 		return;
 	put_bool(result, "builtin", is_builtin(system));
-	if (read_sys(system, value, "module/%s/initstate", MODULE))
+	if (driver_read(system, value, "module/%s/initstate", MODULE))
 		put_string(result, "module_state", value);
-	if (read_sys(system, value, "module/%s/version", MODULE))
+	if (driver_read(system, value, "module/%s/version", MODULE))
 		put_string(result, "loaded_version", value);
-	if (read_sys(system, value, "module/%s/refcnt", MODULE))
+	if (driver_read(system, value, "module/%s/refcnt", MODULE))
 		put_number(result, "users", strtoul(value, NULL, 10));
 }
 
 int driver_status(struct ctl *ctl, const struct driver_system *system, const char *file)
 {
-	struct found found;
+	struct driver_module found;
 	int code = CTL_OK;
 
 	put_loaded(ctl->result, system);
@@ -390,10 +389,11 @@ int driver_status(struct ctl *ctl, const struct driver_system *system, const cha
 		put_module(ctl->result, system, &found);
 	put_functions(ctl->result, system);
 	/* What is loaded works, whether its file is still there or not. */
-	if (!code && found.module && !is_loaded(system) && !fits(&found, system->release))
+	if (!code && found.module && !driver_is_loaded(system) &&
+	    !driver_fits(&found, system->release))
 		code = fail(ctl, CTL_DEVICE, "the module was built for kernel %.*s, and this is %s",
 			    (int)strcspn(found.vermagic, " "), found.vermagic, system->release);
-	forget(&found);
+	driver_forget(&found);
 	return code;
 }
 
@@ -434,7 +434,7 @@ static int open_log(const struct driver_system *system)
 }
 
 /* "6,339,5140900,-;TEXT\n KEY=VALUE...": what the kernel said of the module since open_log() */
-static void last_word(int log, char text[VALUE_MAX])
+static void last_word(int log, char text[DRIVER_VALUE_MAX])
 {
 	char record[RECORD_MAX + 1];
 	const char *start;
@@ -448,19 +448,19 @@ static void last_word(int log, char text[VALUE_MAX])
 		start = strchr(record, ';');
 		if (!start || !(strstr(start, MODULE) || strstr(start, "odule")))
 			continue;
-		snprintf(text, VALUE_MAX, "%.*s", (int)strcspn(start + 1, "\n"), start + 1);
+		snprintf(text, DRIVER_VALUE_MAX, "%.*s", (int)strcspn(start + 1, "\n"), start + 1);
 	}
 }
 
 static int load_failed(struct ctl *ctl, const struct driver_system *system,
-		       const struct found *found, int err, int log)
+		       const struct driver_module *found, int err, int log)
 {
-	char said[VALUE_MAX], mode[VALUE_MAX];
-	char built_for[VALUE_MAX + 64] = "";
+	char said[DRIVER_VALUE_MAX], mode[DRIVER_VALUE_MAX];
+	char built_for[DRIVER_VALUE_MAX + 64] = "";
 
 	last_word(log, said);
 	lockdown(system, mode);
-	if (!fits(found, system->release))
+	if (!driver_fits(found, system->release))
 		snprintf(built_for, sizeof(built_for), "; it was built for %s, this is %s",
 			 found->vermagic, system->release);
 	return fail(ctl, CTL_DEVICE, "the module was not loaded: %s%s%s%s%s%s", reason_of(err),
@@ -470,11 +470,11 @@ static int load_failed(struct ctl *ctl, const struct driver_system *system,
 
 int driver_load(struct ctl *ctl, const struct driver_system *system, const char *file)
 {
-	struct found found;
+	struct driver_module found;
 	int err, log;
 	int code;
 
-	if (is_loaded(system)) {
+	if (driver_is_loaded(system)) {
 		put_loaded(ctl->result, system);
 		put_functions(ctl->result, system);
 		return CTL_OK;
@@ -491,7 +491,7 @@ int driver_load(struct ctl *ctl, const struct driver_system *system, const char 
 		put_module(ctl->result, system, &found);
 		put_functions(ctl->result, system);
 	}
-	forget(&found);
+	driver_forget(&found);
 	return code;
 }
 
@@ -499,10 +499,10 @@ int driver_load(struct ctl *ctl, const struct driver_system *system, const char 
 
 static int unload_failed(struct ctl *ctl, const struct driver_system *system, int err)
 {
-	char users[VALUE_MAX];
+	char users[DRIVER_VALUE_MAX];
 
 	if (err == -EAGAIN || err == -EBUSY) {
-		read_sys(system, users, "module/%s/refcnt", MODULE);
+		driver_read(system, users, "module/%s/refcnt", MODULE);
 		return fail(
 			ctl, CTL_DEVICE,
 			"the module is in use (%s): end the programs that have a device open first",
@@ -529,7 +529,7 @@ int driver_unload(struct ctl *ctl, const struct driver_system *system)
 	struct kmod_ctx *kmod;
 	int code;
 
-	if (!is_loaded(system))
+	if (!driver_is_loaded(system))
 		return CTL_OK;
 	if (is_builtin(system))
 		return fail(ctl, CTL_DEVICE, "the driver is built into this kernel");
@@ -563,10 +563,11 @@ static const char *release(void)
 	return uname(&name) ? "?" : name.release;
 }
 
-static struct driver_system this_machine(void)
+struct driver_system driver_this_machine(void)
 {
 	return (struct driver_system){
 		.sys = "/sys",
+		.dev = "/dev",
 		.kmsg = "/dev/kmsg",
 		.release = release(),
 		.insert = insert_module,
@@ -576,21 +577,21 @@ static struct driver_system this_machine(void)
 
 int verb_driver_status(struct ctl *ctl, char **args)
 {
-	struct driver_system system = this_machine();
+	struct driver_system system = driver_this_machine();
 
 	return driver_status(ctl, &system, args[0]);
 }
 
 int verb_driver_load(struct ctl *ctl, char **args)
 {
-	struct driver_system system = this_machine();
+	struct driver_system system = driver_this_machine();
 
 	return driver_load(ctl, &system, args[0]);
 }
 
 int verb_driver_unload(struct ctl *ctl, char **args)
 {
-	struct driver_system system = this_machine();
+	struct driver_system system = driver_this_machine();
 
 	(void)args;
 	return driver_unload(ctl, &system);

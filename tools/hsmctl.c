@@ -44,6 +44,7 @@ enum {
 	OPT_ROOTS = 1 << 29,
 	OPT_OPENING = 1 << 26,
 	OPT_CERTIFICATES = 1 << 30,
+	OPT_DEEP = 1 << 16,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -71,6 +72,8 @@ static const struct verb verbs[] = {
 	  "identities of the device's partitions, as lines for hsm.conf" },
 	{ "config check", "", 0, 0, 0, verb_config_check,
 	  "is hsm.conf right, and the files that it names" },
+	{ "doctor", "", 0, 0, OPT_DEEP | OPT_PIN, verb_doctor,
+	  "look at everything from the PCI bus to PKCS#11, and name the broken layer" },
 	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
 	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
 	  "run the known-answer tests of a partition's function" },
@@ -268,6 +271,7 @@ enum {
 	O_TOKEN_PIN_CREDENTIAL,
 	O_DRY_RUN,
 	O_NO_WRAP,
+	O_DEEP,
 };
 
 #define POLICY_ROW(name, field, order, least, largest, compatible, strict, legacy, option, \
@@ -346,6 +350,7 @@ static const struct option_row rows[] = {
 	{ "no-wrap", O_NO_WRAP, OPT_SOFTHSM, NULL,
 	  "import keys without CKA_WRAP and CKA_UNWRAP, as strict partitions want it" },
 	{ "sideband", O_SIDEBAND, OPT_SIDEBAND, "SOCKET", "the board's socket for a controller" },
+	{ "deep", O_DEEP, OPT_DEEP, NULL, "make a signature too, with a key that goes afterwards" },
 };
 
 #define N_OPTIONS (sizeof(rows) / sizeof(rows[0]))
@@ -531,6 +536,7 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 	ctl->json |= value == O_JSON;
 	ctl->yes |= value == O_YES;
 	ctl->relax |= value == O_RELAX;
+	ctl->deep |= value == O_DEEP;
 	ctl->chain |= value == O_CHAIN;
 	ctl->ml_dsa |= value == O_ML_DSA;
 	ctl->dry_run |= value == O_DRY_RUN;

@@ -104,6 +104,7 @@ struct ctl {
 	bool chain;
 	bool dry_run;
 	bool no_wrap;
+	bool deep;
 	struct json_object *result;
 };
 
@@ -271,6 +272,7 @@ int verb_list(struct ctl *ctl, char **args);
 int verb_info(struct ctl *ctl, char **args);
 int verb_identity(struct ctl *ctl, char **args);
 int verb_config_check(struct ctl *ctl, char **args);
+int verb_doctor(struct ctl *ctl, char **args);
 int verb_status(struct ctl *ctl, char **args);
 int verb_self_test(struct ctl *ctl, char **args);
 int verb_claim(struct ctl *ctl, char **args);
