@@ -44,7 +44,7 @@ enum {
 	OPT_ROOTS = 1 << 29,
 	OPT_OPENING = 1 << 26,
 	OPT_CERTIFICATES = 1 << 30,
-	OPT_DEEP = 1 << 16,
+	OPT_DEEP = 1 << 17,
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
