@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """howto.py PAGE...: what a reader of these pages types, as calls of tests/interop/howto.sh.
 
-In a page of Documentation/howto/ a block `code-block:: console` holds commands: a line that begins
+In a page of Documentation/howto/, or one like start/operator, a block `code-block:: console` holds commands: a line that begins
 with "$ ", lines that begin with "> " or follow a backslash continue it, and all others are lines
 that must be in its output ("..." stands for any). A block of another language with a caption is
 the file of that name.
@@ -55,7 +55,7 @@ def steps(body):
 
 def main():
     for page in sys.argv[1:]:
-        with open(f"Documentation/howto/{page}.rst", encoding="utf-8") as source:
+        with open(f"Documentation/{page if '/' in page else 'howto/' + page}.rst", encoding="utf-8") as source:
             text = source.read()
         for language, caption, body in blocks(text):
             if caption:

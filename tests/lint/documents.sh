@@ -30,10 +30,11 @@ for f in $(project_files | grep '\.md$'); do
 done
 # Commands that nobody runs do not stay right for long.
 is_run() {
-	page=$(basename "$1" .rst)
-	grep -qE "^page (.* )?$page( |\$)" tests/interop/*.sh tests/packages/*.sh || grep -rq "howto/$page.rst" tests/packages
+	page=${1#Documentation/}
+	page=${page%.rst}
+	grep -rqE "^page (.* )?${page#howto/}( |\$)" tests/interop tests/packages tests/kunit tests/vm 
 }
-for f in Documentation/howto/*.rst; do
+for f in Documentation/howto/*.rst Documentation/start/*.rst; do
 	! grep -q 'code-block:: console' "$f" || point "$f: a test runs its commands" is_run "$f"
 done
 # shellcheck disable=SC2046	# names of our files hold no blanks
