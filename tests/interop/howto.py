@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """howto.py PAGE...: what a reader of these pages types, as calls of tests/interop/howto.sh.
 
-In a page of Documentation/howto/, or one like start/operator, a block `code-block:: console` holds commands: a line that begins
-with "$ ", lines that begin with "> " or follow a backslash continue it, and all others are lines
-that must be in its output ("..." stands for any). A block of another language with a caption is
-the file of that name.
+In a page of Documentation/howto/, or one like start/operator, a block `code-block:: console` holds
+commands: a line that begins with "$ ", or with "# " for what only root can do; lines that begin with
+"> " or follow a backslash continue it, and all others are lines that must be in its output ("..."
+stands for any). A block of another language with a caption is the file of that name.
 """
 
 import re
 import shlex
 import sys
 import textwrap
+
+PROMPTS = {"$ ": "howto_step", "# ": "howto_root"}
 
 
 def blocks(text):
@@ -35,13 +37,13 @@ def blocks(text):
 
 
 def steps(body):
-    """(command, lines of output) of a console block."""
-    command, output = None, []
+    """(who, command, lines of output) of a console block."""
+    who, command, output = None, None, []
     for line in body:
-        if line.startswith("$ "):
+        if line[:2] in PROMPTS:
             if command is not None:
-                yield command, output
-            command, output = line[2:], []
+                yield who, command, output
+            who, command, output = PROMPTS[line[:2]], line[2:], []
         elif command is None:
             sys.exit(f"a console block begins with: {line}")
         elif line.startswith("> ") or line == ">":
@@ -50,7 +52,7 @@ def steps(body):
             command += "\n" + line
         elif line.strip() and line.strip() != "...":
             output.append(line.strip())
-    yield command, output
+    yield who, command, output
 
 
 def main():
@@ -61,8 +63,8 @@ def main():
             if caption:
                 print("howto_file", shlex.quote(caption), shlex.quote("\n".join(body)))
             elif language == "console":
-                for command, output in steps(body):
-                    print("howto_step", page, shlex.quote(command), shlex.quote("\n".join(output)))
+                for who, command, output in steps(body):
+                    print(who, page, shlex.quote(command), shlex.quote("\n".join(output)))
 
 
 main()

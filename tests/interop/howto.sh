@@ -65,6 +65,11 @@ howto_step() {
 	report $? "$1: $(printf '%s' "$2" | tr -s '#\\\n ' ' ' | cut -c 1-90)"
 }
 
+# What only root of a machine of one's own can do: HOWTO_ROOT is set where that is so, in a guest.
+howto_root() {
+	[ -z "${HOWTO_ROOT:-}" ] || howto_step "$@"
+}
+
 # page NAME...: all that these pages say, in this order
 page() {
 	commands=$(cd "$top" && python3 tests/interop/howto.py "$@") || exit 1
