@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define TEMPORARY_PATH 512
+#define TEMPORARY_FILE (TEMPORARY_PATH + 96) /* a file in a temporary directory */
 
 /* temporary_name - for mkstemp() or mkdtemp(); one that does not fit ends the test */
 static inline char *temporary_name(char path[TEMPORARY_PATH], const char *name)

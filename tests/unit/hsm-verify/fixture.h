@@ -17,6 +17,7 @@
 #include <openssl/pem.h>
 #include <hsm/evidence.h>
 #include "hsm-verify.h"
+#include "temporary.h"
 
 static const uint8_t partition_id[HSM_DICE_ID_SIZE] = { 0xaa, 0xbb, 1 };
 
@@ -235,17 +236,17 @@ static inline void fake_evidence(struct fake_evidence *fake, const struct fake_b
 
 /* ---- hsm-verify ---- */
 
-static char directory[] = "/tmp/hsm-verify-XXXXXX";
+static char directory[TEMPORARY_PATH];
 
-static inline const char *file_in(char path[128], const char *name)
+static inline const char *file_in(char path[TEMPORARY_FILE], const char *name)
 {
-	snprintf(path, 128, "%s/%s", directory, name);
+	snprintf(path, TEMPORARY_FILE, "%s/%s", directory, name);
 	return path;
 }
 
 static inline void put_file(const char *name, const void *bytes, size_t length)
 {
-	char path[128];
+	char path[TEMPORARY_FILE];
 	FILE *file = fopen(file_in(path, name), "w");
 	size_t written;
 	int error;
@@ -263,7 +264,7 @@ static inline void put_file(const char *name, const void *bytes, size_t length)
  */
 static inline void put_roots(const struct fake_board *board, const char *name)
 {
-	char path[128];
+	char path[TEMPORARY_FILE];
 	FILE *file = fopen(file_in(path, name), "a");
 
 	assert_non_null(file);
@@ -283,7 +284,7 @@ static inline int run_evidence(const struct run *run, const uint8_t *message, si
 			       struct json_object **result)
 {
 	struct verify verify = { .nonce = run->nonce, .binding = run->binding };
-	char message_path[128], root[128], policy[128];
+	char message_path[TEMPORARY_FILE], root[TEMPORARY_FILE], policy[TEMPORARY_FILE];
 	char *args[] = { message_path, NULL };
 	int code;
 

@@ -115,7 +115,7 @@ static int end_and_verify(const char *policy)
 					   .actor = "so",
 					   .nonce = nonce };
 	struct verify verify = { .nonce = FAKE_NONCE };
-	char path[128], root[128], policy_path[128];
+	char path[TEMPORARY_FILE], root[TEMPORARY_FILE], policy_path[TEMPORARY_FILE];
 	char *args[] = { path, NULL };
 	struct json_object *line = json_object_new_object();
 	uint8_t *message;
@@ -225,7 +225,7 @@ static void test_wrong_checkpoints(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	assert_non_null(mkdtemp(directory));
+	assert_non_null(mkdtemp(temporary_name(directory, "hsm-verify")));
 	fake_board(&board, 1);
 	fake_board(&stranger, 0x80);
 	put_roots(&board, "root.pem");
@@ -235,7 +235,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	static const char *const names[] = { "root.pem", "policy.json", "export" };
-	char path[128];
+	char path[TEMPORARY_FILE];
 	size_t i;
 
 	(void)state;

@@ -377,7 +377,7 @@ static void test_roots(void **state)
 static int begin(void **state)
 {
 	(void)state;
-	if (!mkdtemp(directory))
+	if (!mkdtemp(temporary_name(directory, "hsm-verify")))
 		return -1;
 	fake_board(&board, 0x10);
 	fake_board(&stranger, 0x20);
@@ -390,7 +390,7 @@ static int end(void **state)
 {
 	static const char *const names[] = { "root.pem",  "stranger.pem", "both.pem",
 					     "empty.pem", "message",	  "policy.json" };
-	char path[128];
+	char path[TEMPORARY_FILE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

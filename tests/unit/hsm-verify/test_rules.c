@@ -277,7 +277,7 @@ static int begin(void **state)
 	size_t length;
 
 	(void)state;
-	if (!mkdtemp(directory))
+	if (!mkdtemp(temporary_name(directory, "hsm-verify")))
 		return -1;
 	fake_board(&board, 0x10);
 	put_roots(&board, "root.pem");
@@ -293,7 +293,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	static const char *const names[] = { "root.pem", "message", "policy.json" };
-	char path[128];
+	char path[TEMPORARY_FILE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -21,11 +21,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "temporary.h"
 #include "vfio_user.h"
 
 struct fixture {
-	char directory[64];
-	char name[80];
+	char directory[TEMPORARY_PATH];
+	char name[TEMPORARY_FILE];
 	struct hsm_device *device;
 	struct hsm_channel *channel;
 	uint8_t partition[HSM_PARTITION_ID_SIZE];
@@ -71,8 +72,7 @@ static int setup(void **state)
 	*state = f;
 	if (!have_board())
 		return 0;
-	strcpy(f->directory, "/tmp/hsm-embedded-XXXXXX");
-	if (!mkdtemp(f->directory))
+	if (!mkdtemp(temporary_name(f->directory, "hsm-embedded")))
 		return -1;
 	snprintf(f->name, sizeof(f->name), "vhsm:%s/hsm", f->directory);
 	setenv("XDG_STATE_HOME", f->directory, 1);
@@ -82,7 +82,7 @@ static int setup(void **state)
 /* The lock of a state directory names its board. */
 static pid_t pid_of(const struct fixture *f, const char *board)
 {
-	char path[128];
+	char path[TEMPORARY_FILE];
 	int pid = 0;
 	FILE *lock;
 
@@ -120,7 +120,7 @@ static int teardown(void **state)
 {
 	static const char *const boards[] = { "hsm", "hs2", "race" };
 	struct fixture *f = *state;
-	char command[128];
+	char command[TEMPORARY_FILE];
 	int err = 0;
 
 	hsm_disconnect(f->channel);
@@ -204,7 +204,7 @@ static void test_works(void **state)
 	struct hsm_device_info info;
 	struct hsm_error error;
 	struct stat st;
-	char path[128];
+	char path[TEMPORARY_FILE];
 
 	NEEDS_BOARD();
 	assert_works(*state);
@@ -291,7 +291,7 @@ static void test_no_start(void **state)
 	struct fixture *f = *state;
 	struct hsm_device *device;
 	struct hsm_error error;
-	char name[128];
+	char name[TEMPORARY_FILE + 8];
 
 	NEEDS_BOARD();
 	snprintf(name, sizeof(name), "%s-none", f->name);

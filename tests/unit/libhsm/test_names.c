@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "internal.h"
+#include "temporary.h"
 
 static void parses(const char *text, enum name_kind kind, const char *path, unsigned int function)
 {
@@ -107,12 +108,11 @@ static void test_default_from_variable(void **state)
 	(void)state;
 }
 
-static void write_conf(char path[64], const char *text)
+static void write_conf(char path[TEMPORARY_PATH], const char *text)
 {
 	int fd;
 
-	strcpy(path, "/tmp/hsm-conf-XXXXXX");
-	fd = mkstemp(path);
+	fd = mkstemp(temporary_name(path, "hsm-conf"));
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -122,7 +122,7 @@ static void write_conf(char path[64], const char *text)
 static void test_default_from_conf(void **state)
 {
 	struct hsm_error error;
-	char path[64];
+	char path[TEMPORARY_PATH];
 	char **names;
 
 	write_conf(path, "device = vhsm:/x\ndevice = vhsm:/y\n");
@@ -145,8 +145,8 @@ static void test_default_from_conf(void **state)
 static void test_open_refuses(void **state)
 {
 	struct hsm_device *device = (void *)1;
+	char directory[TEMPORARY_PATH], name[TEMPORARY_FILE];
 	struct hsm_error error;
-	char path[64];
 
 	assert_int_equal(hsm_open("nonsense", 0, &device, &error), -EINVAL);
 	assert_null(device);
@@ -157,15 +157,15 @@ static void test_open_refuses(void **state)
 	assert_int_equal(hsm_open("vhsm:/etc/passwd", HSM_OPEN_NO_START, &device, &error), -EINVAL);
 	assert_int_equal(hsm_open("vhsm:/tmp", HSM_OPEN_NO_START, &device, &error), -EACCES);
 	setenv("HSM_VHSM", "relative/vhsm", 1);
-	strcpy(path, "vhsm:/tmp/hsm-none-XXXXXX");
-	assert_non_null(mkdtemp(path + 5));
-	assert_int_equal(hsm_open(path, 0, &device, &error), -EINVAL);
+	assert_non_null(mkdtemp(temporary_name(directory, "hsm-none")));
+	snprintf(name, sizeof(name), "vhsm:%s", directory);
+	assert_int_equal(hsm_open(name, 0, &device, &error), -EINVAL);
 	assert_non_null(strstr(error.text, "HSM_VHSM"));
 	/* A program that is no board */
 	setenv("HSM_VHSM", "/bin/false", 1);
-	assert_int_equal(hsm_open(path, 0, &device, &error), -ENODEV);
+	assert_int_equal(hsm_open(name, 0, &device, &error), -ENODEV);
 	assert_non_null(strstr(error.text, "vhsm.log"));
-	rmdir(path + 5);
+	rmdir(directory);
 	(void)state;
 }
 

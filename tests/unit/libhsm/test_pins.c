@@ -14,17 +14,17 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "temporary.h"
 #include "trust.h"
 
-static char directory[64];
-static char path[128];
+static char directory[TEMPORARY_PATH];
+static char path[TEMPORARY_FILE];
 static const uint8_t one[IDENTITY_HASH_SIZE] = { 1 };
 static const uint8_t two[IDENTITY_HASH_SIZE] = { 2 };
 
 static int setup(void **state)
 {
-	strcpy(directory, "/tmp/hsm-pins-XXXXXX");
-	if (!mkdtemp(directory))
+	if (!mkdtemp(temporary_name(directory, "hsm-pins")))
 		return -1;
 	snprintf(path, sizeof(path), "%s/state/hsm/known-partitions", directory);
 	(void)state;
@@ -33,7 +33,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
+	char command[TEMPORARY_FILE];
 
 	snprintf(command, sizeof(command), "rm -rf %s", directory);
 	(void)state;
