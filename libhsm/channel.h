@@ -122,6 +122,7 @@ struct hsm_request {
 	uint64_t sequence;
 	uint64_t rv;
 	bool approved;
+	bool again;
 	uint32_t answered_session;
 	struct hsm_fields fields;
 	struct hsm_request *next;

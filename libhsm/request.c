@@ -142,6 +142,7 @@ struct hsm_request *request_get(struct hsm_channel *channel, const struct hsm_op
 	request->state = REQUEST_NEW;
 	request->rv = 0;
 	request->approved = false;
+	request->again = false;
 	request->answered_session = 0;
 	request->fields.count = 0;
 	request->transfer.notify = false;
@@ -401,12 +402,13 @@ static int parse_answer(struct hsm_request *request, size_t length)
 		return -EBADMSG;
 	memcpy(&header, body, sizeof(header));
 	if (le16toh(header.operation) != request->info->code ||
-	    le16toh(header.flags) & ~HSM_RESPONSE_APPROVED)
+	    le16toh(header.flags) & ~(HSM_RESPONSE_APPROVED | HSM_RESPONSE_AGAIN))
 		return -EBADMSG;
 	if (hsm_fields_parse(&request->fields, body + ANSWER, length - ANSWER))
 		return -EBADMSG;
 	request->rv = le64toh(header.rv);
 	request->approved = le16toh(header.flags) & HSM_RESPONSE_APPROVED;
+	request->again = le16toh(header.flags) & HSM_RESPONSE_AGAIN;
 	request->answered_session = le32toh(header.session);
 	return 0;
 }
@@ -643,6 +645,11 @@ uint64_t hsm_request_rv(const struct hsm_request *request)
 bool hsm_request_approved(const struct hsm_request *request)
 {
 	return request->approved;
+}
+
+bool hsm_request_again(const struct hsm_request *request)
+{
+	return request->again;
 }
 
 uint32_t hsm_request_session(const struct hsm_request *request)

@@ -69,31 +69,89 @@ CK_RV error_rv(const struct hsm_error *error, int result)
 	return errors[i].rv;
 }
 
+/* Can the command change who is logged in, a key that is there, or what is allowed? In doubt it can. */
+static bool may_change(enum hsm_operation operation)
+{
+	switch (operation) {
+	case HSM_OP_NOP:
+	case HSM_OP_TOKEN_INFO:
+	case HSM_OP_MECHANISM_LIST:
+	case HSM_OP_MECHANISM_INFO:
+	case HSM_OP_SESSION_OPEN:
+	case HSM_OP_SESSION_CLOSE:
+	case HSM_OP_SESSION_INFO:
+	case HSM_OP_OBJECT_CREATE:
+	case HSM_OP_OBJECT_COPY:
+	case HSM_OP_OBJECT_SIZE:
+	case HSM_OP_ATTRIBUTES_GET:
+	case HSM_OP_GENERATE_KEY:
+	case HSM_OP_GENERATE_PAIR:
+	case HSM_OP_DERIVE:
+	case HSM_OP_COMMAND_STOP:
+	case HSM_OP_SESSION_CANCEL:
+	case HSM_OP_RANDOM:
+		return false;
+	default:
+		return (operation < HSM_OP_FIND_INIT || operation > HSM_OP_FIND_FINAL) &&
+		       (operation < HSM_OP_ENCRYPT_INIT || operation > HSM_OP_VERIFY_FINAL);
+	}
+}
+
+/* Has the command nothing to do with a signature that was begun in its session? */
+static bool leaves_signature(enum hsm_operation operation)
+{
+	return operation == HSM_OP_SESSION_INFO || operation == HSM_OP_SESSION_CLOSE ||
+	       operation == HSM_OP_ATTRIBUTES_GET || operation == HSM_OP_OBJECT_SIZE ||
+	       (operation >= HSM_OP_FIND_INIT && operation <= HSM_OP_FIND_FINAL);
+}
+
 static CK_RV call_request(struct call *call, enum hsm_operation operation, uint32_t device_session)
 {
+	call->changes = false;
 	call->request = hsm_request_new(slot_channel(call->slot), operation, device_session);
 	if (!call->request)
 		return CKR_HOST_MEMORY;
+	call->changes = may_change(operation);
+	if (call->changes) {
+		slot_change_begin(call->slot);
+		begin_settle_all(call->slot);
+	}
 	call->writer = hsm_request_writer(call->request);
 	return CKR_OK;
 }
 
-CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation)
+CK_RV call_check(const struct session *session, enum hsm_operation operation)
 {
-	call->session = NULL;
-	call->slot = session->slot;
-	call->request = NULL;
 	/* A function is under way: what ends it and what only looks are let through. */
 	if (atomic_load_explicit(&session->pending, memory_order_relaxed) &&
 	    operation != HSM_OP_COMMAND_STOP && operation != HSM_OP_OBJECT_DESTROY &&
 	    operation != HSM_OP_SESSION_INFO)
 		return CKR_OPERATION_ACTIVE;
-	if (slot_is_lost(call->slot))
+	if (slot_is_lost(session->slot))
 		return CKR_DEVICE_REMOVED;
 	/* The device forgot all sessions of the channel when it was replaced. */
-	if (hsm_channel_generation(slot_channel(call->slot)) != session->generation)
+	if (hsm_channel_generation(slot_channel(session->slot)) != session->generation)
 		return CKR_SESSION_HANDLE_INVALID;
-	return call_request(call, operation, session->device_session);
+	return CKR_OK;
+}
+
+CK_RV call_begin_now(struct call *call, struct session *session, enum hsm_operation operation)
+{
+	CK_RV rv = call_check(session, operation);
+
+	call->session = NULL;
+	call->slot = session->slot;
+	call->changes = false;
+	call->request = NULL;
+	return rv == CKR_OK ? call_request(call, operation, session->device_session) : rv;
+}
+
+CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation)
+{
+	if (atomic_load_explicit(&session->begin.waiting, memory_order_relaxed) &&
+	    !leaves_signature(operation))
+		begin_settle(session);
+	return call_begin_now(call, session, operation);
 }
 
 CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle, enum hsm_operation operation)
@@ -126,8 +184,13 @@ CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id, enum hsm_operation opera
 
 static CK_RV call_result(struct call *call, int result, const struct hsm_error *error)
 {
+	CK_RV rv = result ? CKR_DEVICE_ERROR : hsm_request_rv(call->request);
+
+	/* What was refused may tell of something that others have changed. */
+	if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
+		slot_surprised(call->slot);
 	if (!result)
-		return hsm_request_rv(call->request);
+		return rv;
 	if (error_is_loss(error, result))
 		slot_lost(call->slot);
 	return error_rv(error, result);
@@ -162,6 +225,9 @@ void call_end(struct call *call)
 {
 	hsm_request_free(call->request);
 	call->request = NULL;
+	if (call->changes)
+		slot_change_end(call->slot);
+	call->changes = false;
 	if (call->session)
 		session_put(call->session);
 	call->session = NULL;

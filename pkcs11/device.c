@@ -34,6 +34,7 @@ struct device {
  * @present: seen at the last look, module lock
  * @users: sessions, and calls under way
  * @lock: for opening the channel
+ * @changes, @changing, @beginnings, @mechanisms: of slot_changes() and its like
  */
 struct slot {
 	struct slot *next;
@@ -44,6 +45,10 @@ struct slot {
 	_Atomic unsigned int users;
 	pthread_mutex_t lock;
 	struct hsm_channel *_Atomic channel;
+	_Atomic uint64_t changes;
+	_Atomic unsigned int changing;
+	_Atomic unsigned int beginnings;
+	struct recent_mechanisms mechanisms;
 };
 
 static pthread_mutex_t refresh_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -79,6 +84,43 @@ void slot_lost(struct slot *slot)
 bool slot_is_lost(const struct slot *slot)
 {
 	return atomic_load_explicit(&slot->device->lost, memory_order_relaxed);
+}
+
+uint64_t slot_changes(const struct slot *slot)
+{
+	return atomic_load(&slot->changes);
+}
+
+void slot_surprised(struct slot *slot)
+{
+	atomic_fetch_add(&slot->changes, 1);
+}
+
+void slot_change_begin(struct slot *slot)
+{
+	atomic_fetch_add(&slot->changing, 1);
+}
+
+/* First what was remembered before is void, then something may be remembered again. */
+void slot_change_end(struct slot *slot)
+{
+	slot_surprised(slot);
+	atomic_fetch_sub(&slot->changing, 1);
+}
+
+bool slot_is_changing(const struct slot *slot)
+{
+	return atomic_load(&slot->changing) != 0;
+}
+
+_Atomic unsigned int *slot_beginnings(struct slot *slot)
+{
+	return &slot->beginnings;
+}
+
+struct recent_mechanisms *slot_mechanisms(struct slot *slot)
+{
+	return &slot->mechanisms;
 }
 
 void slot_put(struct slot *slot)
@@ -247,6 +289,7 @@ static void partition_seen(struct device *d, const struct hsm_partition_info *pa
 	slot->partition = *partition;
 	slot->present = true;
 	pthread_mutex_init(&slot->lock, NULL);
+	pthread_mutex_init(&slot->mechanisms.lock, NULL);
 	slot_insert(slot);
 }
 

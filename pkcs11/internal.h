@@ -9,6 +9,8 @@
  *   slot.c	slot and token calls
  *   event.c	slot events
  *   session.c	session table and session calls, PINs and login
+ *   recent.c	what the device said a moment ago
+ *   begin.c	beginnings of signatures, which may wait for their data
  *   call.c	one command: request, response, errors
  *   async.c	asynchronous sessions
  *   template.c	attribute templates <-> fields
@@ -43,8 +45,10 @@
 
 #define MODULE_API __attribute__((visibility("default")))
 
-struct slot;
+struct call;
 struct pending;
+struct session;
+struct slot;
 
 #define PIN_FIELD_MAX 255 /* of the fields PIN and NEW_PIN */
 #define NAME_FIELD_MAX 63 /* of the field NAME */
@@ -102,6 +106,22 @@ struct hsm_channel *slot_channel(const struct slot *slot);
 void slot_lost(struct slot *slot);
 bool slot_is_lost(const struct slot *slot);
 
+/*
+ * slot_changes - counts what this application does that may change a login, a key or what is allowed, and whatever
+ *	went otherwise than was thought
+ * slot_change_begin, slot_change_end - it does so
+ * slot_is_changing - it is at it
+ * slot_surprised - something went otherwise
+ * slot_beginnings - number of beginnings that wait in sessions of the slot
+ */
+uint64_t slot_changes(const struct slot *slot);
+void slot_change_begin(struct slot *slot);
+void slot_change_end(struct slot *slot);
+bool slot_is_changing(const struct slot *slot);
+void slot_surprised(struct slot *slot);
+_Atomic unsigned int *slot_beginnings(struct slot *slot);
+struct recent_mechanisms *slot_mechanisms(struct slot *slot);
+
 /* slots_refresh - look for devices and partitions that came or went */
 void slots_refresh(void);
 
@@ -128,6 +148,116 @@ void events_begin(void);
 /* events_wake - let C_WaitForSlotEvent look whether the module still runs */
 void events_wake(void);
 void events_end(bool child);
+
+/* ---- recent.c ---- */
+
+/**
+ * struct recent - when the device said something
+ * @changes: slot_changes() before it was asked
+ * @at_ns: the time then; 0: never
+ */
+struct recent {
+	uint64_t changes;
+	uint64_t at_ns;
+};
+
+/* recent_now - for an answer to a question that is about to be sent */
+struct recent recent_now(const struct slot *slot);
+
+/*
+ * recent_holds - is the answer as good as one that the device would give now? Nothing that this application did
+ * since could change it, and what others do is seen within a tenth of a second.
+ */
+bool recent_holds(const struct slot *slot, const struct recent *recent);
+
+/* struct recent_info - what C_GetSessionInfo was answered in a session */
+struct recent_info {
+	pthread_mutex_t lock;
+	struct recent recent;
+	CK_SESSION_INFO info;
+};
+
+#define RECENT_MECHANISMS 16
+
+/**
+ * struct recent_mechanisms - the answers of C_GetMechanismInfo, a place for each mechanism by its number
+ */
+struct recent_mechanisms {
+	pthread_mutex_t lock;
+	struct recent_mechanism {
+		struct recent recent;
+		CK_MECHANISM_TYPE type;
+		CK_MECHANISM_INFO info;
+	} place[RECENT_MECHANISMS];
+};
+
+/* ---- begin.c ---- */
+
+#define BEGIN_FIELDS 128U  /* bytes of mechanism and parameter that are remembered */
+#define BEGIN_DATA   4096U /* bytes of parts that wait with a beginning */
+
+/**
+ * struct beginning - of a session's signatures
+ * @lock: of all of it; held while the device learns of a beginning that has waited, so that whoever is about to change
+ *	something waits for that
+ * @waiting: C_SignInit was answered here, and the device has not answered to it yet
+ * @idle: the device has no signature under way in the session
+ * @turn: counts the beginnings, so that an end ends none but its own
+ * @recent: when the device accepted the last one
+ * @key, @fields, @fields_length: what it was
+ * @parts: C_SignUpdate was called while it waits
+ * @data, @data_length: with this
+ */
+struct beginning {
+	pthread_mutex_t lock;
+	_Atomic bool waiting;
+	bool idle;
+	bool parts;
+	uint64_t turn;
+	struct recent recent;
+	CK_OBJECT_HANDLE key;
+	size_t fields_length;
+	size_t data_length;
+	uint8_t fields[BEGIN_FIELDS];
+	uint8_t *data;
+};
+
+/* begin_new - of a session that was opened; begin_end - that is closed. begin_child - after fork */
+void begin_new(struct session *session);
+void begin_end(struct session *session);
+void begin_child(struct session *session);
+
+/* begin_sign - C_SignInit with a mechanism */
+CK_RV begin_sign(struct session *session, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
+
+/*
+ * begin_settle - the device learns of a beginning that waits, before a command that may depend on it. When it cannot
+ * be begun any more, the device has no operation, as after any other end.
+ * begin_settle_all - in all sessions of a slot, before a command that changes what they depend on
+ */
+void begin_settle(struct session *session);
+void begin_settle_all(struct slot *slot);
+
+/* begin_keep - keep a part with the beginning. Return: false when it has to go to the device. */
+bool begin_keep(struct session *session, const CK_BYTE *part, CK_ULONG length);
+
+/**
+ * begin_take - begin the command that ends a signature, the beginning that waits in it
+ * @end: HSM_OP_SIGN_FINAL, with the parts that wait; else HSM_OP_SIGN, and there are none
+ *
+ * Return: true, and the call goes on as after call_begin_in() and ends with begin_taken(); false: none waits.
+ */
+bool begin_take(struct session *session, struct call *call, enum hsm_operation end);
+
+/* begin_taken - it was answered. Return: @rv, or what it is for C_Sign. */
+CK_RV begin_taken(struct session *session, const struct call *call, CK_RV rv);
+
+/*
+ * begin_turn - before a command that ends a signature without its beginning
+ * begin_ended - it has given its output
+ */
+uint64_t begin_turn(struct session *session);
+void begin_ended(struct session *session, uint64_t turn);
 
 /* ---- session.c ---- */
 
@@ -157,7 +287,10 @@ enum stream_use {
  * @pending: function under way (async.c); other commands are refused meanwhile
  * @next: free list
  *
- * Nothing but @word, @stream, @message and @pending changes while the session is open.
+ * @begin: of signatures (begin.c)
+ * @info: (recent.c)
+ *
+ * Nothing but @word, @stream, @message, @pending, @begin and @info changes while the session is open.
  */
 struct session {
 	_Atomic uint64_t word;
@@ -170,8 +303,13 @@ struct session {
 	bool async;
 	pthread_mutex_t async_lock;
 	struct pending *_Atomic pending;
+	struct beginning begin;
+	struct recent_info info;
 	struct session *next;
 };
+
+/* sessions_each - call @each for every session of a slot that is open */
+void sessions_each(const struct slot *slot, void (*each)(struct session *session));
 
 /**
  * session_get - the session of a handle
@@ -200,12 +338,14 @@ void sessions_forget(void);
  * struct call - one command
  * @session: whose command it is, NULL for those of a slot
  * @slot: where it goes
+ * @changes: it may change what this application remembers (recent.c)
  * @request: libhsm's request
  * @writer: its fields
  */
 struct call {
 	struct session *session;
 	struct slot *slot;
+	bool changes;
 	struct hsm_request *request;
 	struct hsm_writer *writer;
 };
@@ -219,7 +359,14 @@ CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle, enum hsm_operation
 /* call_begin_slot - begin a command of a slot: opens its channel. Must be inside module_enter(). */
 CK_RV call_begin_slot(struct call *call, CK_SLOT_ID id, enum hsm_operation operation);
 
-/* call_begin_in - begin a command in a session that the caller holds and keeps */
+/* call_check - may a command be sent in the session? Return: CKR_OK or the code to answer with. */
+CK_RV call_check(const struct session *session, enum hsm_operation operation);
+
+/*
+ * call_begin_in - begin a command in a session that the caller holds and keeps
+ * call_begin_now - the same beside a beginning that waits (begin.c)
+ */
+CK_RV call_begin_now(struct call *call, struct session *session, enum hsm_operation operation);
 CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation);
 
 /*
@@ -403,6 +550,9 @@ CK_RV message_parameter_give(const struct call *call, const void *parameter, CK_
 			     bool nonce, bool tag);
 
 /* ---- stream.c ---- */
+
+/* stream_has_parts - can the mechanism's work be cut into parts whose output this module can tell beforehand? */
+bool stream_has_parts(uint32_t hint);
 
 /* stream_is_otp - does the hint tell of a one-time password? */
 bool stream_is_otp(uint32_t hint);

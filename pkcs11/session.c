@@ -72,6 +72,7 @@ static void session_end(struct session *session)
 	struct call call;
 
 	async_end(session);
+	begin_end(session);
 	if (module_running() && call_begin_in(&call, session, HSM_OP_SESSION_CLOSE) == CKR_OK)
 		call_finish(&call);
 	module_lock();
@@ -110,6 +111,8 @@ static bool chunk_make(void)
 	for (i = CHUNK; i-- > 0;) {
 		chunk[i].index = made * CHUNK + i;
 		pthread_mutex_init(&chunk[i].async_lock, NULL);
+		pthread_mutex_init(&chunk[i].begin.lock, NULL);
+		pthread_mutex_init(&chunk[i].info.lock, NULL);
 		give_back(&chunk[i]);
 	}
 	atomic_store_explicit(&chunks[made++], chunk, memory_order_release);
@@ -143,6 +146,7 @@ static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned i
 	session->device_session = device_session;
 	session->generation = generation;
 	session->async = async;
+	begin_new(session);
 	for (i = 0; i < STREAM_USES; i++)
 		atomic_store_explicit(&session->stream[i], 0, memory_order_relaxed);
 	word = ((atomic_load(&session->word) >> 32) + 1) << 32 | SESSION_OPEN;
@@ -152,7 +156,12 @@ static CK_RV session_make(struct slot *slot, uint32_t device_session, unsigned i
 	return CKR_OK;
 }
 
-void sessions_close(const struct slot *slot)
+static void shut_one(struct session *session)
+{
+	session_shut(session);
+}
+
+void sessions_each(const struct slot *slot, void (*each)(struct session *session))
 {
 	struct session *session;
 	uint64_t word;
@@ -170,9 +179,14 @@ void sessions_close(const struct slot *slot)
 		if (!(word & SESSION_OPEN))
 			continue;
 		if (!slot || session->slot == slot)
-			session_shut(session);
+			each(session);
 		session_put(session);
 	}
+}
+
+void sessions_close(const struct slot *slot)
+{
+	sessions_each(slot, shut_one);
 }
 
 unsigned int sessions_open(void)
@@ -190,6 +204,7 @@ void sessions_forget(void)
 		session = find(i + 1);
 		pthread_mutex_init(&session->async_lock, NULL);
 		atomic_store(&session->pending, NULL);
+		begin_child(session);
 		/* The number of use goes on, so that a handle of the parent is none here. */
 		atomic_store(&session->word, atomic_load(&session->word) >> 32 << 32);
 		give_back(session);
@@ -288,32 +303,6 @@ MODULE_API CK_RV C_CloseAllSessions(CK_SLOT_ID id)
 		slot_put(slot);
 	}
 	module_leave();
-	return rv;
-}
-
-MODULE_API CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
-{
-	const struct hsm_fields *fields;
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, HSM_OP_SESSION_INFO);
-
-	if (rv != CKR_OK)
-		return rv;
-	if (!info) {
-		call_end(&call);
-		return CKR_ARGUMENTS_BAD;
-	}
-	rv = call_run(&call);
-	if (rv == CKR_OK) {
-		fields = hsm_request_fields(call.request);
-		info->slotID = slot_id(call.slot);
-		info->state = hsm_fields_u64(fields, HSM_FIELD_STATE, 0);
-		info->flags = hsm_fields_u64(fields, HSM_FIELD_FLAGS, 0);
-		if (call.session->async)
-			info->flags |= CKF_ASYNC_SESSION;
-		info->ulDeviceError = 0;
-	}
-	call_end(&call);
 	return rv;
 }
 

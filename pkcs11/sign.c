@@ -40,25 +40,6 @@ static uint32_t digest_hint(void)
 	return stream_hint(&sha256);
 }
 
-static CK_RV begin(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum stream_use use,
-		   const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-{
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, operation);
-
-	if (rv != CKR_OK)
-		return rv;
-	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-	rv = mechanism_put(call.writer, mechanism);
-	if (rv == CKR_OK)
-		rv = call_run(&call);
-	if (rv == CKR_OK)
-		atomic_store_explicit(&call.session->stream[use], stream_hint(mechanism),
-				      memory_order_relaxed);
-	call_end(&call);
-	return rv;
-}
-
 static CK_RV in_one_command(struct session *session, const struct stream *stream, const CK_BYTE *in,
 			    CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length);
 
@@ -219,9 +200,17 @@ MODULE_API CK_RV C_DigestFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG 
 
 MODULE_API CK_RV C_SignInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
+	struct session *session;
+	CK_RV rv;
+
 	if (!mechanism)
 		return C_SessionCancel(handle, CKF_SIGN);
-	return begin(handle, HSM_OP_SIGN_INIT, STREAM_SIGN, mechanism, key);
+	rv = session_get(handle, &session);
+	if (rv != CKR_OK)
+		return rv;
+	rv = begin_sign(session, mechanism, key);
+	session_put(session);
+	return rv;
 }
 
 /* What points to the digits, whose number is known only when they are there */
@@ -277,6 +266,36 @@ static CK_RV otp_sign(struct session *session, bool last, const CK_BYTE *data, C
 	return rv;
 }
 
+/* The end of a signature whose beginning waits, in one command with it. Return: false when none waits. */
+static bool sign_at_once(struct session *session, enum hsm_operation operation, const CK_BYTE *data,
+			 CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length, CK_RV *rv)
+{
+	struct call call;
+
+	if (!atomic_load_explicit(&session->begin.waiting, memory_order_relaxed) || !out ||
+	    !out_length || !is_input(data, length) || length > BEGIN_DATA ||
+	    !begin_take(session, &call, operation))
+		return false;
+	if (length)
+		hsm_put_bytes(call.writer, HSM_FIELD_DATA, data, length);
+	hsm_put_u64(call.writer, HSM_FIELD_OUT_MAX, call_room(out, *out_length));
+	*rv = call_output(&call, call_run(&call), sign.output, out, out_length);
+	*rv = begin_taken(session, &call, *rv);
+	call_end(&call);
+	return true;
+}
+
+static CK_RV sign_alone(struct session *session, uint32_t hint, const CK_BYTE *data,
+			CK_ULONG length, CK_BYTE *out, CK_ULONG *out_length)
+{
+	uint64_t turn = begin_turn(session);
+	CK_RV rv = single(session, &sign, hint, data, length, out, out_length);
+
+	if (out && rv == CKR_OK)
+		begin_ended(session, turn);
+	return rv;
+}
+
 MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length, CK_BYTE *out,
 			CK_ULONG *out_length)
 {
@@ -289,30 +308,74 @@ MODULE_API CK_RV C_Sign(CK_SESSION_HANDLE handle, CK_BYTE *data, CK_ULONG length
 	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
 	if (stream_is_otp(hint) && out_length)
 		rv = otp_sign(session, false, data, length, out, out_length);
-	else
-		rv = single(session, &sign, hint, data, length, out, out_length);
+	else if (!sign_at_once(session, HSM_OP_SIGN, data, length, out, out_length, &rv))
+		rv = sign_alone(session, hint, data, length, out, out_length);
 	session_put(session);
 	return rv;
 }
 
 MODULE_API CK_RV C_SignUpdate(CK_SESSION_HANDLE handle, CK_BYTE *part, CK_ULONG length)
 {
-	return update(handle, &sign, part, length);
+	struct session *session;
+	bool kept;
+	CK_RV rv = session_get(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	kept = atomic_load_explicit(&session->begin.waiting, memory_order_relaxed) &&
+	       stream_has_parts(atomic_load(&session->stream[STREAM_SIGN])) &&
+	       is_input(part, length) && begin_keep(session, part, length);
+	session_put(session);
+	return kept ? CKR_OK : update(handle, &sign, part, length);
+}
+
+static CK_RV sign_final(CK_SESSION_HANDLE handle, struct session *session, CK_BYTE *out,
+			CK_ULONG *out_length)
+{
+	uint64_t turn = begin_turn(session);
+	CK_RV rv;
+
+	if (stream_has_parts(atomic_load(&session->stream[STREAM_SIGN])) &&
+	    sign_at_once(session, HSM_OP_SIGN_FINAL, NULL, 0, out, out_length, &rv))
+		return rv;
+	rv = final(handle, &sign, out, out_length);
+	if (out && rv == CKR_OK)
+		begin_ended(session, turn);
+	return rv;
 }
 
 MODULE_API CK_RV C_SignFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *out_length)
 {
 	struct session *session;
-	uint32_t hint;
 	CK_RV rv = session_get(handle, &session);
 
 	if (rv != CKR_OK)
 		return rv;
-	hint = atomic_load_explicit(&session->stream[STREAM_SIGN], memory_order_relaxed);
-	if (stream_is_otp(hint) && out_length)
+	if (stream_is_otp(atomic_load(&session->stream[STREAM_SIGN])) && out_length)
 		rv = otp_sign(session, true, NULL, 0, out, out_length);
+	else
+		rv = sign_final(handle, session, out, out_length);
 	session_put(session);
-	return stream_is_otp(hint) && out_length ? rv : final(handle, &sign, out, out_length);
+	return rv;
+}
+
+static CK_RV verify_begin(CK_SESSION_HANDLE handle, const CK_MECHANISM *mechanism,
+			  CK_OBJECT_HANDLE key)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, handle, HSM_OP_VERIFY_INIT);
+
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
+	rv = mechanism_put(call.writer, mechanism);
+	if (rv == CKR_OK)
+		rv = call_run(&call);
+	if (rv == CKR_OK)
+		atomic_store_explicit(&call.session->stream[STREAM_VERIFY], stream_hint(mechanism),
+				      memory_order_relaxed);
+	call_end(&call);
+	return rv;
 }
 
 MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
@@ -320,7 +383,7 @@ MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 {
 	if (!mechanism)
 		return C_SessionCancel(handle, CKF_VERIFY);
-	return begin(handle, HSM_OP_VERIFY_INIT, STREAM_VERIFY, mechanism, key);
+	return verify_begin(handle, mechanism, key);
 }
 
 static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data, CK_ULONG length,

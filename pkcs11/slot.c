@@ -191,26 +191,6 @@ MODULE_API CK_RV C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE *list, CK_U
 	return rv;
 }
 
-MODULE_API CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
-{
-	const struct hsm_fields *fields;
-	struct call call;
-	CK_RV rv = begin(&call, info, id, HSM_OP_MECHANISM_INFO);
-
-	if (rv != CKR_OK)
-		return rv;
-	hsm_put_u64(call.writer, HSM_FIELD_MECHANISM, type);
-	rv = call_run(&call);
-	if (rv == CKR_OK) {
-		fields = hsm_request_fields(call.request);
-		info->ulMinKeySize = hsm_fields_u64(fields, HSM_FIELD_MIN, 0);
-		info->ulMaxKeySize = hsm_fields_u64(fields, HSM_FIELD_MAX, 0);
-		info->flags = hsm_fields_u64(fields, HSM_FIELD_FLAGS, 0);
-	}
-	end(&call);
-	return rv;
-}
-
 #define LABEL_SIZE 32
 
 MODULE_API CK_RV C_InitToken(CK_SLOT_ID id, CK_UTF8CHAR *pin, CK_ULONG length, CK_UTF8CHAR *label)

@@ -24,8 +24,7 @@ enum {
 	STREAM_OTP,	    /* one-time passwords, which come in a structure */
 };
 
-/* Can the mechanism's work be cut into parts whose output this module can tell beforehand? */
-static bool streams(uint32_t hint)
+bool stream_has_parts(uint32_t hint)
 {
 	return (hint & 0xff) != STREAM_NONE && (hint & 0xff) != STREAM_OTP;
 }
@@ -91,9 +90,9 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism)
 bool stream_wanted(const struct stream *stream, uint32_t hint, CK_ULONG length)
 {
 	if (length > HSM_DATA_MAX)
-		return !stream->parts_output || streams(hint);
+		return !stream->parts_output || stream_has_parts(hint);
 	/* An answer may be a tag or a block longer than the question. */
-	return length > LONE && streams(hint);
+	return length > LONE && stream_has_parts(hint);
 }
 
 CK_ULONG stream_bound(enum stream_use use, uint32_t hint, CK_ULONG length)

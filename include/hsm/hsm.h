@@ -262,6 +262,12 @@ HSM_API uint64_t hsm_request_rv(const struct hsm_request *request);
  */
 HSM_API bool hsm_request_approved(const struct hsm_request *request);
 
+/*
+ * hsm_request_again - a signature was begun, and nothing was used up by that: beginning another one alike will go as
+ * well until something about the key, the login or the policy changes
+ */
+HSM_API bool hsm_request_again(const struct hsm_request *request);
+
 /* hsm_request_session - session in the response, for SESSION_OPEN */
 HSM_API uint32_t hsm_request_session(const struct hsm_request *request);
 

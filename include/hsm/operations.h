@@ -119,11 +119,13 @@
 	  HSM_FIELDS(O(DATA), O(NEEDED)), "end of the parts") \
 	X(0x0050, SIGN_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
 	  "start a signature or MAC") \
-	X(0x0051, SIGN,			SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(OUT_MAX)), HSM_FIELDS(O(SIGNATURE), O(NEEDED)), \
-	  "sign in one piece; the handler raises the time class for asymmetric keys") \
+	X(0x0051, SIGN,			SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(O(DATA), R(OUT_MAX), O(KEY), O(MECHANISM), HSM_PARAMETERS), HSM_FIELDS(O(SIGNATURE), O(NEEDED)), \
+	  "sign in one piece; with a key it begins as SIGN_INIT; the handler raises the time class for asymmetric keys") \
 	X(0x0052, SIGN_UPDATE,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), O(PART)), HSM_NONE, "next part") \
-	X(0x0053, SIGN_FINAL,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(OUT_MAX), O(PART)), \
-	  HSM_FIELDS(O(SIGNATURE), O(NEEDED)), "end of the parts") \
+	X(0x0053, SIGN_FINAL,		SESSION, ANY, SHORT, ONCE, \
+	  HSM_FIELDS(R(OUT_MAX), O(PART), O(KEY), O(MECHANISM), O(DATA), HSM_PARAMETERS), \
+	  HSM_FIELDS(O(SIGNATURE), O(NEEDED)), "end of the parts; with a key it begins as SIGN_INIT, and data is the first part") \
 	X(0x0054, VERIFY_INIT,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(R(KEY), R(MECHANISM), HSM_PARAMETERS), HSM_NONE, \
 	  "start a verification") \
 	X(0x0055, VERIFY,		SESSION, ANY, SHORT, ONCE, HSM_FIELDS(O(DATA), R(SIGNATURE)), HSM_NONE, "verify in one piece") \

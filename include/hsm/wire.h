@@ -77,6 +77,12 @@ struct hsm_response_header {
 /* The command was an approved service: the device is in approved mode, and so are mechanism and use */
 #define HSM_RESPONSE_APPROVED	(1U << 0)
 
+/*
+ * A signature was begun, and beginning another one alike will go as well until something about the key, the
+ * login or the policy changes: nothing was used up by it.
+ */
+#define HSM_RESPONSE_AGAIN	(1U << 1)
+
 /* struct hsm_field_header - type-length-value, no padding */
 struct hsm_field_header {
 	uint16_t tag;

@@ -44,6 +44,7 @@ struct command {
 	uint8_t use;
 	bool crypto;
 	bool approved;
+	bool again;
 	struct hsm_writer out;
 	struct hsm_fields fields;
 };

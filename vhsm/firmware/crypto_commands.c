@@ -83,6 +83,9 @@ CK_RV operation_begin(struct command *command, const struct mechanism *mechanism
 	operation->needs_pin = (command->use == MECH_SIGN || command->use == MECH_DECRYPT ||
 				command->use == MECH_SIGN_RECOVER) &&
 			       attributes_bool(&object->attributes, CKA_ALWAYS_AUTHENTICATE, false);
+	command->again = command->use == MECH_SIGN && !operation->needs_pin &&
+			 !attributes_find(&object->attributes, CKA_HSM_USE_LIMIT) &&
+			 mechanism->info->family != MECH_FAMILY_OTP;
 	return CKR_OK;
 }
 
@@ -215,13 +218,21 @@ static CK_RV end_unless_too_small(struct operation *operation, CK_RV rv)
 	return rv;
 }
 
+/* Where the table allows a key, an end brings its own beginning: one command for a whole signature. */
+static bool brings_beginning(const struct command *command)
+{
+	return hsm_fields_find(&command->fields, HSM_FIELD_KEY);
+}
+
 /* ---- one piece ---- */
 
 CK_RV command_single(struct command *command)
 {
 	struct operation *operation;
-	CK_RV rv = operation_ready(command, true, &operation);
+	CK_RV rv = brings_beginning(command) ? command_cipher_init(command) : CKR_OK;
 
+	if (rv == CKR_OK)
+		rv = operation_ready(command, true, &operation);
 	if (rv != CKR_OK)
 		return rv;
 	if (operation->multi || operation->rest)
@@ -388,12 +399,45 @@ static CK_RV final_in_pieces(struct command *command, struct operation *operatio
 	return operation_rest(command, operation);
 }
 
+/* Beginning and only part. An error ends what was begun here, and nothing that was active before. */
+static CK_RV begin_and_absorb(struct command *command)
+{
+	struct operation *operation;
+	const uint8_t *data;
+	size_t length;
+	CK_RV rv = command_cipher_init(command);
+
+	if (rv == CKR_OK)
+		rv = operation_ready(command, false, &operation);
+	if (rv != CKR_OK)
+		return rv;
+	data = hsm_fields_bytes(&command->fields, HSM_FIELD_DATA, &length);
+	rv = absorb(command, operation);
+	if (rv == CKR_OK)
+		operation_multi_part(operation, data, length);
+	else
+		operation_end(operation);
+	return rv;
+}
+
+/* Without a beginning of its own an end takes no data. */
+static CK_RV check_final(struct command *command)
+{
+	if (brings_beginning(command))
+		return hsm_fields_find(&command->fields, HSM_FIELD_PART)
+			       ? CKR_ARGUMENTS_BAD
+			       : begin_and_absorb(command);
+	return hsm_fields_find(&command->fields, HSM_FIELD_DATA) ? CKR_ARGUMENTS_BAD : CKR_OK;
+}
+
 CK_RV command_final(struct command *command)
 {
 	struct operation *operation;
-	CK_RV rv = operation_ready(command, true, &operation);
+	CK_RV rv = check_final(command);
 	size_t size;
 
+	if (rv == CKR_OK)
+		rv = operation_ready(command, true, &operation);
 	if (rv != CKR_OK)
 		return rv;
 	if (operation->rest)

@@ -276,8 +276,11 @@ static CK_RV run_in_session(struct command *command, const struct command_row *r
 /* Before it takes its turn, and before it could change anything */
 static CK_RV check_rate(struct command *command)
 {
+	/* What brings its beginning counts as one, and nothing else has a key beside it. */
+	bool begins = command->use == MECH_SIGN && hsm_fields_find(&command->fields, HSM_FIELD_KEY);
+	unsigned int code = begins ? HSM_OP_SIGN_INIT : command->info->code;
 	uint64_t wait = 0;
-	CK_RV rv = policy_rate(command->partition, command->info->code, &wait);
+	CK_RV rv = policy_rate(command->partition, code, &wait);
 
 	if (rv != CKR_OK)
 		hsm_put_u64(&command->out, HSM_FIELD_RETRY_AFTER, wait);
@@ -301,13 +304,15 @@ static CK_RV run(struct command *command, const struct command_row *row, uint32_
 	return rv == CKR_OK ? handle(command, row) : rv;
 }
 
-static void put_response_header(uint8_t *response, unsigned int operation, uint32_t session,
-				CK_RV rv, bool approved)
+static void put_response_header(uint8_t *response, unsigned int operation,
+				const struct command *command, CK_RV rv)
 {
+	unsigned int approved = command->approved ? HSM_RESPONSE_APPROVED : 0;
+	unsigned int again = command->again ? HSM_RESPONSE_AGAIN : 0;
 	struct hsm_response_header header = {
 		.operation = htole16(operation),
-		.flags = htole16(approved ? HSM_RESPONSE_APPROVED : 0),
-		.session = htole32(session),
+		.flags = htole16(rv == CKR_OK ? approved | again : 0),
+		.session = htole32(command->answer),
 		.rv = htole64(rv),
 	};
 
@@ -351,8 +356,7 @@ enum ihsm_status command_execute(struct task *task, struct channel *channel, str
 		command.out.length = 0;
 		rv = CKR_DEVICE_MEMORY;
 	}
-	put_response_header(response, operation, command.answer, rv,
-			    rv == CKR_OK && command.approved);
+	put_response_header(response, operation, &command, rv);
 	*written = sizeof(struct hsm_response_header) + command.out.length;
 	if (length <= WIPE_ALWAYS || (row && (row->flags & COMMAND_SECRET)))
 		OPENSSL_cleanse(request, length);

@@ -136,7 +136,12 @@ static void test_approved(void **state)
 	f->fake.flags = 0;
 	assert_int_equal(hsm_call(request, &error), 0);
 	assert_false(hsm_request_approved(request));
-	f->fake.flags = HSM_RESPONSE_APPROVED << 1;
+	assert_false(hsm_request_again(request));
+	f->fake.flags = HSM_RESPONSE_AGAIN;
+	assert_int_equal(hsm_call(request, &error), 0);
+	assert_true(hsm_request_again(request));
+	assert_false(hsm_request_approved(request));
+	f->fake.flags = HSM_RESPONSE_AGAIN << 1;
 	assert_int_not_equal(hsm_call(request, &error), 0);
 	f->fake.flags = 0;
 	hsm_request_free(request);

@@ -20,6 +20,10 @@ static unsigned int generation = 1;
 static bool lost;
 static int requests;
 static int counted;
+static int changing;
+static int surprises;
+static int settled;
+static int settled_all;
 
 /* ---- neighbours ---- */
 
@@ -115,6 +119,38 @@ bool slot_is_lost(const struct slot *slot)
 	return lost;
 }
 
+void slot_change_begin(struct slot *slot)
+{
+	(void)slot;
+	changing++;
+}
+
+void slot_change_end(struct slot *slot)
+{
+	(void)slot;
+	changing--;
+}
+
+void slot_surprised(struct slot *slot)
+{
+	(void)slot;
+	surprises++;
+}
+
+void begin_settle(struct session *session)
+{
+	(void)session;
+	settled++;
+}
+
+void begin_settle_all(struct slot *slot)
+{
+	(void)slot;
+	/* Whoever comes later sees the change, whoever came before is settled here. */
+	assert_int_equal(changing, 1);
+	settled_all++;
+}
+
 static struct session only;
 
 CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
@@ -143,6 +179,8 @@ static int reset(void **state)
 	result = 0;
 	answered = CKR_OK;
 	lost = false;
+	surprises = settled = settled_all = 0;
+	atomic_store(&only.begin.waiting, false);
 	return 0;
 }
 
@@ -152,6 +190,7 @@ static int nothing_held(void **state)
 	(void)state;
 	assert_int_equal(requests, 0);
 	assert_int_equal(counted, 0);
+	assert_int_equal(changing, 0);
 	return 0;
 }
 
@@ -279,13 +318,66 @@ static void handles(void **state)
 	assert_int_equal(handle, 5);
 }
 
+static CK_RV run_operation(enum hsm_operation operation)
+{
+	struct call call;
+	CK_RV rv = call_begin(&call, 1, operation);
+
+	return rv == CKR_OK ? call_finish(&call) : rv;
+}
+
+/* What is remembered is void while a command may change it, and after one that was refused. */
+static void changes(void **state)
+{
+	static const enum hsm_operation harmless[] = { HSM_OP_SESSION_INFO, HSM_OP_FIND,
+						       HSM_OP_SIGN, HSM_OP_SIGN_INIT,
+						       HSM_OP_DIGEST_KEY };
+	static const enum hsm_operation changing_ones[] = {
+		HSM_OP_LOGIN,	    HSM_OP_LOGOUT,	   HSM_OP_PIN_INIT,
+		HSM_OP_PIN_SET,	    HSM_OP_OBJECT_DESTROY, HSM_OP_ATTRIBUTES_SET,
+		HSM_OP_MASK_REVOKE, HSM_OP_STATE_SET,	   HSM_OP_TOKEN_INIT
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		assert_int_equal(run_operation(harmless[i]), CKR_OK);
+	assert_int_equal(settled_all, 0);
+	for (i = 0; i < sizeof(changing_ones) / sizeof(changing_ones[0]); i++)
+		assert_int_equal(run_operation(changing_ones[i]), CKR_OK);
+	assert_int_equal(settled_all, sizeof(changing_ones) / sizeof(changing_ones[0]));
+	assert_int_equal(surprises, 0);
+	answered = CKR_BUFFER_TOO_SMALL;
+	assert_int_equal(run(), CKR_BUFFER_TOO_SMALL);
+	assert_int_equal(surprises, 0);
+	answered = CKR_USER_NOT_LOGGED_IN;
+	assert_int_equal(run(), CKR_USER_NOT_LOGGED_IN);
+	assert_int_equal(surprises, 1);
+}
+
+/* A beginning that waits is sent before what depends on it, and not for what does not. */
+static void waiting_beginnings(void **state)
+{
+	(void)state;
+	assert_int_equal(run_operation(HSM_OP_SIGN), CKR_OK);
+	assert_int_equal(settled, 0);
+	atomic_store(&only.begin.waiting, true);
+	assert_int_equal(run_operation(HSM_OP_SESSION_INFO), CKR_OK);
+	assert_int_equal(run_operation(HSM_OP_FIND_INIT), CKR_OK);
+	assert_int_equal(settled, 0);
+	assert_int_equal(run_operation(HSM_OP_SIGN_UPDATE), CKR_OK);
+	assert_int_equal(run_operation(HSM_OP_SESSION_CANCEL), CKR_OK);
+	assert_int_equal(run_operation(HSM_OP_LOGIN), CKR_OK);
+	assert_int_equal(settled, 3);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, reset, nothing_held)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(errors),	   TEST(answers), TEST(replaced_channel),
-		TEST(lost_device), TEST(output),  TEST(handles),
+		TEST(errors), TEST(answers), TEST(replaced_channel), TEST(lost_device),
+		TEST(output), TEST(handles), TEST(changes),	     TEST(waiting_beginnings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
