@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """howto.py PAGE...: what a reader of these pages types, as calls of tests/interop/howto.sh.
 
-In a page of Documentation/howto/, or one like start/operator, a block `code-block:: console` holds
+In a page of Documentation/howto/, or one like start/operator, or in README.md, a block `code-block:: console` holds
 commands: a line that begins with "$ ", or with "# " for what only root can do; lines that begin with
 "> " or follow a backslash continue it, and all others are lines that must be in its output ("..."
 stands for any). A block of another language with a caption is the file of that name.
@@ -36,6 +36,22 @@ def blocks(text):
         yield start[2], caption, body
 
 
+def fenced(text):
+    """Markdown's blocks as those of rst"""
+    def block(match):
+        return f".. code-block:: {match[1]}\n\n" + textwrap.indent(match[2], "   ")
+    return re.sub(r"^```(\w+)\n(.*?)^```$", block, text, flags=re.M | re.S)
+
+
+def source(page):
+    if page == "README":
+        path = "README.md"
+    else:
+        path = f"Documentation/{page if '/' in page else 'howto/' + page}.rst"
+    with open(path, encoding="utf-8") as file:
+        return fenced(file.read()) if page == "README" else file.read()
+
+
 def steps(body):
     """(who, command, lines of output) of a console block."""
     who, command, output = None, None, []
@@ -57,9 +73,7 @@ def steps(body):
 
 def main():
     for page in sys.argv[1:]:
-        with open(f"Documentation/{page if '/' in page else 'howto/' + page}.rst", encoding="utf-8") as source:
-            text = source.read()
-        for language, caption, body in blocks(text):
+        for language, caption, body in blocks(source(page)):
             if caption:
                 print("howto_file", shlex.quote(caption), shlex.quote("\n".join(body)))
             elif language == "console":
