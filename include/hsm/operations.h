@@ -320,7 +320,9 @@
 	X(0x00d2, FIRMWARE_ACTIVATE,	NONE, OFFICER, LONG, ONCE, HSM_FIELDS(R(MEASUREMENT), O(APPROVALS), O(APPROVAL_NONCE)), \
 	  HSM_FIELDS(O(REASON)), "have firmware that the board knows follow the one that runs") \
 	X(0x00d3, FIRMWARE_MINIMUM,	NONE, OFFICER, MEDIUM, ONCE, HSM_FIELDS(R(SECURITY_VERSION), O(APPROVALS), O(APPROVAL_NONCE)), \
-	  HSM_NONE, "refuse older firmware for ever: the least security version, at most the one that runs")
+	  HSM_NONE, "refuse older firmware for ever: the least security version, at most the one that runs") \
+	X(0x00e0, STATISTICS,		NONE, ANY, SHORT, REPEAT, HSM_NONE, HSM_FIELDS(R(STATISTICS)), \
+	  "what the partition's commands came to since its firmware started")
 
 #define HSM_OPERATION_ENUM(code, name, ...) HSM_OP_##name = (code),
 enum hsm_operation {

@@ -310,7 +310,9 @@ _Static_assert(sizeof(struct hsm_partition_record) == 96, "hsm_partition_record"
 	/* firmware */ \
 	X(0xe8, MEASUREMENT,	BYTES,	48,	"SHA-384 of what a vendor signed of a firmware") \
 	X(0xe9, FIRMWARES,	BYTES,	4096,	"list of struct hsm_firmware_status") \
-	X(0xea, SECURITY_VERSION, U32,	4,	"security version of a firmware")
+	X(0xea, SECURITY_VERSION, U32,	4,	"security version of a firmware") \
+	/* statistics */ \
+	X(0xf0, STATISTICS,	BYTES,	2048,	"struct hsm_statistics, of hsm/statistics.h")
 
 /*
  * OUT_MAX of a caller that asks for the length of an encryption, decryption, digest or signature,

@@ -112,6 +112,7 @@ CK_RV command_object_unmask(struct command *command);
 CK_RV command_object_remask(struct command *command);
 CK_RV command_mask_revoke(struct command *command);
 CK_RV command_mask_state(struct command *command);
+CK_RV command_statistics(struct command *command);
 CK_RV command_token_info(struct command *command);
 CK_RV command_mechanism_list(struct command *command);
 CK_RV command_mechanism_info(struct command *command);

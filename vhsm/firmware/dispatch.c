@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "clock.h"
 #include "commands.h"
 #include "migrate.h"
 #include "selftest.h"
@@ -166,6 +167,7 @@ static const struct command_row rows[] = {
 	ROW_FLAGS(AUDIT_RELEASE, audit_release, COMMAND_ALWAYS),
 	ROW_FLAGS(EVIDENCE, evidence, COMMAND_ALWAYS),
 	ROW(KEY_EVIDENCE, key_evidence),
+	ROW_FLAGS(STATISTICS, statistics, MOVING),
 };
 
 const struct command_row *command_row_find(unsigned int code)
@@ -328,6 +330,7 @@ enum ihsm_status command_execute(struct task *task, struct channel *channel, str
 	const struct command_row *row;
 	uint8_t *fields = request + sizeof(header);
 	unsigned int operation;
+	uint64_t begin;
 	CK_RV rv;
 
 	if (length < sizeof(header) || room < sizeof(struct hsm_response_header))
@@ -350,7 +353,10 @@ enum ihsm_status command_execute(struct task *task, struct channel *channel, str
 		return IHSM_SC_ABORTED;
 	} else {
 		command.use = row->use;
+		begin = clock_ticks();
 		rv = run(&command, row, command.answer);
+		statistics_note(&client->partition->statistics, operation, rv,
+				clock_ticks() - begin);
 	}
 	if (command.out.error) {
 		command.out.length = 0;

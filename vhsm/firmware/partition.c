@@ -61,6 +61,7 @@ void partition_put(struct partition *partition)
 	pthread_mutex_destroy(&partition->commit_lock);
 	commit_group_destroy(&partition->group);
 	pthread_mutex_destroy(&partition->pin_lock);
+	statistics_destroy(&partition->statistics);
 	OPENSSL_clear_free(partition, sizeof(*partition));
 }
 
@@ -103,6 +104,7 @@ struct partition *partition_blank(const struct board_partition *info)
 	pthread_mutex_init(&partition->commit_lock, NULL);
 	commit_group_init(&partition->group);
 	pthread_mutex_init(&partition->pin_lock, NULL);
+	statistics_init(&partition->statistics);
 	return partition;
 }
 

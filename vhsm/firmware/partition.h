@@ -16,6 +16,7 @@
 #include "migrate_state.h"
 #include "objects.h"
 #include "policy.h"
+#include "statistics.h"
 
 #define LABEL_SIZE 32
 #define PIN_MAX	   255 /* as in the fields PIN and NEW_PIN */
@@ -202,6 +203,7 @@ struct partition {
 	unsigned int users;
 	uint8_t private_key[SECRET_SIZE];
 	uint8_t private_row_key[SECRET_SIZE];
+	struct statistics statistics;
 };
 
 /* ---- store.c: what the board keeps for a partition ---- */
