@@ -4,9 +4,9 @@
 # What the tests of servers share: many handshakes, and what they leave behind in the server and in
 # the device. Sourced after howto.sh.
 
-# handshakes PORT COUNT: full ones, by 16 connections at a time
+# handshakes PORT COUNT: full ones, by 16 connections at a time; $certificate is whom they believe
 handshakes() {
-	timeout 240 python3 "${top:?}/tests/interop/tls-clients.py" "$1" "$HOME/tls.crt" "$2" 16
+	timeout 240 python3 "${top:?}/tests/interop/tls-clients.py" "$1" "${certificate:-$HOME/tls.crt}" "$2" 16
 }
 
 # Boards of this home, and the firmware that they have started.
