@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * hostile ADDRESS SEED COUNT [many]: operations on a device that means harm, in a guest: commands by ioctl
- * and by io_uring, random ioctls, resets, and processes that are killed. What an operation answers is
+ * and by io_uring, polled and not, random ioctls, resets, and processes that are killed. What an operation answers is
  * the device's affair; it has to end, to write nothing beyond the caller's room, and to put nothing
  * there but what went out. A device that is dead is bound again. With "many" an operation is mostly a
  * full ring of short commands, or as many random ioctls: for figures. The work is bounded by its
@@ -171,14 +171,18 @@ static bool one_command(int fd)
 	return over(error);
 }
 
-/* A ring is dear where the kernel has instruments: a process keeps its own. */
-static struct io_uring *own_ring(void)
+/*
+ * A ring is dear where the kernel has instruments: a process keeps its own, one that is told of
+ * answers and one that looks for them.
+ */
+static struct io_uring *own_ring(bool polled)
 {
-	static struct io_uring ring;
-	static bool there;
+	static struct io_uring rings[2];
+	static bool there[2];
+	unsigned int flags = IORING_SETUP_SUBMIT_ALL | (polled ? IORING_SETUP_IOPOLL : 0);
 
-	there = there || !io_uring_queue_init(DEPTH, &ring, IORING_SETUP_SUBMIT_ALL);
-	return there ? &ring : NULL;
+	there[polled] = there[polled] || !io_uring_queue_init(DEPTH, &rings[polled], flags);
+	return there[polled] ? &rings[polled] : NULL;
 }
 
 static void queue_command(struct io_uring *ring, int fd, unsigned int i)
@@ -195,7 +199,7 @@ static void queue_command(struct io_uring *ring, int fd, unsigned int i)
 
 static bool batch(int fd)
 {
-	struct io_uring *ring = own_ring();
+	struct io_uring *ring = own_ring(draw() & 1);
 	struct io_uring_cqe *cqe;
 	unsigned int depth = many ? DEPTH : FEW;
 	bool end = false;
