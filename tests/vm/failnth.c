@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * failnth [OPERATION...]: in a guest of the debug kernel, every allocation and every copy from or to a
+ * failnth [STRIDE] [OPERATION...]: in a guest of the debug kernel, every allocation and every copy from or to a
  * program's memory that the driver makes fails once. For each operation the n-th fails, n = 1, 2, ...
- * until one runs without a failure (/proc/self/fail-nth), and of what runs in the kernel's own threads
- * one of so many. Each operation ends well or with an error that it may have, the device works
- * afterwards, and kmemleak finds nothing. Runs as root and speaks TAP; lines "site" name the places in
- * the driver that were met.
+ * until one runs without a failure (/proc/self/fail-nth); with a stride only one in so many of what comes
+ * after the first FIRST. Of what runs in the kernel's own threads one of so many fails, and then each
+ * place that was not met yet, aimed at by itself. Each operation ends well or with an error that it may
+ * have, the device works afterwards, and kmemleak finds nothing. Runs as root and speaks TAP; lines
+ * "site" name the places in the driver that were met.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,18 +26,20 @@
 #include <hsm/wire.h>
 #include <linux/ihsm.h>
 #include <linux/ihsm_hw.h>
+#include <linux/pci_regs.h>
 
 #include "inject.h"
 
 #define LARGE	 60000
+#define FIRST	 40
 #define MOST	 4000 /* no operation has as many places */
-#define ROUNDS	 32   /* of what runs in threads of the kernel */
+#define ROUNDS	 16   /* of what runs in threads of the kernel */
 #define LEAK_AGE 6 /* seconds: kmemleak looks at nothing younger than five */
 #define PATIENCE 300 /* tenths of a second until something that was started has ended */
 
 #define DRIVER "/sys/bus/pci/drivers/ihsm/"
 
-static unsigned int points, failed;
+static unsigned int points, failed, stride = 1;
 static char address[32]; /* of the PCI function */
 static char node[64];  /* /dev/ihsmN */
 static char class_dir[64]; /* /sys/class/ihsm/ihsmN */
@@ -455,6 +458,21 @@ static int die(void)
 	return error;
 }
 
+/* Registers read all ones from now on: somebody has switched them off. Binding switches them on. */
+static int vanish(void)
+{
+	static const uint16_t off;
+	char path[96];
+	int file, error = 0;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", address);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	if (file < 0 || pwrite(file, &off, sizeof(off), PCI_COMMAND) != sizeof(off))
+		error = EIO;
+	close(file);
+	return error ? error : do_sysfs_reset();
+}
+
 /* Something happens to the partition, and the driver is told. */
 static int event(void)
 {
@@ -464,8 +482,6 @@ static int event(void)
 	fflush(stdout);
 	if (system("host event") || poll(&wait, 1, PATIENCE * 100) < 0)
 		return EIO;
-	/* Then it asks for the next one, which nobody can see. */
-	pause_ms(500);
 	return 0;
 }
 
@@ -482,7 +498,8 @@ struct operation {
 		NONE, /* there is nothing that could fail */
 		WORKERS, /* it fails in threads of the kernel */
 		ALL, /* all fails at a time, once */
-		ASKED, /* as WORKERS, and only when it is named: somebody outside must help */
+		AIMED, /* each place in the function of that name fails, wherever it runs */
+		ASKED, /* the same, and only when it is named: somebody outside must help */
 	} how;
 };
 
@@ -509,7 +526,10 @@ static const struct operation operations[] = {
 	{ "crash-work", without_dump, crash, close_fd, { ENODEV }, WORKERS },
 	{ "upload-work", bound, upload, NULL, { EFAULT, ENODEV, ENOENT, EBUSY }, WORKERS },
 	{ "death", bound, die, NULL, { ENODEV }, ALL },
-	{ "event-work", bound_and_open, event, close_fd, { 0 }, ASKED },
+	{ "ihsm_coredump", without_dump, crash, close_fd, { ENODEV }, AIMED },
+	{ "ihsm_restart", bound, reset_by_work, NULL, { 0 }, AIMED },
+	{ "ihsm_die", bound, vanish, NULL, { ENODEV }, AIMED },
+	{ "ihsm_event_work", bound_and_open, event, close_fd, { 0 }, ASKED },
 };
 
 static bool may(const struct operation *op, int error)
@@ -537,9 +557,19 @@ static bool clean_of_leaks(const char *name)
 	return false;
 }
 
+static void end_of(const struct operation *op)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s: the device works afterwards", op->name);
+	point(bound() && answers(), name);
+	snprintf(name, sizeof(name), "%s: nothing leaks", op->name);
+	point(clean_of_leaks(op->name), name);
+}
+
 static bool in_workers(const struct operation *op)
 {
-	return op->how == WORKERS || op->how == ASKED;
+	return op->how == WORKERS;
 }
 
 /* Return: whether a failure came. */
@@ -571,7 +601,7 @@ static void try(const struct operation *op)
 	bool came = true;
 	int error;
 
-	for (n = 1; n <= most && (came || in_workers(op)); n++) {
+	for (n = 1; n <= most && (came || in_workers(op)); n += n < FIRST ? 1 : stride) {
 		if (op->before && !op->before()) {
 			printf("# %s, %u: the device is not there\n", op->name, n);
 			wrong++;
@@ -591,10 +621,64 @@ static void try(const struct operation *op)
 	point(!wrong && (op->how == ALL || in_workers(op) || !came) &&
 		      (failures || op->how == NONE),
 	      name);
-	snprintf(name, sizeof(name), "%s: the device works afterwards", op->name);
-	point(bound() && answers(), name);
-	snprintf(name, sizeof(name), "%s: nothing leaks", op->name);
-	point(clean_of_leaks(op->name), name);
+	end_of(op);
+}
+
+/* Is a place that scripts/alloc-sites names, "FUNCTION+OFFSET CALLEE", in this one? */
+static bool in_function(const char *site, const char *function)
+{
+	size_t length = strlen(function);
+
+	return !strncmp(site, function, length) && strchr("+.", site[length]);
+}
+
+/* What fails may come after all that the operation waits for. */
+static bool wait_met(const char *site)
+{
+	for (unsigned int i = 0; i < PATIENCE && !met(site); i++) {
+		if (i)
+			pause_ms(100);
+		read_sites();
+	}
+	return met(site);
+}
+
+static void try_at(const struct operation *op, const char *site)
+{
+	bool came = met(site);
+	char name[192];
+	int error = 0;
+
+	if (!came && op->before() && aim_at(site)) {
+		set_all("probability", "100");
+		error = op->run();
+		came = wait_met(site);
+		set_all("probability", "0");
+	}
+	aim();
+	if (op->after)
+		op->after();
+	snprintf(name, sizeof(name), "%s has failed%s%s", site, may(op, error) ? "" : ": ",
+		 may(op, error) ? "" : strerror(error));
+	point(came && may(op, error), name);
+}
+
+/* The places, as the module has them, come from outside. */
+static void try_aimed(const struct operation *op)
+{
+	char path[128], line[128], site[96];
+	FILE *list;
+
+	snprintf(path, sizeof(path), "%s/places", getenv("VM_SHARE"));
+	list = fopen(path, "re");
+	if (!list)
+		point(false, "the list of places is there");
+	while (list && fgets(line, sizeof(line), list))
+		if (sscanf(line, "%95s", site) == 1 && in_function(site, op->name))
+			try_at(op, site);
+	if (list)
+		fclose(list);
+	end_of(op);
 }
 
 static bool wanted(const struct operation *op, int argc, char **argv)
@@ -609,6 +693,11 @@ int main(int argc, char **argv)
 {
 	char link[256] = "";
 
+	if (argc > 1 && atoi(argv[1]) > 0) {
+		stride = (unsigned int)atoi(argv[1]);
+		argc--;
+		argv++;
+	}
 	if (readlink("/sys/class/ihsm/ihsm0/device", link, sizeof(link) - 1) < 0)
 		return 2;
 	snprintf(address, sizeof(address), "%.31s", strrchr(link, '/') + 1);
@@ -622,7 +711,11 @@ int main(int argc, char **argv)
 	prepare_injection();
 	put(DEBUG "kmemleak", "clear");
 	for (unsigned int i = 0; i < COUNT(operations); i++)
-		if (wanted(&operations[i], argc, argv))
+		if (!wanted(&operations[i], argc, argv))
+			continue;
+		else if (operations[i].how >= AIMED)
+			try_aimed(&operations[i]);
+		else
 			try(&operations[i]);
 	point(!complaints, "the kernel complained of nothing");
 	for (unsigned int i = 0; i < site_count; i++)

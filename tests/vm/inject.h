@@ -111,6 +111,29 @@ static void aim(void)
 	set_range("reject", checks, checks_end + 1);
 }
 
+/*
+ * Only one call of the driver counts: the place is named as a stack trace does, "FUNCTION+OFFSET". Return:
+ * whether it is known.
+ */
+static bool aim_at(const char *site)
+{
+	const char *plus = strchr(site, '+');
+	unsigned long at, start = 0;
+	char line[512], name[128];
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char type;
+
+	while (symbols && plus && fgets(line, sizeof(line), symbols))
+		if (sscanf(line, "%lx %c %127s", &at, &type, name) == 3 && strstr(line, "[ihsm]") &&
+		    strlen(name) == (size_t)(plus - site) && !strncmp(name, site, strlen(name)))
+			start = at + strtoul(plus + 1, NULL, 16);
+	if (symbols)
+		fclose(symbols);
+	if (start)
+		set_range("require", start, start + 1);
+	return start;
+}
+
 /* While the module is loaded its addresses are not known, but who calls it is. */
 static void aim_at_loading(void)
 {
@@ -212,16 +235,24 @@ static bool complaint(const char *text)
 	return false;
 }
 
-static void note_site(const char *site)
+static bool met(const char *site)
 {
 	for (unsigned int i = 0; i < site_count; i++)
 		if (!strcmp(sites[i], site))
-			return;
-	if (site_count < COUNT(sites))
+			return true;
+	return false;
+}
+
+static void note_site(const char *site)
+{
+	if (!met(site) && site_count < COUNT(sites))
 		snprintf(sites[site_count++], sizeof(sites[0]), "%s", site);
 }
 
-/* A trace's first line of the driver is the place. Return: how many failures there were. */
+/*
+ * A trace's first line of the driver is the place; what runs in a workqueue says so before, with the name
+ * of the driver's function, but without a place in it. Return: how many failures there were.
+ */
 static unsigned int read_sites(void)
 {
 	unsigned int failures = 0;
@@ -248,8 +279,9 @@ static unsigned int read_sites(void)
 		}
 		if (!wanted || !strstr(text, "[ihsm]") || strstr(text, " ? "))
 			continue;
-		if (sscanf(text + 1, " %95[^ /]", name) == 1)
-			note_site(name);
+		if (sscanf(text + 1, " %95[^ /]", name) != 1 || !strchr(name, '+'))
+			continue;
+		note_site(name);
 		wanted = false;
 	}
 	return failures;
