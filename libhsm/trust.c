@@ -63,6 +63,17 @@ static void pin_key(const struct identity_check *check, char key[KEY_TEXT_SIZE])
 	hex_format(check->board_id, 16, key + strlen(key));
 }
 
+/*
+ * A service may have no place of its own to remember anything in: no home, or one that is not its to write. A process
+ * of its own that it sees first each time is then believed each time, as what it would remember lies with that
+ * process's user as well. A place that is there and fails is another matter.
+ */
+static bool no_place(int answer)
+{
+	return answer == -EACCES || answer == -EPERM || answer == -EROFS || answer == -ENOENT ||
+	       answer == -ENOTDIR;
+}
+
 /* @passing: the partition waits to be filled, and has its own identity only then: nothing to remember */
 static int first_use(struct identity_check *check, const uint8_t *hash, bool passing)
 {
@@ -77,11 +88,9 @@ static int first_use(struct identity_check *check, const uint8_t *hash, bool pas
 			"nothing says who partition %s is, and only a socket of your own is believed unasked: put 'root-certificate' or 'pin' into hsm.conf",
 			key);
 	if (pins_path(path, sizeof(path)))
-		return set_error(
-			check->error, -EKEYREJECTED, HSM_LAYER_CHANNEL,
-			"no home directory to remember identities in: set HOME or XDG_STATE_HOME, or put 'pin' into hsm.conf");
+		return 0;
 	answer = pins_check(path, key, hash, !passing);
-	if (answer == PIN_MATCH || answer == PIN_UNKNOWN)
+	if (answer == PIN_MATCH || answer == PIN_UNKNOWN || no_place(answer))
 		return 0;
 	if (answer == PIN_MISMATCH)
 		return set_error(

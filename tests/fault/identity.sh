@@ -51,6 +51,23 @@ not_remembered() {
 point "is not remembered besides" not_remembered
 : >"$HSM_CONF"
 
+# --- nowhere to remember ---
+
+# A file, or nothing, where a directory is wanted; as root nothing is ever forbidden.
+nowhere() {
+	XDG_STATE_HOME=$1 login
+}
+touch "$TMPDIR/file"
+point "no place to remember in" says 0 "" nowhere "$TMPDIR/file"
+point "nor one that could be made" says 0 "" nowhere /proc/nowhere
+point "nothing came of it" [ ! -s "$TMPDIR/file" ]
+mkdir -p "$XDG_STATE_HOME/hsm"
+echo "$id $wrong" >"$pins"
+point "what is there to be read counts" says 4 "another identity than before" login
+rm "$pins" && mkdir "$pins"
+point "what fails is no place that is not there" says 4 "cannot remember the identity" login
+rmdir "$pins"
+
 # --- a socket of somebody else ---
 
 if [ "$(id -u)" -ne 0 ]; then
