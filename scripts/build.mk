@@ -74,7 +74,7 @@ all: $(programs) $(libraries) $(products)
 # --- using what was built ---
 
 # The program's own output is all there is on standard output: it may be piped on.
-.PHONY: run shell demo bench bench-scale
+.PHONY: run shell demo bench bench-scale bench-plots bench-figures
 export HSM_CMD := $(value CMD)
 run:
 	+@$(MAKE) --no-print-directory all >&2
@@ -89,6 +89,15 @@ demo: all
 
 bench: all
 	@scripts/env $(O) scripts/bench
+
+# The pictures of the documents: drawn, and measured before
+bench-plots:
+	@scripts/bench-plots
+
+bench-figures: all
+	@scripts/env $(O) scripts/bench --rounds 5 --wait-idle 60
+	@cp $(O)/bench/bench.json Documentation/figures/bench/bench.json
+	@scripts/bench-plots
 
 bench-scale: all
 	@scripts/env $(O) scripts/bench-scale --capacity

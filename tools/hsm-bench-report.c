@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <json-c/json.h>
@@ -72,13 +74,47 @@ static struct json_object *json_result(const struct result *result)
 	return object;
 }
 
+/* What the kernel calls the processor; architectures without such a line have their own name. */
+static void add_processor(struct json_object *object, const char *architecture)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	char line[256], *value;
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		value = strchr(line, ':');
+		found = !strncmp(line, "model name", 10) && value;
+		if (!found)
+			continue;
+		value += 1 + strspn(value + 1, " \t");
+		value[strcspn(value, "\n")] = '\0';
+		add_text(object, "processor", value);
+	}
+	if (file)
+		fclose(file);
+	if (!found)
+		add_text(object, "processor", architecture);
+}
+
+static void add_date(struct json_object *object)
+{
+	char text[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		add_text(object, "date", text);
+}
+
 static struct json_object *json_machine(void)
 {
 	struct json_object *object = json_object_new_object();
 	struct utsname name;
 
-	if (!uname(&name))
+	if (!uname(&name)) {
+		add_processor(object, name.machine);
 		add_text(object, "kernel", name.release);
+	}
 	add_number(object, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	return object;
 }
@@ -94,6 +130,7 @@ int report_json(const struct report *report)
 	add_text(object, "name", report->name);
 	add_text(object, "description", report->description);
 	add_number(object, "open_ns", report->open_ns);
+	add_date(object);
 	json_object_object_add(object, "machine", json_machine());
 	for (size_t i = 0; i < report->count; i++)
 		json_object_array_add(results, json_result(&report->results[i]));

@@ -16,7 +16,8 @@ enum {
 	BENCH_OK = 0,
 	BENCH_FAILED = 1,	/* an operation failed */
 	BENCH_USAGE = 2,
-	BENCH_TARGET = 3,	/* the module, token or device could not be opened */
+	BENCH_TARGET = 3,	/* the module, token, device or saved run could not be opened */
+	BENCH_SLOWER = 4,	/* something is slower than it was */
 };
 
 #define BENCH_LARGEST	(16U << 20)	/* bytes of one operation */
@@ -221,5 +222,10 @@ struct report {
 /* Both print to standard output. Return: 0 or a negative errno. */
 int report_markdown(const struct report *report);
 int report_json(const struct report *report);
+
+/* ---- comparing ---- */
+
+/* bench_compare - hsm-bench compare, argv[0] being that word. Return: an exit status. */
+int bench_compare(int argc, char **argv);
 
 #endif /* HSM_BENCH_H */

@@ -81,6 +81,64 @@ leaves_nothing() {
 	[ -z "$(pkcs11-tool --module "$module" --token-label bench --pin env:PIN -O 2>/dev/null)" ]
 }
 
+# run FILE FACTOR SPREAD [ROUNDS]: a saved run as scripts/bench writes it, its rates so many times those of others
+run() {
+	python3 - "$@" <<-'END'
+	import json, sys
+	factor, spread = float(sys.argv[2]), float(sys.argv[3])
+	rounds = [1 - spread, 1, 1 + spread][:int(sys.argv[4]) if len(sys.argv) > 4 else 3]
+	rows = [{"operation": name, "threads": 4, "pause_us": 0, "target": "ours",
+	         "rounds": [{"per_second": 1000 * (factor if name == "moves" else 1) * r} for r in rounds]}
+	        for name in ("moves", "stays")]
+	json.dump({"machine": {"processor": "P", "cpus": 2, "kernel": "6"}, "results": rows}, open(sys.argv[1], "w"))
+	END
+}
+
+# verdict WORD: of the row that moves; the other one is the same
+verdict() {
+	"$bench" compare --json "$work/old" "$work/new" >"$work/rows" || true
+	python3 - "$work/rows" "$1" <<-'END'
+	import json, sys
+	rows = {row["row"]: row for row in json.load(open(sys.argv[1]))}
+	assert set(rows) == {"ours moves, 4 threads", "ours stays, 4 threads"}, rows
+	assert rows["ours moves, 4 threads"]["verdict"] == sys.argv[2], rows
+	assert rows["ours stays, 4 threads"]["verdict"] == "same", rows
+	END
+}
+
+# compared FACTOR SPREAD WORD STATUS [ROUNDS]
+compared() {
+	run "$work/old" 1 "$2" "${5:-3}" && run "$work/new" "$1" "$2" "${5:-3}" && verdict "$3" &&
+		status "$4" "$bench" compare "$work/old" "$work/new"
+}
+
+of_its_own_rounds() {
+	short --raw --json --rounds 3 --op random:32,digest --threads 1,2 >"$work/rounds" &&
+		sound_json "$work/rounds" 12 &&
+		"$bench" compare --threshold 99 "$work/rounds" "$work/rounds" >"$work/table" &&
+		[ "$(grep -c '^| libcrypto .* | 1.000 |' "$work/table")" -eq 4 ]
+}
+
+# The same operation of another target
+nothing_in_common() {
+	short --raw --json --op random:32 >"$work/one" &&
+		sed 's/"target": *"libcrypto"/"target": "other"/' "$work/one" >"$work/other" &&
+		status 1 "$bench" compare "$work/one" "$work/other"
+}
+
+point "rounds, and a run compared with itself" of_its_own_rounds
+point "slower beyond noise" compared 0.8 0.05 slower 4
+point "faster beyond noise" compared 1.3 0.05 faster 0
+point "a difference within the noise" compared 0.8 0.2 same 0
+point "one below the threshold" compared 0.97 0.001 same 0
+point "one round each" compared 0.8 0 slower 4 1
+point "nothing to compare" nothing_in_common
+point "another threshold" status 0 "$bench" compare --threshold 30 "$work/old" "$work/new"
+point "no percentage" status 2 "$bench" compare --threshold x "$work/old" "$work/new"
+point "one file" status 2 "$bench" compare "$work/old"
+point "a file that is not there" status 3 "$bench" compare "$work/old" /nonexistent
+echo '{"results": [{"operation": "x"}]}' >"$work/strange"
+point "a file that is no run" status 3 "$bench" compare "$work/old" "$work/strange"
 point "figures of libcrypto" raw_json
 point "with a pause" pause_counts_not
 point "an operation that a target lacks is named" no_nop
