@@ -32,7 +32,7 @@ done
 is_run() {
 	page=${1#Documentation/}
 	page=${page%.rst}
-	grep -rqE "^page (.* )?${page#howto/}( |\$)" tests/interop tests/packages tests/kunit tests/vm 
+	grep -rqE "^page (.* )?${page#howto/}( |\$)" tests/interop tests/packages tests/kunit tests/vm
 }
 for f in Documentation/howto/*.rst Documentation/start/*.rst; do
 	! grep -q 'code-block:: console' "$f" || point "$f: a test runs its commands" is_run "$f"
