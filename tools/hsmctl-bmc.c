@@ -15,6 +15,7 @@
 #include <hsm/lifecycle.h>
 #include <hsm/sideband.h>
 #include "hsmctl.h"
+#include "tool-nearest.h"
 
 #define ROW(number, NAME, word, meaning) { number, word },
 static const struct {
@@ -22,6 +23,9 @@ static const struct {
 	const char *word;
 } commands[] = { HSM_SIDEBAND_COMMANDS(ROW) };
 #undef ROW
+
+static const char bmc_usage[] = "inventory, health, sensors, zeroize, inject SENSOR VALUE, heads, "
+				"signed-head, slots, image FILE, or recover SLOT";
 
 static const char *const sensors[] = {
 	[IHSM_SENSOR_TEMPERATURE] = "temperature",
@@ -403,6 +407,18 @@ static size_t words_of(uint64_t command)
 	}
 }
 
+static int no_command(struct ctl *ctl, const char *word)
+{
+	struct nearest nearest;
+	char hint[2 * NEAREST_MAX];
+
+	nearest_begin(&nearest, word);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		nearest_try(&nearest, commands[i].word);
+	return fail(ctl, CTL_USAGE, "bmc has no command '%s'%s there are %s", word,
+		    nearest_hint(&nearest, hint, sizeof(hint)), bmc_usage);
+}
+
 int verb_bmc(struct ctl *ctl, char **args)
 {
 	struct request request = { .command = command_of(args[0]) };
@@ -411,10 +427,10 @@ int verb_bmc(struct ctl *ctl, char **args)
 
 	if (!ctl->sideband)
 		return fail(ctl, CTL_USAGE, "--sideband SOCKET names the board's socket");
-	if (!request.command || words != words_of(request.command))
-		return fail(ctl, CTL_USAGE,
-			    "inventory, health, sensors, zeroize, inject SENSOR VALUE, heads, "
-			    "signed-head, slots, image FILE, or recover SLOT");
+	if (!request.command)
+		return no_command(ctl, args[0]);
+	if (words != words_of(request.command))
+		return fail(ctl, CTL_USAGE, "%s", bmc_usage);
 	if (request.command == HSM_SIDEBAND_IMAGE)
 		return send_image(ctl, args[1]);
 	if (request.command == HSM_SIDEBAND_INJECT)

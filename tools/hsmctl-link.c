@@ -10,6 +10,7 @@
 #include <string.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl.h"
+#include "tool-nearest.h"
 
 int parse_u64(const char *text, uint64_t *value)
 {
@@ -113,6 +114,8 @@ static bool partition_is(const struct hsm_partition_info *info, const char *whic
 static int choose(struct ctl *ctl, const struct hsm_partition_info *list, size_t count,
 		  const char *which, struct hsm_partition_info *chosen)
 {
+	char hint[2 * NEAREST_MAX];
+	struct nearest nearest;
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -133,11 +136,14 @@ static int choose(struct ctl *ctl, const struct hsm_partition_info *list, size_t
 	if (found)
 		return fail(ctl, CTL_USAGE,
 			    "more than one partition fits; name one: hsmctl list shows them");
+	nearest_begin(&nearest, which);
+	for (size_t i = 0; i < count; i++)
+		nearest_try(&nearest, list[i].name);
 	return fail(
 		ctl, CTL_DEVICE,
-		"this function of the device has no partition '%s'; hsmctl list shows those it has, "
+		"this function of the device has no partition '%s'%s hsmctl list shows those it has, "
 		"hsmctl partition list where the others are",
-		which);
+		which, nearest_hint(&nearest, hint, sizeof(hint)));
 }
 
 int link_partition(struct ctl *ctl, const char *which, struct link *link)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl-approval.h"
+#include "tool-nearest.h"
 
 /* One record with its numbers in the machine's byte order and its name ended */
 struct record {
@@ -119,6 +120,22 @@ static bool record_is(const struct record *record, const char *which)
 	return !parse_id(which, id) && !memcmp(record->status.id, id, sizeof(id));
 }
 
+static int no_partition(struct ctl *ctl, const struct records *records, const char *which)
+{
+	struct nearest nearest;
+	struct record record;
+	char hint[2 * NEAREST_MAX];
+
+	nearest_begin(&nearest, which);
+	for (size_t i = 0; i < records->count; i++) {
+		read_record(&record, records->data + i * sizeof(record.status));
+		nearest_try(&nearest, record.name);
+	}
+	return fail(ctl, CTL_REFUSED,
+		    "the device has no partition '%s'%s hsmctl partition list shows all", which,
+		    nearest_hint(&nearest, hint, sizeof(hint)));
+}
+
 /* A name that fits goes before a slot number or id that looks the same. */
 static int search(struct ctl *ctl, const struct records *records, const char *which,
 		  struct record *found)
@@ -139,9 +156,7 @@ static int search(struct ctl *ctl, const struct records *records, const char *wh
 		hits = record_is(found, which);
 	}
 	if (!hits)
-		return fail(ctl, CTL_REFUSED,
-			    "the device has no partition '%s'; hsmctl partition list shows all",
-			    which);
+		return no_partition(ctl, records, which);
 	if (hits > 1)
 		return fail(ctl, CTL_USAGE, "%zu partitions are named '%s'; use the slot number",
 			    hits, which);

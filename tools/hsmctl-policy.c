@@ -11,6 +11,7 @@
 #include <hsm/pkcs11.h>
 #include <hsm/policy.h>
 #include "hsmctl-key.h"
+#include "tool-nearest.h"
 
 /* ---- options to fields ---- */
 
@@ -53,6 +54,8 @@ static int put_profile(struct ctl *ctl, struct hsm_writer *writer)
 static int find_mechanism(struct ctl *ctl, const char *name, size_t length, uint64_t *mechanism)
 {
 	const struct hsm_mechanism_info *info;
+	char word[NEAREST_MAX + 1], hint[2 * NEAREST_MAX];
+	struct nearest nearest;
 
 	for (size_t i = 0; (info = hsm_mechanism_at(i)); i++) {
 		const char *plain = info->name + strlen("CKM_");
@@ -63,6 +66,15 @@ static int find_mechanism(struct ctl *ctl, const char *name, size_t length, uint
 		*mechanism = info->mechanism;
 		return CTL_OK;
 	}
+	snprintf(word, sizeof(word), "%.*s", (int)length, name);
+	nearest_begin(&nearest, word);
+	for (size_t i = 0; (info = hsm_mechanism_at(i)); i++) {
+		nearest_try(&nearest, info->name);
+		nearest_try(&nearest, info->name + strlen("CKM_"));
+	}
+	if (nearest_word(&nearest))
+		return fail(ctl, CTL_USAGE, "there is no mechanism '%s'%s", word,
+			    nearest_hint(&nearest, hint, sizeof(hint)));
 	return fail(ctl, CTL_USAGE,
 		    "there is no mechanism '%.*s'; Documentation/mechanisms.rst lists them",
 		    (int)length, name);

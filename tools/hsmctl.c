@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <hsm/migration.h>
-#include "hsmctl.h"
+#include "hsmctl-schema.h"
+#include "tool-nearest.h"
 #include "tool-options.h"
 
 /* One bit for each option that belongs to some verbs only */
@@ -197,6 +198,8 @@ static const struct verb verbs[] = {
 	  "put a public key to wrap under into the token, trusted (SO)" },
 	{ "migrate-softhsm", "TOKEN", 1, 1, OPT_SOFTHSM | OPT_PARTITION | OPT_USER | OPT_PIN,
 	  verb_migrate_softhsm, "import the keys of a SoftHSM 2 token (user)" },
+	{ "schema", "", 0, 0, 0, verb_schema,
+	  "the JSON Schema of what the verbs print with --json" },
 	{ "bmc", "COMMAND [ARGUMENT...]", 1, 3, OPT_SIDEBAND | OPT_YES, verb_bmc,
 	  "over the sideband: inventory, health, sensors, zeroize, inject" },
 	{ "firmware status", "", 0, 0, 0, verb_firmware_status, "firmware that the board knows" },
@@ -357,8 +360,11 @@ static const struct option_row rows[] = {
 
 static const struct option_table options = { rows, N_OPTIONS };
 
+#define EXIT_ROW(name, number, meaning) "  " #number "  " meaning "\n"
+
 static void help_all(void)
 {
+	static const char exits[] = CTL_EXITS(EXIT_ROW);
 	char left[64];
 
 	printf("usage: hsmctl [OPTION]... VERB [ARGUMENT]...\n\n");
@@ -369,7 +375,9 @@ static void help_all(void)
 	printf("\n");
 	options_print(&options, 0);
 	printf("\nhsmctl VERB --help tells a verb's own options. Without -d the first device of HSM_DEVICE\n"
-	       "or hsm.conf is used. PINs come from a prompt, a file, a descriptor or a systemd credential.\n");
+	       "or hsm.conf is used. PINs come from a prompt, a file, a descriptor or a systemd credential.\n\n"
+	       "exit status:\n%s",
+	       exits);
 }
 
 static void help_verb(const struct verb *verb)
@@ -402,21 +410,86 @@ static const struct verb *find_verb(int count, char **words, int *used)
 	return NULL;
 }
 
-/* The first word alone, or with a wrong second one: say which ones there are. */
-static int no_verb(struct ctl *ctl, const char *word)
+/* The words that may follow the first one; none: it is no first word */
+static void second_words(const char *word, char *more, size_t size)
 {
-	char more[256] = "";
+	size_t used = 0, length = strlen(word);
+
+	*more = '\0';
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strncmp(verbs[i].words, word, length) && verbs[i].words[length] == ' ' &&
+		    used < size)
+			used += (size_t)snprintf(more + used, size - used, "%s%s", used ? ", " : "",
+						 verbs[i].words + length + 1);
+}
+
+/* By one word and by two, in either order: "create partition" is meant well. */
+static void nearest_verb(int count, char **words, struct nearest *best)
+{
+	struct nearest other;
+	char two[2][2 * NEAREST_MAX];
+
+	nearest_begin(best, words[0]);
+	for (size_t i = 0; i < N_VERBS; i++)
+		nearest_try(best, verbs[i].words);
+	for (int swapped = 0; count > 1 && swapped < 2; swapped++) {
+		snprintf(two[swapped], sizeof(two[0]), "%s %s", words[swapped], words[!swapped]);
+		nearest_begin(&other, two[swapped]);
+		for (size_t i = 0; i < N_VERBS; i++)
+			nearest_try(&other, verbs[i].words);
+		/* Both in the wrong order and misspelled is a guess too far. */
+		if (other.distance <= best->distance && nearest_word(&other) &&
+		    other.distance <= (swapped ? 1 : other.distance))
+			*best = other;
+	}
+}
+
+/* The nearest first word, when it is that that is wrong */
+static void nearest_first(const char *word, struct nearest *nearest)
+{
+	char first[NEAREST_MAX];
+
+	nearest_begin(nearest, word);
+	for (size_t i = 0; i < N_VERBS; i++) {
+		snprintf(first, sizeof(first), "%.*s", (int)strcspn(verbs[i].words, " "),
+			 verbs[i].words);
+		nearest_try(nearest, first);
+	}
+}
+
+/* Verbs that have the word in them */
+static void alike(const char *word, char *more, size_t size)
+{
 	size_t used = 0;
 
-	for (size_t i = 0; i < N_VERBS; i++)
-		if (!strncmp(verbs[i].words, word, strlen(word)) &&
-		    verbs[i].words[strlen(word)] == ' ' && used < sizeof(more))
-			used += (size_t)snprintf(more + used, sizeof(more) - used, "%s%s",
-						 used ? ", " : "",
-						 verbs[i].words + strlen(word) + 1);
-	if (used)
-		return fail(ctl, CTL_USAGE, "which '%s'? %s", word, more);
-	return fail(ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them", word);
+	*more = '\0';
+	for (size_t i = 0; i < N_VERBS && strlen(word) > 2; i++)
+		if (strstr(verbs[i].words, word) && used < size)
+			used += (size_t)snprintf(more + used, size - used, "%s%s", used ? ", " : "",
+						 verbs[i].words);
+}
+
+static int no_verb(struct ctl *ctl, int count, char **words)
+{
+	struct nearest nearest;
+	char more[512];
+
+	second_words(words[0], more, sizeof(more));
+	if (*more && count < 2)
+		return fail(ctl, CTL_USAGE, "which '%s'? %s", words[0], more);
+	nearest_verb(count, words, &nearest);
+	if (!nearest_word(&nearest) && !*more)
+		nearest_first(words[0], &nearest);
+	if (nearest_word(&nearest))
+		return fail(ctl, CTL_USAGE, "no verb '%s%s%s'; did you mean 'hsmctl %s'?", words[0],
+			    count > 1 && strchr(nearest.best, ' ') ? " " : "",
+			    count > 1 && strchr(nearest.best, ' ') ? words[1] : "", nearest.best);
+	if (*more)
+		return fail(ctl, CTL_USAGE, "which '%s'? %s", words[0], more);
+	alike(words[0], more, sizeof(more));
+	if (*more)
+		return fail(ctl, CTL_USAGE, "no verb '%s'; there are: %s", words[0], more);
+	return fail(ctl, CTL_USAGE, "no verb '%s'; hsmctl --help lists them", words[0]);
 }
 
 /* Where the argument of an option goes; NULL for one without argument */
@@ -545,16 +618,28 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 	parsed->version |= value == 'V';
 }
 
-/* Return: CTL_OK, or CTL_USAGE when getopt has said what is wrong */
+/* The options may be wrong, and the error is to be JSON all the same. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	return false;
+}
+
 static int parse_options(struct ctl *ctl, struct parsed *parsed, int argc, char **argv)
 {
 	struct option table[N_OPTIONS + 1];
+	char text[512];
 	int value;
 
 	options_long(&options, table);
-	while ((value = getopt_long(argc, argv, "d:hV", table, NULL)) != -1) {
-		if (value == '?')
-			return CTL_USAGE;
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, ":d:hV", table, NULL)) != -1) {
+		if (value == '?' || value == ':') {
+			options_wrong(&options, value, argv, text, sizeof(text));
+			return fail(ctl, CTL_USAGE, "%s", text);
+		}
 		take_option(ctl, parsed, value);
 	}
 	return CTL_OK;
@@ -577,7 +662,10 @@ static int check_usage(struct ctl *ctl, const struct verb *verb, const struct pa
 		return fail(ctl, CTL_USAGE, "usage: hsmctl %s%s%s", verb->words,
 			    *verb->args ? " " : "", verb->args);
 	if (stray)
-		return fail(ctl, CTL_USAGE, "%s takes no option like --%s", verb->words, stray);
+		return fail(
+			ctl, CTL_USAGE,
+			"%s takes no option like --%s; hsmctl %s --help lists those that it takes",
+			verb->words, stray, verb->words);
 	if (ctl->approvals > HSM_APPROVALS_MAX)
 		return fail(ctl, CTL_USAGE, "at most %d approvals", HSM_APPROVALS_MAX);
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
@@ -588,18 +676,51 @@ static int check_usage(struct ctl *ctl, const struct verb *verb, const struct pa
 	return CTL_OK;
 }
 
-static int run_verb(struct ctl *ctl, const struct verb *verb, char **args)
+/* The result, with --json also that of a mistake; then the exit status is in it. */
+static int finish(struct ctl *ctl, int code)
 {
-	int code;
+	struct json_object *error = json_object_object_get(ctl->result, "error");
 
-	ctl->result = json_object_new_object();
-	if (!ctl->result)
-		return fail(ctl, CTL_DEVICE, "out of memory");
-	code = verb->run(ctl, args);
+	if (error)
+		json_object_object_add(error, "exit", json_object_new_int(code));
 	if (code == CTL_OK || json_object_object_length(ctl->result))
 		code = output(ctl) ?: code;
 	json_object_put(ctl->result);
 	return code;
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	struct parsed parsed = { 0 };
+	const struct verb *verb;
+	int used, count;
+	int code = parse_options(ctl, &parsed, argc, argv);
+
+	if (code)
+		return finish(ctl, code);
+	if (parsed.version) {
+		printf("hsmctl %s\n", HSM_VERSION);
+		return CTL_OK;
+	}
+	count = argc - optind;
+	verb = find_verb(count, argv + optind, &used);
+	if (parsed.help || (count && !strcmp(argv[optind], "help"))) {
+		if (!parsed.help)
+			verb = find_verb(count - 1, argv + optind + 1, &used);
+		verb ? help_verb(verb) : help_all();
+		return CTL_OK;
+	}
+	if (!count && !ctl->json) {
+		help_all();
+		return CTL_USAGE;
+	}
+	if (!count)
+		code = fail(ctl, CTL_USAGE, "no verb; hsmctl --help lists them");
+	else if (!verb)
+		code = no_verb(ctl, count, argv + optind);
+	else
+		code = check_usage(ctl, verb, &parsed, count - used);
+	return finish(ctl, code ?: verb->run(ctl, argv + optind + used));
 }
 
 int main(int argc, char **argv)
@@ -609,33 +730,32 @@ int main(int argc, char **argv)
 		.new_pin = { .prompt = "New PIN", .option = "new-pin", .confirm = true },
 		.code = { .prompt = "Claim code", .option = "code" },
 		.token_pin = { .prompt = "User PIN of the SoftHSM token", .option = "token-pin" },
+		.json = wants_json(argc, argv),
 	};
-	struct parsed parsed = { 0 };
-	const struct verb *verb;
-	int used;
-	int code;
 
 	/* A PIN must not end in a core file. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
-	code = parse_options(&ctl, &parsed, argc, argv);
-	if (code)
-		return code;
-	if (parsed.version) {
-		printf("hsmctl %s\n", HSM_VERSION);
-		return CTL_OK;
-	}
-	verb = find_verb(argc - optind, argv + optind, &used);
-	if (parsed.help || optind == argc) {
-		if (verb)
-			help_verb(verb);
-		else
-			help_all();
-		return parsed.help ? CTL_OK : CTL_USAGE;
-	}
-	if (!verb)
-		return no_verb(&ctl, argv[optind]);
-	code = check_usage(&ctl, verb, &parsed, argc - optind - used);
-	if (code)
-		return code;
-	return run_verb(&ctl, verb, argv + optind + used);
+	ctl.result = json_object_new_object();
+	if (!ctl.result)
+		return fail(&ctl, CTL_DEVICE, "out of memory");
+	return run(&ctl, argc, argv);
+}
+
+/* ---- schema ---- */
+
+int verb_schema(struct ctl *ctl, char **args)
+{
+	struct json_object *defs = json_object_new_object();
+
+	(void)args;
+	ctl->json = true; /* nothing else would be of use */
+	for (size_t i = 0; i < N_VERBS; i++)
+		json_object_object_add(defs, verbs[i].words,
+				       schema_of_verb(verbs[i].words,
+						      verbs[i].options & OPT_APPROVAL));
+	json_object_object_add(defs, "error", schema_of_error());
+	put_string(ctl->result, "$schema", "https://json-schema.org/draft/2020-12/schema");
+	put_string(ctl->result, "title", "hsmctl --json " HSM_VERSION);
+	json_object_object_add(ctl->result, "$defs", defs);
+	return CTL_OK;
 }

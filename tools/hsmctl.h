@@ -21,14 +21,17 @@
 #include <hsm/policy.h>
 #include "tool-output.h"
 
-/* Exit codes, documented in hsmctl(1) */
-enum ctl_exit {
-	CTL_OK = 0,
-	CTL_REFUSED = 1, /* the device executed the command and refused it */
-	CTL_USAGE = 2,  /* arguments, configuration, PIN input */
-	CTL_DEVICE = 3, /* no device, or the way to it is broken */
-	CTL_CHANNEL = 4, /* identity or channel */
-};
+/* Exit statuses: X(name, number, meaning); --help prints them, and hsmctl(1) has them in the same words */
+#define CTL_EXITS(X) \
+	X(OK,		0, "done") \
+	X(REFUSED,	1, "refused, or not as it should be: by the device, the policy, or a check") \
+	X(USAGE,	2, "usage, configuration, a file, or a PIN that could not be read") \
+	X(DEVICE,	3, "no such device or partition, or the way to it is broken") \
+	X(CHANNEL,	4, "the device's identity is not the expected one, or the channel to it failed")
+
+#define CTL_EXIT(name, number, meaning) CTL_##name = (number),
+enum ctl_exit { CTL_EXITS(CTL_EXIT) };
+#undef CTL_EXIT
 
 /* A function cannot have more: the answer to discovery is one field (commands.rst). */
 #define PARTITIONS_MAX (HSM_DATA_MAX / sizeof(struct hsm_partition_record))
@@ -314,6 +317,7 @@ int verb_quorum_set(struct ctl *ctl, char **args);
 int verb_approve(struct ctl *ctl, char **args);
 int verb_export_keys(struct ctl *ctl, char **args);
 int verb_export_trust(struct ctl *ctl, char **args);
+int verb_schema(struct ctl *ctl, char **args);
 int verb_migrate_softhsm(struct ctl *ctl, char **args);
 int verb_pin_set(struct ctl *ctl, char **args);
 int verb_pin_init(struct ctl *ctl, char **args);

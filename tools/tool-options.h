@@ -39,6 +39,13 @@ void options_long(const struct option_table *options, struct option *table);
 /* options_needs - the bit of the option with this value, 0: none */
 unsigned int options_needs(const struct option_table *options, int value);
 
+/**
+ * options_wrong - what getopt_long() did not take, in words; it was called with opterr 0 and a leading ':'
+ * @value: its answer, '?' or ':'
+ * @argv: its words
+ */
+void options_wrong(const struct option_table *options, int value, char **argv, char *text, size_t size);
+
 /* options_stray - the name of an option whose bit is in @given and not in @allowed; NULL: there is none */
 const char *options_stray(const struct option_table *options, unsigned int given, unsigned int allowed);
 
