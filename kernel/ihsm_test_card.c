@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The card that is made up (ihsm_test_card.h). User-mode Linux lets functions answer for a range of bus
- * addresses (logic_iomem); bus addresses of memory are its physical ones.
+ * The card that is made up (ihsm_test_card.h). User-mode Linux lets functions answer for a range of
+ * bus addresses (logic_iomem); bus addresses of memory are its physical ones.
  */
 #include <linux/interrupt.h>
 #include <linux/io.h>
@@ -187,6 +187,8 @@ static void execute(struct card *card, unsigned int qid, const struct ihsm_sqe *
 	} else if (card->faults.holds) {
 		card->held = true;
 		card->held_cid = cid;
+		if (card->then)
+			schedule_work(card->then);
 	} else {
 		answer_message(card, sqe);
 	}

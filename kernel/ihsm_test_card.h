@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A card that is made up, for KUnit suites under user-mode Linux: the only function of a PCI bus of its
- * own. Its configuration space and registers are functions here, so that the driver runs as it is, from
- * probe to remove. It does what Documentation/hardware.rst says, and wrong what a test wants it to.
+ * A card that is made up, for KUnit suites under user-mode Linux: the only function of a PCI bus of
+ * its own. Its configuration space and registers are functions here, so that the driver runs as it
+ * is, from probe to remove. It does what Documentation/hardware.rst says, and wrong what is wanted.
  */
 #ifndef IHSM_TEST_CARD_H
 #define IHSM_TEST_CARD_H
@@ -61,6 +61,7 @@ struct card_faults {
  * @large: messages that came or went by lists of segments
  * @resets: of the controller
  * @held: the message that was not answered, and what is known of it
+ * @then: runs when a message has come that is not answered; may be NULL
  * @events: requests for events
  */
 struct card {
@@ -91,6 +92,7 @@ struct card {
 	unsigned int resets;
 	bool held;
 	u16 held_cid;
+	struct work_struct *then;
 	u16 events[IHSM_MAX_ASYNC_EVENTS];
 	unsigned int event_count;
 	unsigned long irqs;

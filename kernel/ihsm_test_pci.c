@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of a function's way in and out, with a card that is made up (ihsm_test_card.h): probe and
- * each reason to refuse, removal, resets of all kinds, errors of the bus, sleep, events.
+ * KUnit tests of a function's way in and out, with a card that is made up (ihsm_test_card.h): probe
+ * and each reason to refuse, removal, resets of all kinds, errors of the bus, sleep, events.
  */
 #include <linux/hw_random.h>
 #include <linux/hwmon.h>
@@ -71,6 +71,23 @@ static void test_bound(struct kunit *test)
 	/* And once more */
 	KUNIT_EXPECT_EQ(test, device_attach(&card->pdev->dev), 1);
 	KUNIT_EXPECT_NOT_NULL(test, card_driven(card));
+}
+
+/* A number is taken again when its device has gone, also when it never came to be one. */
+static void test_minors(struct kunit *test)
+{
+	struct card *card = test->priv;
+	unsigned int minor = MINOR(plug_in(test)->dev.devt);
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		device_release_driver(&card->pdev->dev);
+		card->faults.bad_starts = i % 2;
+		KUNIT_EXPECT_GE(test, device_attach(&card->pdev->dev), 0);
+		KUNIT_EXPECT_EQ(test, !card_driven(card), i % 2);
+		if (card_driven(card))
+			KUNIT_EXPECT_EQ(test, MINOR(card_driven(card)->dev.devt), minor);
+	}
 }
 
 /* Left running by somebody else: it is stopped before it may write to memory. */
@@ -442,9 +459,29 @@ static void test_frameworks(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL(test, ihsm->hwmon);
 	if (IS_ENABLED(CONFIG_FW_UPLOAD))
 		KUNIT_EXPECT_NOT_NULL(test, ihsm->upload);
-	/* A name that is taken: the device works all the same, and what is offered stays. */
-	ihsm_hwrng_register(ihsm);
-	KUNIT_EXPECT_EQ(test, ihsm->state, IHSM_DRIVER_LIVE);
+}
+
+static int no_bytes(struct hwrng *rng, void *data, size_t max, bool wait)
+{
+	return 0;
+}
+
+/* Somebody else has the name: the device works all the same, and takes nothing away from him. */
+static void test_name_taken(struct kunit *test)
+{
+	static struct hwrng other = { .name = "ihsm0", .read = no_bytes };
+	struct card *card = test->priv;
+	struct ihsm_device *ihsm;
+
+	if (!IS_REACHABLE(CONFIG_HW_RANDOM))
+		kunit_skip(test, "no hwrng");
+	KUNIT_ASSERT_EQ(test, hwrng_register(&other), 0);
+	card->identify.flags = cpu_to_le32(IHSM_IDENTIFY_RANDOM);
+	ihsm = plug_in(test);
+	KUNIT_EXPECT_STREQ(test, dev_name(&ihsm->dev), other.name);
+	KUNIT_EXPECT_NULL(test, ihsm->hwrng.name);
+	card_unplug(card);
+	hwrng_unregister(&other);
 }
 
 /* Sensors that cannot be read, or that are none that anybody knows: nothing is offered. */
@@ -465,27 +502,31 @@ static void test_no_sensors(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, ihsm->hwmon);
 }
 
-static struct kunit_case pci_cases[] = { KUNIT_CASE(test_bound),
-					 KUNIT_CASE(test_left_running),
-					 KUNIT_CASE_PARAM(test_refused, refusal_gen_params),
-					 KUNIT_CASE(test_plain),
-					 KUNIT_CASE(test_reset),
-					 KUNIT_CASE(test_reset_wanted),
-					 KUNIT_CASE(test_comes_back_late),
-					 KUNIT_CASE(test_never_comes_back),
-					 KUNIT_CASE(test_does_not_stop),
-					 KUNIT_CASE(test_vanishes),
-					 KUNIT_CASE(test_function_reset),
-					 KUNIT_CASE(test_bus_error),
-					 KUNIT_CASE(test_sleep),
-					 KUNIT_CASE(test_shutdown),
-					 KUNIT_CASE(test_event),
-					 KUNIT_CASE(test_lost_interrupt),
-					 KUNIT_CASE(test_stops_in_a_command),
-					 KUNIT_CASE_SLOW(test_never_answers),
-					 KUNIT_CASE(test_frameworks),
-					 KUNIT_CASE(test_no_sensors),
-					 {} };
+static struct kunit_case pci_cases[] = {
+	KUNIT_CASE(test_bound),
+	KUNIT_CASE(test_minors),
+	KUNIT_CASE(test_left_running),
+	KUNIT_CASE_PARAM(test_refused, refusal_gen_params),
+	KUNIT_CASE(test_plain),
+	KUNIT_CASE(test_reset),
+	KUNIT_CASE(test_reset_wanted),
+	KUNIT_CASE(test_comes_back_late),
+	KUNIT_CASE(test_never_comes_back),
+	KUNIT_CASE(test_does_not_stop),
+	KUNIT_CASE(test_vanishes),
+	KUNIT_CASE(test_function_reset),
+	KUNIT_CASE(test_bus_error),
+	KUNIT_CASE(test_sleep),
+	KUNIT_CASE(test_shutdown),
+	KUNIT_CASE(test_event),
+	KUNIT_CASE(test_lost_interrupt),
+	KUNIT_CASE(test_stops_in_a_command),
+	KUNIT_CASE_SLOW(test_never_answers),
+	KUNIT_CASE(test_frameworks),
+	KUNIT_CASE(test_name_taken),
+	KUNIT_CASE(test_no_sensors),
+	{}
+};
 
 static struct kunit_suite pci_suite = {
 	.name = "ihsm-pci",

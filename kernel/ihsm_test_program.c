@@ -418,13 +418,151 @@ static void test_killed(struct kunit *test)
 	there_and_back(test, program, 64, 64);
 }
 
+/* ---- what happens while a command is under way; the card says when it is ---- */
+
+static struct program *acted_on;
+
+static void reset_it(struct work_struct *work)
+{
+	ihsm_reset_later(acted_on->ihsm, NULL);
+}
+
+static void unbind_it(struct work_struct *work)
+{
+	device_release_driver(&acted_on->card->pdev->dev);
+}
+
+static void unplug_it(struct work_struct *work)
+{
+	acted_on->card->faults.gone = true;
+	ihsm_look_now(acted_on->ihsm);
+}
+
+static void answer_it(struct work_struct *work)
+{
+	card_answer(acted_on->card);
+}
+
+/* A large message that is not answered before @act has run. Return: what the program hears. */
+static int meanwhile(struct kunit *test, struct program *program, work_func_t act)
+{
+	struct ihsm_command command = message(program, SZ_8K, SZ_8K);
+	struct work_struct work;
+	int err;
+
+	INIT_WORK_ONSTACK(&work, act);
+	acted_on = program;
+	program->card->faults.holds = true;
+	program->card->then = &work;
+	err = ihsm_command(context_of(program), &command);
+	flush_work(&work);
+	destroy_work_on_stack(&work);
+	program->card->then = NULL;
+	program->card->faults.holds = false;
+	/* However it ended, nothing of the program is the device's any more. */
+	KUNIT_EXPECT_EQ(test, atomic64_read(&current->mm->pinned_vm), 0);
+	return err;
+}
+
+static void test_answered_late(struct kunit *test)
+{
+	struct program *program = start(test);
+
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, answer_it), 0);
+}
+
+static void test_reset_meanwhile(struct kunit *test)
+{
+	struct program *program = start(test);
+
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, reset_it), -ECANCELED);
+	KUNIT_EXPECT_TRUE(test,
+			  wait_event_timeout(program->ihsm->state_wait,
+					     READ_ONCE(program->ihsm->state) == IHSM_DRIVER_LIVE,
+					     PATIENCE));
+	close(program);
+	KUNIT_ASSERT_EQ(test, open_again(program), 0);
+	there_and_back(test, program, 64, 64);
+}
+
+/* One that does not stop: before the program's pages are its own again, it cannot reach them. */
+static void test_no_stop_meanwhile(struct kunit *test)
+{
+	struct program *program = start(test);
+	u16 command = 0;
+
+	program->card->faults.never_resets = true;
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, reset_it), -ECANCELED);
+	pci_read_config_word(program->card->pdev, PCI_COMMAND, &command);
+	KUNIT_EXPECT_EQ(test, command & PCI_COMMAND_MASTER, 0);
+}
+
+static void test_unbound_meanwhile(struct kunit *test)
+{
+	struct program *program = start(test);
+
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, unbind_it), -ENODEV);
+	KUNIT_EXPECT_EQ(test, program->card->contexts, 0);
+	close(program);
+}
+
+static void test_unplugged_meanwhile(struct kunit *test)
+{
+	struct program *program = start(test);
+
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, unplug_it), -ENODEV);
+	KUNIT_EXPECT_EQ(test, program->ihsm->state, IHSM_DRIVER_DEAD);
+}
+
+/* ---- how many there can be ---- */
+
+/* Each open file is a context of its own, and ends when it is closed, in any order. */
+static void test_many_files(struct kunit *test)
+{
+	struct program *program = start(test);
+	struct file *files = kunit_kcalloc(test, 40, sizeof(*files), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, files);
+	for (i = 0; i < 40; i++) {
+		struct ihsm_context *context;
+
+		files[i].f_mode = FMODE_READ | FMODE_WRITE;
+		KUNIT_ASSERT_EQ(test, ihsm_fops.open(&program->inode, &files[i]), 0);
+		context = files[i].private_data;
+		KUNIT_EXPECT_EQ(test, context->id, CARD_CONTEXT + 1 + i);
+	}
+	KUNIT_EXPECT_EQ(test, program->card->contexts, 41);
+	for (i = 0; i < 40; i++)
+		ihsm_fops.release(&program->inode, &files[i * 7 % 40]);
+	KUNIT_EXPECT_EQ(test, program->card->contexts, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&program->ihsm->contexts), 1);
+	/* The device may have no more: that is told, and nothing is left of it. */
+	program->card->faults.refuses = IHSM_ADMIN_CREATE_CONTEXT;
+	program->card->faults.status = IHSM_SC_NO_CONTEXT;
+	KUNIT_EXPECT_EQ(test, ihsm_fops.open(&program->inode, &files[0]), -EUSERS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&program->ihsm->contexts), 1);
+}
+
 static struct kunit_case program_cases[] = {
-	KUNIT_CASE(test_messages),	KUNIT_CASE(test_refused),
-	KUNIT_CASE(test_addresses),	KUNIT_CASE(test_payload_sizes),
-	KUNIT_CASE(test_locked_memory), KUNIT_CASE(test_who_may_reset),
-	KUNIT_CASE(test_info),		KUNIT_CASE(test_poll),
-	KUNIT_CASE(test_epochs),	KUNIT_CASE(test_unbound),
-	KUNIT_CASE(test_killed),	{}
+	KUNIT_CASE(test_messages),
+	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_addresses),
+	KUNIT_CASE(test_payload_sizes),
+	KUNIT_CASE(test_locked_memory),
+	KUNIT_CASE(test_who_may_reset),
+	KUNIT_CASE(test_info),
+	KUNIT_CASE(test_poll),
+	KUNIT_CASE(test_epochs),
+	KUNIT_CASE(test_unbound),
+	KUNIT_CASE(test_killed),
+	KUNIT_CASE(test_answered_late),
+	KUNIT_CASE(test_reset_meanwhile),
+	KUNIT_CASE(test_no_stop_meanwhile),
+	KUNIT_CASE(test_unbound_meanwhile),
+	KUNIT_CASE(test_unplugged_meanwhile),
+	KUNIT_CASE(test_many_files),
+	{}
 };
 
 static struct kunit_suite program_suite = {
