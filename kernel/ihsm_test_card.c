@@ -174,6 +174,15 @@ static void admin(struct card *card, const struct ihsm_sqe *sqe)
 	complete_entry(card, 0, le16_to_cpu(sqe->cid), IHSM_SC_SUCCESS, 0);
 }
 
+static void late_work(struct work_struct *work)
+{
+	struct card *card = container_of(work, struct card, late_work);
+
+	spin_lock_irq(&card->lock);
+	admin(card, &card->late);
+	spin_unlock_irq(&card->lock);
+}
+
 static void execute(struct card *card, unsigned int qid, const struct ihsm_sqe *sqe)
 {
 	u16 cid = le16_to_cpu(sqe->cid);
@@ -182,6 +191,9 @@ static void execute(struct card *card, unsigned int qid, const struct ihsm_sqe *
 		return;
 	if (sqe->opcode == card->faults.refuses) {
 		complete_entry(card, qid, cid, card->faults.status, 0);
+	} else if (!qid && card->faults.late) {
+		card->late = *sqe;
+		schedule_work(&card->late_work);
 	} else if (!qid) {
 		admin(card, sqe);
 	} else if (card->faults.holds) {
@@ -413,6 +425,7 @@ struct card *card_new(struct kunit *test)
 		return NULL;
 	spin_lock_init(&card->lock);
 	INIT_WORK(&card->irq_work, card_irq_work);
+	INIT_WORK(&card->late_work, late_work);
 	fill_config(card);
 	card->bar_size[IHSM_BAR_REGS] = IHSM_BAR_REGS_SIZE;
 	card->bar_size[IHSM_BAR_MSIX] = IHSM_BAR_MSIX_SIZE;
@@ -478,6 +491,7 @@ void card_unplug(struct card *card)
 	pci_stop_root_bus(card->bridge->bus);
 	pci_remove_root_bus(card->bridge->bus);
 	pci_unlock_rescan_remove();
+	cancel_work_sync(&card->late_work);
 	cancel_work_sync(&card->irq_work);
 	pci_free_host_bridge(card->bridge);
 	card->bridge = NULL;

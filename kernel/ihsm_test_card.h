@@ -37,6 +37,7 @@ struct card_faults {
 	bool never_ready;	/* enabling has no end */
 	bool never_resets;
 	bool no_irq;		/* completions come without interrupts */
+	bool late;		/* admin commands are executed a moment later */
 	bool holds;		/* messages are not answered */
 	u8 refuses;		/* commands with this code are answered by @status */
 	u16 status;
@@ -62,6 +63,7 @@ struct card_faults {
  * @resets: of the controller
  * @held: the message that was not answered, and what is known of it
  * @then: runs when a message has come that is not answered; may be NULL
+ * @late: the admin command that is executed later
  * @events: requests for events
  */
 struct card {
@@ -93,6 +95,8 @@ struct card {
 	bool held;
 	u16 held_cid;
 	struct work_struct *then;
+	struct ihsm_sqe late;
+	struct work_struct late_work;
 	u16 events[IHSM_MAX_ASYNC_EVENTS];
 	unsigned int event_count;
 	unsigned long irqs;

@@ -400,7 +400,9 @@ static void test_lost_interrupt(struct kunit *test)
 	u8 bytes[4] = {};
 
 	card->faults.no_irq = true;
+	card->faults.late = true;
 	KUNIT_EXPECT_EQ(test, ihsm_random(ihsm, bytes, sizeof(bytes)), 0);
+	card->faults.late = false;
 	KUNIT_EXPECT_EQ(test, bytes[3], 0x5c);
 }
 
