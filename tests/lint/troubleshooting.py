@@ -80,7 +80,7 @@ def main():
     point("hsmctl's refusals", [r for r in sorted(refusals) if f"``{r}``" not in page] or
           ([] if len(refusals) > 10 else ["no table of refusals"]))
 
-    codes = re.findall(r"^\tCTL_\w+ = (\d+),", read("tools/hsmctl.h"), re.M)
+    codes = re.findall(r"^\tX\([A-Z]+,\s*(\d+),", read("tools/hsmctl.h"), re.M)
     point("hsmctl's exit codes", [c for c in codes if not re.search(f"^``{c}`` ", page, re.M)] or
           ([] if len(codes) > 4 else ["no exit codes"]))
     print(f"1..{points}")
