@@ -18,6 +18,8 @@ FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 CONFDIR ?= $(SYSCONFDIR)/hsm
+# Where Python looks depends on its version below /usr/local: the binding goes where this names a place.
+PYTHONDIR ?=
 
 # Where p11-kit looks for modules itself, their names are enough.
 p11kit_modules := $(shell $(PKG_CONFIG) --variable=p11_module_path p11-kit-1)
@@ -47,8 +49,8 @@ define install_conf
 	test -e $(DESTDIR)$(2)/$(notdir $(1)) || install -D -m 644 $(1) $(DESTDIR)$(2)/$(notdir $(1))
 endef
 
-.PHONY: install install-programs install-library install-module install-system
-install: install-programs install-library install-module install-system
+.PHONY: install install-programs install-library install-module install-system install-python
+install: install-programs install-library install-module install-system $(if $(PYTHONDIR),install-python)
 
 install-programs: all
 	$(call install_all,755,$(install_bin),$(BINDIR))
@@ -73,6 +75,9 @@ install-library: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(version)|' \
 		scripts/libhsm.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/libhsm.pc
+
+install-python:
+	$(call install_all,644,$(wildcard $(addprefix bindings/python/integrated_hsm/,*.py py.typed)),$(PYTHONDIR)/integrated_hsm)
 
 install-module: all
 	$(call install_file,644,$(O)/hsm-pkcs11.so,$(MODULEDIR))

@@ -8,7 +8,7 @@
 . tests/packages/lib.sh
 
 scratch_root
-all="libhsm0 libhsm-dev hsm-pkcs11 hsm-tools vhsm"
+all="libhsm0 libhsm-dev hsm-pkcs11 hsm-tools vhsm python3-integrated-hsm"
 device=vhsm:/tmp/home/.hsm
 
 # In a shell of its own, with the functions of the how-to's tests
@@ -32,7 +32,8 @@ listed() {
 }
 
 own_paths() {
-	inside dpkg -L vhsm hsm-tools hsm-pkcs11 libhsm0 libhsm-dev >"$out"
+	# shellcheck disable=SC2086	# words
+	inside dpkg -L $all >"$out"
 	grep -E '^/(usr/local|opt|home|lib|bin|sbin)/' "$out" && return 1
 	inside ldd /usr/bin/hsmctl | grep 'libhsm.so.0 => /usr/lib\|libhsm.so.0 => /lib'
 }
@@ -62,6 +63,19 @@ build_cpp() {
 	# shellcheck disable=SC2016	# expanded inside
 	inside sh -c 'g++ -Wall -Werror -o /tmp/binding tests/tools/binding.cc $(pkg-config --cflags --libs libhsm)' &&
 		SCRATCH_ENV=HSM_DEVICE=$device says 0 "^ok 7" inside /tmp/binding
+}
+
+# The module where Python looks by itself, with the library where the loader does
+python_binding() {
+	cat >"$scratch/tmp/program.py" <<-EOF2
+		import integrated_hsm
+		assert integrated_hsm.__file__.startswith("/usr/lib/python3/dist-packages/"), integrated_hsm.__file__
+		assert integrated_hsm.__cached__ and __import__("os").path.exists(integrated_hsm.__cached__)
+		with integrated_hsm.Device() as device, device.connect(device.partitions()[0]) as channel:
+		    session = channel.call("SESSION_OPEN", flags=4).session
+		    print(len(channel.call("RANDOM", session=session, length=16)["DATA"]), integrated_hsm.library_version())
+	EOF2
+	SCRATCH_ENV="HSM_DEVICE=$device PYTHONDONTWRITEBYTECODE=1" says 0 "^16 $(cat VERSION)" inside python3 /tmp/program.py
 }
 
 # The same without the library at run time
@@ -111,6 +125,7 @@ point "p11-kit and GnuTLS find the token" listed
 point "a program is built with the library" build_program
 point "also in C++" build_cpp
 point "and with the static one" build_static
+point "Python has the binding" python_binding
 point "the manual pages are there" manuals
 point "the board stops" stop_board
 point "removal leaves a configuration that was changed" changed_conf
