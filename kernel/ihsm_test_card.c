@@ -61,6 +61,7 @@ static void complete_entry(struct card *card, unsigned int qid, u16 cid, u16 sta
 	dma_wmb();
 	WRITE_ONCE(cqe->status, cpu_to_le16(status << IHSM_CQE_STATUS_SHIFT |
 					    ihsm_ring_phase(index, ring->cq_log2)));
+	/* The entry is visible before the driver's wish is read, as in its publish(). */
 	mb();
 	if (qid && card->shadow_host &&
 	    le32_to_cpu(READ_ONCE(card->shadow_host[qid].irq_event)) != index)
@@ -375,14 +376,16 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where, int s
 
 static int config_write(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 value)
 {
+	bool bar = where >= PCI_BASE_ADDRESS_0 && where <= PCI_BASE_ADDRESS_5;
 	struct card *card = plugged;
 
 	if (devfn || !card || card->faults.gone)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (where >= PCI_BASE_ADDRESS_0 && where <= PCI_BASE_ADDRESS_5)
-		value &= -card->bar_size[(where - PCI_BASE_ADDRESS_0) / 4];
-	else if (where != PCI_COMMAND && where != MSIX_CAP + PCI_MSIX_FLAGS)
+	/* All else is as it is. */
+	if (!bar && where != PCI_COMMAND && where != MSIX_CAP + PCI_MSIX_FLAGS)
 		return PCIBIOS_SUCCESSFUL;
+	if (bar)
+		value &= -card->bar_size[(where - PCI_BASE_ADDRESS_0) / 4];
 	else
 		size = 2;
 	/* The size of the table stays. */

@@ -69,7 +69,7 @@ struct card_faults {
 struct card {
 	struct pci_host_bridge *bridge;
 	struct pci_dev *pdev;
-	spinlock_t lock;
+	spinlock_t lock; /* of all that follows */
 	u8 config[256];
 	u32 bar_size[PCI_STD_NUM_BARS];
 	u8 msix[IHSM_BAR_MSIX_SIZE];
