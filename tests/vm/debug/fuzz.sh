@@ -18,7 +18,7 @@ wanted_ioctls=${HSM_FUZZ_IOCTLS:-1000}
 operations=${HSM_FUZZ_OPERATIONS:-100}
 seed=${HSM_FUZZ_SEED:-101}
 # One completion in so many ends in a reset; of the others three quarters have another status or length.
-faults=status:2,short:2,cid:6000,queue:9000,head:6000,length:6000,duplicate:9000,late:6000,order:6000,event:50,irq-extra:500
+faults=status:2,short:2,cid:24000,queue:36000,head:24000,length:24000,duplicate:36000,late:24000,order:24000,event:50,irq-extra:500
 completions=0
 ioctls=0
 guests=0
