@@ -42,7 +42,7 @@ check-vm check: $(O)/vhsm-fault
 check-debug-kernel: all pkcs11-programs $(O)/vhsm-fault
 	@scripts/check-debug-kernel $(O)
 
-# Which lines of kernel/ run in those guests, with the KUnit suites as part of the module.
+# Which lines of kernel/ run in those guests, and by the KUnit suites.
 .PHONY: coverage
 coverage: all pkcs11-programs $(O)/vhsm-fault
 	@scripts/check-debug-kernel --coverage $(O)
