@@ -15,6 +15,7 @@
 #include <hsm/fw_manifest.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl-approval.h"
+#include "tool-terminal.h"
 
 #define CHUNK	     49152U /* bytes of an image in one command */
 #define WAIT_SECONDS 120
@@ -241,6 +242,8 @@ static int stage(struct ctl *ctl, struct link *link, const struct image *image)
 	for (at = 0; !code && at < image->length; at += length) {
 		length = image->length - at < CHUNK ? image->length - at : CHUNK;
 		code = step(ctl, link, IHSM_STAGE_WRITE, at, image->bytes + at, length);
+		if (!code && !ctl->json)
+			progress_show("image", at, at + length, image->length);
 	}
 	return code ? code : step(ctl, link, IHSM_STAGE_END, 0, NULL, 0);
 }

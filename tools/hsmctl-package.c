@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <hsm/cose.h>
 #include "hsmctl-migrate.h"
+#include "tool-terminal.h"
 
 #define MAGIC	   HSM_MIGRATION_FILE_MAGIC
 #define MAGIC_SIZE 8
@@ -172,10 +173,8 @@ void package_head(struct file *file)
 
 static void progress(struct ctl *ctl, const char *what, uint64_t done, uint64_t all)
 {
-	if (ctl->json || !isatty(STDERR_FILENO) || !all)
-		return;
-	fprintf(stderr, "\r%s %3u %%%s", what, (unsigned int)(done * 100 / all),
-		done == all ? "\n" : "");
+	if (!ctl->json)
+		progress_show(what, done ? done - 1 : 0, done, all);
 }
 
 static int export_chunk(struct ctl *ctl, struct link *link, uint64_t number, FILE *stream)

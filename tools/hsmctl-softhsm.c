@@ -14,6 +14,7 @@
 #include <hsm/pkcs11.h>
 #include "hsmctl-object.h"
 #include "hsmctl-softhsm.h"
+#include "tool-terminal.h"
 
 enum {
 	DATA = 1 << CKO_DATA,
@@ -523,6 +524,12 @@ static void put_rows(struct migration *run)
 	json_object_object_add(run->ctl->result, "objects", rows);
 }
 
+static void show_progress(const struct migration *run, const char *what, size_t i)
+{
+	if (!run->ctl->json)
+		progress_show(what, i, i + 1, run->token->count);
+}
+
 static int migrate(struct migration *run)
 {
 	size_t count = run->token->count;
@@ -536,13 +543,17 @@ static int migrate(struct migration *run)
 		run->items[i].class = UINT64_MAX;
 		run->items[i].key_type = UINT64_MAX;
 	}
-	for (size_t i = 0; !code && i < count; i++)
+	for (size_t i = 0; !code && i < count; i++) {
 		code = probe(run, &run->items[i]);
+		show_progress(run, "objects asked", i);
+	}
 	for (size_t i = 0; !code && i < count; i++)
 		check_pair(run, &run->items[i]);
-	for (size_t i = 0; !code && !run->ctl->dry_run && i < count; i++)
+	for (size_t i = 0; !code && !run->ctl->dry_run && i < count; i++) {
 		if (run->items[i].fate == IMPORT)
 			code = import(run, &run->items[i]);
+		show_progress(run, "objects done", i);
+	}
 	put_rows(run);
 	if (!code && run->tally[REFUSED] + run->tally[DAMAGED])
 		code = fail(run->ctl, CTL_REFUSED, "%zu of %zu objects %s; the list tells why",

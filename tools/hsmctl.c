@@ -11,6 +11,7 @@
 #include "hsmctl-schema.h"
 #include "tool-nearest.h"
 #include "tool-options.h"
+#include "tool-terminal.h"
 
 /* One bit for each option that belongs to some verbs only */
 enum {
@@ -274,6 +275,7 @@ enum {
 	O_TOKEN_PIN_CREDENTIAL,
 	O_DRY_RUN,
 	O_NO_WRAP,
+	O_COLOR,
 	O_DEEP,
 };
 
@@ -291,6 +293,7 @@ static const struct option_row rows[] = {
 	{ "device", 'd', 0, "NAME",
 	  "device: vhsm:DIR, vhsm:DIR,function=N, vfio-user:SOCKET, /dev/ihsmN" },
 	{ "json", O_JSON, 0, NULL, "print JSON" },
+	{ "color", O_COLOR, 0, "WHEN", "auto (default): on a terminal; always; never" },
 	{ "help", 'h', 0, NULL, "print help, for a verb when one is given" },
 	{ "version", 'V', 0, NULL, "print the version" },
 	{ "yes", O_YES, OPT_YES, NULL, "do not ask before something is destroyed" },
@@ -585,6 +588,8 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->token_pin.fd;
 	case O_TOKEN_PIN_CREDENTIAL:
 		return &ctl->token_pin.credential;
+	case O_COLOR:
+		return &ctl->color;
 	case O_SIDEBAND:
 		return &ctl->sideband;
 	default:
@@ -658,6 +663,9 @@ static int check_usage(struct ctl *ctl, const struct verb *verb, const struct pa
 						  &ctl->token_pin };
 	const char *stray = options_stray(&options, parsed->needs, verb->options);
 
+	if (ctl->color && !colours_when(ctl->color))
+		return fail(ctl, CTL_USAGE, "--color: '%s' is none of auto, always, never",
+			    ctl->color);
 	if (count < verb->least || count > verb->most)
 		return fail(ctl, CTL_USAGE, "usage: hsmctl %s%s%s", verb->words,
 			    *verb->args ? " " : "", verb->args);

@@ -64,6 +64,7 @@ struct secret_source {
  */
 struct ctl {
 	const char *device;
+	const char *color;
 	const char *partition;
 	const char *role;
 	const char *label;

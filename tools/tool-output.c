@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tool-output.h"
+#include "tool-terminal.h"
 
 #define LINE_MAX_LENGTH 8192 /* of one value as text: a public key in hexadecimal fits */
 
@@ -193,12 +194,10 @@ static void measure(struct json_object *table, size_t width[COLUMNS_MAX])
 	}
 }
 
-static void print_cell(const char *text, size_t width, bool last)
+static void print_cell(const char *text, size_t width, enum colour colour, bool last)
 {
-	if (last)
-		printf("%s\n", text);
-	else
-		printf("%-*s  ", (int)width, text);
+	printf("%s%-*s%s%s", colour_begin(stdout, colour), last ? 0 : (int)width, text,
+	       colour_end(stdout, colour), last ? "\n" : "  ");
 }
 
 /* The keys of the rows are the columns; every row has the same ones. */
@@ -207,6 +206,7 @@ static void print_table(struct json_object *table)
 	size_t width[COLUMNS_MAX] = { 0 };
 	size_t rows = json_object_array_length(table);
 	size_t column, columns;
+	const char *word;
 	char text[256];
 
 	if (!rows)
@@ -217,7 +217,8 @@ static void print_table(struct json_object *table)
 	json_object_object_foreach(json_object_array_get_idx(table, 0), heading, unused)
 	{
 		(void)unused;
-		print_cell(heading, width[column % COLUMNS_MAX], column + 1 == columns);
+		print_cell(heading, width[column % COLUMNS_MAX], COLOUR_HEADING,
+			   column + 1 == columns);
 		column++;
 	}
 	for (size_t i = 0; i < rows; i++) {
@@ -225,8 +226,9 @@ static void print_table(struct json_object *table)
 		json_object_object_foreach(json_object_array_get_idx(table, i), key, value)
 		{
 			(void)key;
-			print_cell(printable(value, text, sizeof(text)),
-				   width[column % COLUMNS_MAX], column + 1 == columns);
+			word = printable(value, text, sizeof(text));
+			print_cell(word, width[column % COLUMNS_MAX], colour_of_word(word),
+				   column + 1 == columns);
 			column++;
 		}
 	}
@@ -289,12 +291,18 @@ static void print_text(struct json_object *object)
 {
 	bool lines = false;
 	char text[LINE_MAX_LENGTH];
+	const char *word;
+	enum colour colour;
 
 	json_object_object_foreach(object, key, value)
 	{
 		if (is_table(value) || is_object(value))
 			continue;
-		printf("%-22s %s\n", key, printable(value, text, sizeof(text)));
+		word = printable(value, text, sizeof(text));
+		colour = colour_of_word(word);
+		printf("%s%-22s%s %s%s%s\n", colour_begin(stdout, COLOUR_HEADING), key,
+		       colour_end(stdout, COLOUR_HEADING), colour_begin(stdout, colour), word,
+		       colour_end(stdout, colour));
 		lines = true;
 	}
 	print_tables(object, lines);
@@ -334,8 +342,10 @@ void output_error(const char *program, struct json_object *result, const char *l
 	char safe[1024];
 
 	/* What is refused is often quoted: a device's reason, a name in evidence. */
-	fprintf(stderr, "%s: %s%s%s%s%s\n", program, layer, *layer ? ": " : "", name,
-		*name ? ": " : "", print_safe(text, strlen(text), safe, sizeof(safe)));
+	progress_clear();
+	fprintf(stderr, "%s%s:%s %s%s%s%s%s\n", colour_begin(stderr, COLOUR_BAD), program,
+		colour_end(stderr, COLOUR_BAD), layer, *layer ? ": " : "", name, *name ? ": " : "",
+		print_safe(text, strlen(text), safe, sizeof(safe)));
 	if (!result)
 		return;
 	error = json_object_new_object();
