@@ -92,6 +92,9 @@ install-system:
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|@BINDIR@|$(BINDIR)|' system/vhsm@.service >$(DESTDIR)$(UNITDIR)/vhsm@.service
 	$(call install_file,644,system/vhsm@.socket,$(UNITDIR))
+	sed 's|@BINDIR@|$(BINDIR)|' system/hsm-metrics@.service >$(DESTDIR)$(UNITDIR)/hsm-metrics@.service
+	$(call install_file,644,system/hsm-metrics.socket,$(UNITDIR))
+	$(call install_file,644,system/grafana/hsm.json,$(PREFIX)/share/hsm/grafana)
 	$(call install_conf,system/hsm.conf,$(CONFDIR))
 
 # Debian's packages, and what its own checker says of them.

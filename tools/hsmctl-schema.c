@@ -111,6 +111,7 @@ static const struct member members[] = {
 	{ "top", "queues.errors", "i", "" },
 	{ "top", "queues.timeouts", "i", "" },
 	{ "top", "queues.*", "*", "commands/s" },
+	{ "metrics", "text", "s", "OpenMetrics" },
 
 	{ "partition list", "partitions", "t", "" },
 	{ "partition list", "partitions.slot", "i", "" },

@@ -47,6 +47,7 @@ enum {
 	OPT_OPENING = 1 << 26,
 	OPT_CERTIFICATES = 1 << 30,
 	OPT_DEEP = 1 << 17,
+	OPT_WATCH = (int)(1U << 31),
 	OPT_OFFICER = OPT_PIN | OPT_AS, /* what a login as officer takes */
 };
 
@@ -76,6 +77,10 @@ static const struct verb verbs[] = {
 	  "is hsm.conf right, and the files that it names" },
 	{ "doctor", "", 0, 0, OPT_DEEP | OPT_PIN, verb_doctor,
 	  "look at everything from the PCI bus to PKCS#11, and name the broken layer" },
+	{ "top", "", 0, 0, OPT_WATCH, verb_top,
+	  "operations per second and latency of partitions and queues, live" },
+	{ "metrics", "", 0, 0, OPT_WATCH, verb_metrics,
+	  "what there is to count, as OpenMetrics text" },
 	{ "status", "", 0, 0, 0, verb_status, "state of the board" },
 	{ "self-test", "", 0, 0, OPT_PARTITION, verb_self_test,
 	  "run the known-answer tests of a partition's function" },
@@ -277,6 +282,10 @@ enum {
 	O_NO_WRAP,
 	O_COLOR,
 	O_DEEP,
+	O_HTTP,
+	O_ONCE,
+	O_BATCH,
+	O_INTERVAL,
 };
 
 #define POLICY_ROW(name, field, order, least, largest, compatible, strict, legacy, option, \
@@ -356,6 +365,11 @@ static const struct option_row rows[] = {
 	{ "no-wrap", O_NO_WRAP, OPT_SOFTHSM, NULL,
 	  "import keys without CKA_WRAP and CKA_UNWRAP, as strict partitions want it" },
 	{ "sideband", O_SIDEBAND, OPT_SIDEBAND, "SOCKET", "the board's socket for a controller" },
+	{ "interval", O_INTERVAL, OPT_WATCH, "SECONDS", "of top: between two looks, default 2" },
+	{ "batch", O_BATCH, OPT_WATCH, "N", "of top: so many looks, one after the other" },
+	{ "once", O_ONCE, OPT_WATCH, NULL, "of top: one look" },
+	{ "http", O_HTTP, OPT_WATCH, NULL,
+	  "of metrics: answer the HTTP request on standard input" },
 	{ "deep", O_DEEP, OPT_DEEP, NULL, "make a signature too, with a key that goes afterwards" },
 };
 
@@ -592,6 +606,10 @@ static const char **option_target(struct ctl *ctl, int value)
 		return &ctl->color;
 	case O_SIDEBAND:
 		return &ctl->sideband;
+	case O_BATCH:
+		return &ctl->batch;
+	case O_INTERVAL:
+		return &ctl->interval;
 	default:
 		return NULL;
 	}
@@ -615,6 +633,8 @@ static void take_option(struct ctl *ctl, struct parsed *parsed, int value)
 	ctl->yes |= value == O_YES;
 	ctl->relax |= value == O_RELAX;
 	ctl->deep |= value == O_DEEP;
+	ctl->http |= value == O_HTTP;
+	ctl->once |= value == O_ONCE;
 	ctl->chain |= value == O_CHAIN;
 	ctl->ml_dsa |= value == O_ML_DSA;
 	ctl->dry_run |= value == O_DRY_RUN;
@@ -691,7 +711,7 @@ static int finish(struct ctl *ctl, int code)
 
 	if (error)
 		json_object_object_add(error, "exit", json_object_new_int(code));
-	if (code == CTL_OK || json_object_object_length(ctl->result))
+	if ((code == CTL_OK && !ctl->shown) || json_object_object_length(ctl->result))
 		code = output(ctl) ?: code;
 	json_object_put(ctl->result);
 	return code;

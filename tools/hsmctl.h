@@ -90,6 +90,8 @@ struct ctl {
 	const char *user;
 	const char *as;
 	const char *sideband;
+	const char *batch;
+	const char *interval;
 	const char *nonce;
 	const char *from;
 	const char *format;
@@ -109,6 +111,9 @@ struct ctl {
 	bool dry_run;
 	bool no_wrap;
 	bool deep;
+	bool http;
+	bool once;
+	bool shown; /* the verb has printed itself */
 	struct json_object *result;
 };
 
@@ -277,6 +282,8 @@ int verb_info(struct ctl *ctl, char **args);
 int verb_identity(struct ctl *ctl, char **args);
 int verb_config_check(struct ctl *ctl, char **args);
 int verb_doctor(struct ctl *ctl, char **args);
+int verb_top(struct ctl *ctl, char **args);
+int verb_metrics(struct ctl *ctl, char **args);
 int verb_status(struct ctl *ctl, char **args);
 int verb_self_test(struct ctl *ctl, char **args);
 int verb_claim(struct ctl *ctl, char **args);

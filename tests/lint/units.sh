@@ -13,20 +13,23 @@ limit=10	# of 100
 make_units() {
 	mkdir "$units" &&
 		sed 's|@BINDIR@/vhsm|/bin/true|' "system/vhsm@.service" >"$units/vhsm@main.service" &&
-		cp "system/vhsm@.socket" "$units/vhsm@main.socket"
+		cp "system/vhsm@.socket" "$units/vhsm@main.socket" &&
+		sed 's|@BINDIR@/hsmctl|/bin/true|' "system/hsm-metrics@.service" >"$units/hsm-metrics@1.service" &&
+		cp "$units/hsm-metrics@1.service" "$units/hsm-metrics@.service" &&
+		cp system/hsm-metrics.socket "$units/"
 }
 
 # What it says of units that are not ours is not ours.
 verified() {
 	SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=no "$units/vhsm@main.service" \
-		"$units/vhsm@main.socket" >"$TMPDIR/out" 2>&1
+		"$units/vhsm@main.socket" "$units/hsm-metrics@1.service" "$units/hsm-metrics.socket" >"$TMPDIR/out" 2>&1
 	status=$?
 	cat "$TMPDIR/out"
-	[ "$status" -eq 0 ] && ! grep "vhsm@" "$TMPDIR/out"
+	[ "$status" -eq 0 ] && ! grep "vhsm@\|hsm-metrics" "$TMPDIR/out"
 }
 
 sandboxed() {
-	systemd-analyze security --offline=yes --no-pager --threshold="$limit" "$units/vhsm@main.service" >"$TMPDIR/out" 2>&1
+	systemd-analyze security --offline=yes --no-pager --threshold="$limit" "$units/$1" >"$TMPDIR/out" 2>&1
 	status=$?
 	grep -aE '✗|Overall' "$TMPDIR/out"
 	return "$status"
@@ -50,7 +53,8 @@ functions() {
 
 point "the units" make_units
 point "systemd-analyze verify" verified
-point "systemd-analyze security: at most $limit" sandboxed
+point "systemd-analyze security: at most $limit" sandboxed vhsm@main.service
+point "likewise the metrics'" sandboxed hsm-metrics@1.service
 point "sysusers" users
 point "tmpfiles" directories
 point "a socket for each function" functions
