@@ -93,6 +93,7 @@ enum hsm_audit_severity {
 	X(70, FIRMWARE_DIED, "firmware-died", ERROR, HSM_AUDIT_REPEAT | HSM_AUDIT_ALWAYS, "a function's firmware process ended unasked") \
 	X(71, SELF_TEST_FAILED, "self-test-failed", ALERT, HSM_AUDIT_ALWAYS, "a self-test failed; detail says which") \
 	X(72, SELF_TEST, "self-test", INFO, HSM_AUDIT_REPEAT, "the self-tests were run on demand and passed") \
+	X(73, FIRMWARE_MINIMUM, "firmware-minimum", WARNING, HSM_AUDIT_ALWAYS, "firmware below this security version is refused for ever") \
 	/* the board */ \
 	X(80, TAMPERED, "tampered", ALERT, HSM_AUDIT_ALWAYS, "a sensor was breached: keys were zeroized") \
 	X(81, ZEROIZED, "zeroized", ALERT, HSM_AUDIT_ALWAYS, "all secrets were destroyed") \

@@ -160,6 +160,11 @@ point "and all is well" works
 
 point "the minimum cannot be higher than what runs" says 1 "CKR_ACTION_PROHIBITED" hsmctl firmware minimum 3 --yes
 point "it can be what runs" hsmctl firmware minimum 2 --yes
+happened() {
+	hsmctl audit export "$TMPDIR/export" device >"$out" 2>&1 &&
+		[ "$(grep -c '"event": *"firmware-minimum"' "$TMPDIR/export")" -eq 1 ]
+}
+point "the log has it" happened
 point "and is for ever" says 1 "CKR_ACTION_PROHIBITED" hsmctl firmware minimum 1 --yes
 point "what is older is shown as refused" says 0 "installed .* refused" hsmctl firmware status
 point "older images are not even looked at" says 1 "the fuses demand 2" update next

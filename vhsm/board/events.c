@@ -71,6 +71,7 @@ void events_encode(const struct root_events *events, uint8_t **at)
 	put_u32(at, events->tampers);
 	put_u32(at, events->claim_failures);
 	put_u32(at, events->claimed);
+	put_u32(at, events->minimum);
 	put_bytes(at, events->trial, sizeof(events->trial));
 	put_u32(at, events->count);
 	for (i = 0; i < events->count; i++)
@@ -87,6 +88,7 @@ int events_decode(const uint8_t **at, const uint8_t *end, struct root_events *ev
 	events->tampers = get_u32(at);
 	events->claim_failures = get_u32(at);
 	events->claimed = get_u32(at);
+	events->minimum = get_u32(at);
 	get_bytes(at, events->trial, sizeof(events->trial));
 	events->count = get_u32(at);
 	if (events->count > BOARD_EVENTS_MAX ||
@@ -178,6 +180,19 @@ static bool catch_up(struct root_events *events, uint32_t *told, uint32_t now,
 	return true;
 }
 
+/* The least security version is told of as firmware's is, and never goes down. */
+static bool follow_minimum(struct root_events *events, uint32_t minimum)
+{
+	const struct board_event event = { .event = HSM_AUDIT_FIRMWARE_MINIMUM,
+					   .version = minimum };
+
+	if (minimum <= events->minimum)
+		return false;
+	events_add(events, &event);
+	events->minimum = minimum;
+	return true;
+}
+
 bool events_follow(struct root_events *events, const struct fuse_values *fuses)
 {
 	bool claimed = fuses->flags & FUSE_CLAIMED, parted;
@@ -187,6 +202,7 @@ bool events_follow(struct root_events *events, const struct fuse_values *fuses)
 	parted |= catch_up(events, &events->claim_failures, fuses->claim_failures,
 			   HSM_AUDIT_CLAIM_FAILED, 0);
 	parted |= catch_up(events, &events->claimed, claimed, HSM_AUDIT_CLAIMED, 0);
+	parted |= follow_minimum(events, fuses->minimum_version);
 	return parted;
 }
 
@@ -203,6 +219,7 @@ void events_begin(struct root_events *events, const struct fuse_values *fuses)
 	memset(events, 0, sizeof(*events));
 	events->claim_failures = fuses->claim_failures;
 	events->claimed = (fuses->flags & FUSE_CLAIMED) != 0;
+	events->minimum = fuses->minimum_version;
 	/* The last tampering has been told of in a log that is gone, or never. */
 	events->tampers = fuses->tampers;
 	if (fuses->flags & FUSE_TAMPERED && fuses->tampers)

@@ -27,7 +27,7 @@ struct root_event {
 /**
  * struct root_events - those that wait, and of the fuses' history what they tell of already
  * @serial: of the last one that there was
- * @tampers, @claim_failures, @claimed: as in the fuses
+ * @tampers, @claim_failures, @claimed, @minimum: as in the fuses
  * @trial: measurement of firmware whose activation is told of, and not yet what came of it; zeros: none
  */
 struct root_events {
@@ -35,12 +35,13 @@ struct root_events {
 	uint32_t tampers;
 	uint32_t claim_failures;
 	uint32_t claimed;
+	uint32_t minimum;
 	uint8_t trial[48];
 	uint32_t count;
 	struct root_event list[BOARD_EVENTS_MAX];
 };
 
-#define EVENTS_HEAD_SIZE  (8 + 4 + 4 + 4 + 48 + 4)
+#define EVENTS_HEAD_SIZE  (8 + 4 + 4 + 4 + 4 + 48 + 4)
 #define EVENTS_ENTRY_SIZE (8 + 8 + 8 + 5 * 4 + PARTITION_ID_SIZE + 48 + BOARD_EVENT_TEXT + 4)
 #define EVENTS_SIZE_MAX	  (EVENTS_HEAD_SIZE + BOARD_EVENTS_MAX * EVENTS_ENTRY_SIZE)
 

@@ -10,7 +10,7 @@
 #include "le.h"
 
 #define ROOT_MAGIC   0x544f4f52U /* "ROOT" */
-#define ROOT_VERSION 3
+#define ROOT_VERSION 4
 #define HEAD_SIZE    (4 + 4 + 8 + 4 + 4)
 #define ENTRY_SIZE                                                                    \
 	(PARTITION_ID_SIZE + BOARD_NAME_MAX + 6 * 4 + BOARD_SECRET_SIZE + 8 + 8 + 4 + \

@@ -419,9 +419,13 @@ static int handle_activate(struct storage_call *call)
 static int handle_minimum(struct storage_call *call)
 {
 	uint32_t version;
+	int ret;
 
 	memcpy(&version, call->body, sizeof(version));
-	return state_set_minimum(call->state, version);
+	ret = state_set_minimum(call->state, version);
+	if (!ret)
+		board_events_wait(call->board);
+	return ret;
 }
 
 #define ANY_LENGTH SIZE_MAX

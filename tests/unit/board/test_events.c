@@ -308,13 +308,42 @@ static void test_partitions(void **test)
 	assert_int_equal(told(f, HSM_AUDIT_PARTITION_ASSIGNED, partition.id), 0);
 }
 
+static void open_as(struct fixture *f, uint32_t version)
+{
+	fixture_close(f);
+	assert_int_equal(state_open(&f->config, version, &f->state, &f->error), 0);
+}
+
+/* The fuses come first: what they have is told of, once, also when nothing else was written before the power went. */
+static void test_minimum(void **test)
+{
+	struct fixture *f = *test;
+
+	assert_int_equal(fixture_open(f), 0);
+	assert_int_equal(state_set_minimum(f->state, 1), 0);
+	assert_int_equal(take_list(f), 0);
+	open_as(f, 3);
+	assert_int_equal(state_set_minimum(f->state, 4), -ERANGE);
+	assert_int_equal(take_list(f), 0);
+	assert_int_equal(state_set_minimum(f->state, 3), 0);
+	assert_int_equal(state_set_minimum(f->state, 3), 0);
+	open_as(f, 3);
+	assert_int_equal(take_list(f), 1);
+	assert_int_equal(list[0].event, HSM_AUDIT_FIRMWARE_MINIMUM);
+	assert_int_equal(list[0].version, 3);
+	assert_int_equal(list[0].count, 1);
+	assert_int_equal(state_events_taken(f->state, list[0].serial), 0);
+	open_as(f, 3);
+	assert_int_equal(take_list(f), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_taken),  TEST(test_handed), TEST(test_bounded),    TEST(test_tampered),
-		TEST(test_erased), TEST(test_claim),  TEST(test_partitions),
+		TEST(test_erased), TEST(test_claim),  TEST(test_partitions), TEST(test_minimum),
 	};
 
 	return cmocka_run_group_tests_name("events", tests, NULL, NULL);
