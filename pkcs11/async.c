@@ -63,8 +63,9 @@ static CK_RV answer_later(struct session *session, struct call *call, const stru
 		free(pending);
 		return rv;
 	}
-	/* The request is the pending one's now. */
+	/* The request is the pending one's now, and so is the change that it makes. */
 	call->request = NULL;
+	call->changes = false;
 	return CKR_PENDING;
 }
 

@@ -90,6 +90,18 @@ int hsm_wait(struct hsm_request *request, struct hsm_error *error)
 	return hsm_call(request, error);
 }
 
+int hsm_poll(struct hsm_request *request)
+{
+	(void)request;
+	return 1;
+}
+
+void otp_lay_out(CK_BYTE *out, CK_ULONG digits)
+{
+	(void)out;
+	(void)digits;
+}
+
 uint64_t hsm_request_rv(const struct hsm_request *request)
 {
 	(void)request;
@@ -360,6 +372,22 @@ static void not_in_asynchronous_sessions(void **state)
 	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN, HSM_OP_SIGN_INIT, HSM_OP_SIGN);
 }
 
+/* What is answered later changes something until then, once. */
+static void an_asynchronous_change(void **state)
+{
+	static const struct answer login = { .function = "C_Login" };
+	struct call call;
+
+	(void)state;
+	only.async = true;
+	assert_int_equal(call_begin_in(&call, &only, HSM_OP_LOGIN), CKR_OK);
+	assert_int_equal(call_answer(&only, &call, &login), CKR_PENDING);
+	call_end(&call);
+	assert_int_equal(changing, 1);
+	assert_int_equal(C_AsyncComplete(1, (CK_UTF8CHAR *)"C_Login", NULL), CKR_OK);
+	assert_int_equal(changing, 0);
+}
+
 static void settled(void **state)
 {
 	static const CK_BYTE part[BEGIN_DATA];
@@ -474,6 +502,7 @@ int main(void)
 		TEST(one_command_for_a_signature),
 		TEST(where_the_device_says_so),
 		TEST(not_in_asynchronous_sessions),
+		TEST(an_asynchronous_change),
 		TEST(settled),
 		TEST(a_lost_part_ends_it),
 		TEST(turns),
