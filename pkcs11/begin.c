@@ -161,16 +161,16 @@ static void remember(struct session *session, CK_OBJECT_HANDLE key, const struct
 	pthread_mutex_unlock(&begin->lock);
 }
 
-static uint64_t next_turn(struct session *session)
+/* What is remembered is the last beginning or none: the session's stream hint is of the last. */
+static void next_turn(struct session *session)
 {
 	struct beginning *begin = &session->begin;
-	uint64_t turn;
 
 	pthread_mutex_lock(&begin->lock);
 	begin->idle = false;
-	turn = ++begin->turn;
+	begin->recent.at_ns = 0;
+	begin->turn++;
 	pthread_mutex_unlock(&begin->lock);
-	return turn;
 }
 
 static CK_RV begin_at_once(struct session *session, const CK_MECHANISM *mechanism,

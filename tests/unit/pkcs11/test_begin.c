@@ -361,6 +361,14 @@ static void where_the_device_says_so(void **state)
 	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN, HSM_OP_SIGN);
 	assert_int_equal(sign(5), CKR_OK);
 	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN);
+	/* What was begun before something else, a one-time password say, is not the last any more. */
+	again = true;
+	assert_int_equal(sign(5), CKR_OK);
+	again = false;
+	assert_int_equal(sign(6), CKR_OK);
+	sent_count = 0;
+	assert_int_equal(sign(5), CKR_OK);
+	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN);
 }
 
 static void not_in_asynchronous_sessions(void **state)
