@@ -69,7 +69,10 @@ CK_RV error_rv(const struct hsm_error *error, int result)
 	return errors[i].rv;
 }
 
-/* Can the command change who is logged in, a key that is there, or what is allowed? In doubt it can. */
+/*
+ * Can the command change who is logged in, a key that is there, or what is allowed? In doubt it can. With a session
+ * go the objects that it made, which others may use.
+ */
 static bool may_change(enum hsm_operation operation)
 {
 	switch (operation) {
@@ -78,7 +81,6 @@ static bool may_change(enum hsm_operation operation)
 	case HSM_OP_MECHANISM_LIST:
 	case HSM_OP_MECHANISM_INFO:
 	case HSM_OP_SESSION_OPEN:
-	case HSM_OP_SESSION_CLOSE:
 	case HSM_OP_SESSION_INFO:
 	case HSM_OP_OBJECT_CREATE:
 	case HSM_OP_OBJECT_COPY:

@@ -339,6 +339,27 @@ CASE(forbidden_between)
 	tell(p->C_SignInit(s, &hmac, key));
 }
 
+/* An object of a session goes with it, whoever uses it. */
+CASE(the_session_of_the_key_is_closed)
+{
+	CK_SESSION_HANDLE other = session(RW);
+	CK_BYTE mac[32];
+	CK_ULONG length = sizeof(mac);
+
+	key = mac_key(other);
+	if (now == &answers[1])
+		prime(s, key);
+	tell(p->C_SignInit(s, &hmac, key));
+	tell(p->C_CloseSession(other));
+	tell(p->C_Sign(s, message, 1, mac, &length));
+	other = session(RW);
+	key = mac_key(other);
+	if (now == &answers[1])
+		prime(s, key);
+	tell(p->C_CloseSession(other));
+	tell(p->C_SignInit(s, &hmac, key));
+}
+
 CASE(sessions_closed)
 {
 	CK_BYTE mac[32];
@@ -533,6 +554,7 @@ int main(void)
 		CLEAN(destroyed_between),
 		CLEAN(destroyed_before),
 		CLEAN(forbidden_between),
+		CLEAN(the_session_of_the_key_is_closed),
 		CLEAN(sessions_closed),
 		CLEAN(forked_between),
 		CLEAN(logins_are_seen_everywhere),
