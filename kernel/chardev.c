@@ -186,39 +186,29 @@ static long ihsm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return copy_to_user(user, &buffer, min(size, op->size)) ? -EFAULT : 0;
 }
 
-/*
- * The entry is shared with the program: what is used of it is read once, here. cmd_op was
- * taken over by the core.
- */
+/* The entry is shared with the program: it is read once. cmd_op was taken over by the core. */
 static int ihsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 {
-	const struct ihsm_uring *entry;
 	const struct ioctl_op *op;
-	union ioctl_buffer buffer = {};
-	struct ihsm_uring request;
-	void __user *user;
-	u32 size;
-	int err;
+	struct ihsm_uring entry;
 
 	if (issue_flags & IHSM_URING_CANCEL)
 		return ihsm_uring_cancel(ioucmd);
 	op = find_op(ioucmd->cmd_op);
 	if (!op || !op->uring)
 		return -ENOTTY;
-	entry = ihsm_uring_entry(ioucmd);
-	request.command = READ_ONCE(entry->command);
-	request.flags = READ_ONCE(entry->flags);
-	request.reserved = READ_ONCE(entry->reserved);
-	if (request.flags || request.reserved)
+	if (op->write && !(ioucmd->file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!(issue_flags & IO_URING_F_SQE128))
 		return -EINVAL;
-	if (!ihsm_addressable(request.command))
-		return -EFAULT;
-	user = u64_to_user_ptr(request.command);
-	err = take_argument(ioucmd->file, op, user, &buffer, &size);
-	if (err)
-		return err;
-	return ihsm_uring_command(ioucmd, ioucmd->file->private_data, &buffer.command, user,
-				  min(size, op->size), issue_flags);
+	entry = *(const struct ihsm_uring *)IHSM_URING_ENTRY(ioucmd);
+	/* What is looked at from here on is the copy. */
+	barrier();
+	if (entry.command.size < op->min_size)
+		return -EINVAL;
+	if (memchr_inv(entry.rest, 0, sizeof(entry.rest)))
+		return -E2BIG;
+	return ihsm_uring_command(ioucmd, ioucmd->file->private_data, &entry.command, issue_flags);
 }
 
 static __poll_t ihsm_poll(struct file *file, poll_table *wait)

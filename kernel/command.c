@@ -195,23 +195,15 @@ static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool *gone)
 /**
  * ihsm_command_copy_out() - the device's answer for the program
  * @cmd: was answered
- * @command: gets the answer's status and length; says where the answer goes
+ * @user: where the answer goes, if there is one; a large one is there already
  *
  * Return: 0 or -EFAULT.
  */
-int ihsm_command_copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command)
+int ihsm_command_copy_out(const struct ihsm_cmd *cmd, u64 user)
 {
-	void __user *to = u64_to_user_ptr(command->out);
-
-	command->status = cmd->status;
-	command->written = 0;
-	if (cmd->status != IHSM_SC_SUCCESS)
+	if (cmd->status != IHSM_SC_SUCCESS || !cmd->out)
 		return 0;
-	command->written = cmd->result;
-	/* A large one is there already. */
-	if (!cmd->out)
-		return 0;
-	return copy_to_user(to, cmd->out, cmd->result) ? -EFAULT : 0;
+	return copy_to_user(u64_to_user_ptr(user), cmd->out, cmd->result) ? -EFAULT : 0;
 }
 
 /**
@@ -240,7 +232,9 @@ int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 	if (gone)
 		return err;
 	if (!err)
-		err = ihsm_command_copy_out(cmd, command);
+		err = ihsm_command_copy_out(cmd, command->out);
+	command->status = cmd->status;
+	command->written = cmd->status == IHSM_SC_SUCCESS ? cmd->result : 0;
 	ihsm_cmd_free(cmd);
 	return err;
 }

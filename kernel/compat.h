@@ -47,11 +47,6 @@ static inline void io_uring_cmd_mark_cancelable(struct io_uring_cmd *ioucmd, uns
 #define IHSM_URING_CALLED()		called
 #define IHSM_URING_CALLED_FLAGS()	flags
 
-static inline const struct ihsm_uring *ihsm_uring_entry(const struct io_uring_cmd *ioucmd)
-{
-	return IHSM_URING_ENTRY(ioucmd);
-}
-
 static inline void ihsm_uring_done(struct io_uring_cmd *ioucmd, int result, unsigned int flags)
 {
 	io_uring_cmd_done(ioucmd, result, 0, flags);

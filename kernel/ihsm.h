@@ -84,6 +84,8 @@ struct ihsm_cmd {
 	void *out;			/* where it comes out, if it fits into the slot */
 	struct ihsm_payload *large_in;	/* what goes in otherwise, or NULL */
 	struct ihsm_payload *large_out;	/* where it comes out otherwise, or NULL */
+	u16 in_segments;		/* of @large_in */
+	u16 out_segments;		/* of @large_out */
 	/* the device's start that this command is for; 0 for the present one */
 	u32 generation;
 	u32 weight_ms;			/* longest time of its class */
@@ -341,14 +343,13 @@ struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait);
 int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd);
 int ihsm_command_error(const struct ihsm_cmd *cmd);
-int ihsm_command_copy_out(struct ihsm_cmd *cmd, struct ihsm_command *command);
+int ihsm_command_copy_out(const struct ihsm_cmd *cmd, u64 user);
 int ihsm_command(struct ihsm_context *context, struct ihsm_command *command);
 
 /* ---- uring.c: the same by io_uring ---- */
 
 int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
-		       const struct ihsm_command *command, void __user *user, u32 size,
-		       unsigned int issue_flags);
+		       const struct ihsm_command *command, unsigned int issue_flags);
 int ihsm_uring_cancel(struct io_uring_cmd *ioucmd);
 int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 		    unsigned int poll_flags);

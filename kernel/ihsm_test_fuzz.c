@@ -146,6 +146,7 @@ static void submit(struct fuzz_state *state, struct shot *shot)
 	struct kunit *test = state->test;
 
 	KUNIT_ASSERT_NOT_NULL(test, cmd);
+	memset(cmd->bounce, 0, 2 * MESSAGE);
 	shot->cmd = cmd;
 	shot->manner = plan_below(&state->plan, FAULT_ORDER, MANNERS);
 	atomic_set(&shot->ended, 0);

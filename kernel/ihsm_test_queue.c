@@ -394,6 +394,9 @@ static struct ihsm_cmd *submit_landing(struct kunit *test, struct landing *landi
 	cmd->silent = silent;
 	KUNIT_ASSERT_EQ(test, ihsm_cmd_try_place(fake->queue, cmd), 0);
 	KUNIT_ASSERT_EQ(test, ihsm_cmd_submit(cmd), 0);
+	/* Nothing is asked for until the batch is complete. */
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(fake->queue->host->irq_event), U32_MAX);
+	ihsm_queue_poll(fake->queue);
 	return cmd;
 }
 
@@ -464,6 +467,7 @@ static struct ihsm_cmd *submit_brief(struct kunit *test, struct landing *landing
 	cmd->context = context;
 	KUNIT_ASSERT_EQ(test, ihsm_cmd_try_place(fake->queue, cmd), 0);
 	KUNIT_ASSERT_EQ(test, ihsm_cmd_submit(cmd), 0);
+	ihsm_queue_poll(fake->queue);
 	return cmd;
 }
 

@@ -38,17 +38,17 @@ static size_t cq_bytes(const struct ihsm_queue *queue)
 /**
  * ihsm_cmd_alloc() - a command
  * @opcode: of the entry
- * @bounce: bytes at its @bounce, zero
+ * @bounce: bytes at its @bounce, for what goes in and what is answered; anything may be there
  *
  * Return: the command, for ihsm_cmd_free(), or NULL.
  */
 struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce)
 {
-	struct ihsm_cmd *cmd = kzalloc(struct_size(cmd, bounce, bounce), GFP_KERNEL_ACCOUNT);
+	struct ihsm_cmd *cmd = kmalloc(struct_size(cmd, bounce, bounce), GFP_KERNEL_ACCOUNT);
 
 	if (!cmd)
 		return NULL;
-	cmd->opcode = opcode;
+	*cmd = (struct ihsm_cmd){ .opcode = opcode };
 	init_completion(&cmd->done);
 	return cmd;
 }
@@ -71,6 +71,16 @@ void ihsm_cmd_free(struct ihsm_cmd *cmd)
 	kfree(cmd);
 }
 
+/* 0 when a queue runs, and still for the start of the device that a command is for */
+static int refusal(const struct ihsm_queue *queue, const struct ihsm_cmd *cmd)
+{
+	u32 wanted = cmd->generation;
+
+	if (READ_ONCE(queue->running) && (!wanted || wanted == READ_ONCE(queue->generation)))
+		return 0;
+	return wanted ? -ESTALE : -ENODEV;
+}
+
 /**
  * ihsm_cmd_try_place() - get a slot for a command, if there is one
  * @queue: where it is to run
@@ -81,22 +91,20 @@ void ihsm_cmd_free(struct ihsm_cmd *cmd)
  */
 int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
-	unsigned long flags;
+	/* Without the lock: it is asked again when the command is submitted. */
+	int err = refusal(queue, cmd);
 	unsigned int slot;
-	int err = -EAGAIN;
 
-	spin_lock_irqsave(&queue->lock, flags);
-	slot = find_first_bit(queue->free, queue->slots);
-	if (!queue->running || (cmd->generation && cmd->generation != queue->generation)) {
-		err = cmd->generation ? -ESTALE : -ENODEV;
-	} else if (slot < queue->slots) {
-		__clear_bit(slot, queue->free);
-		cmd->queue = queue;
-		cmd->slot = &queue->slot[slot];
-		err = 0;
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return err;
+	if (err)
+		return err;
+	do {
+		slot = find_first_bit(queue->free, queue->slots);
+		if (slot >= queue->slots)
+			return -EAGAIN;
+	} while (!test_and_clear_bit(slot, queue->free));
+	cmd->queue = queue;
+	cmd->slot = &queue->slot[slot];
+	return 0;
 }
 
 /**
@@ -134,7 +142,6 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 {
 	struct ihsm_queue *queue = cmd->queue;
 	struct ihsm_slot *slot = cmd->slot;
-	unsigned long flags;
 
 	if (!slot)
 		return;
@@ -148,10 +155,10 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 	ihsm_payload_unmap(queue->ihsm, cmd->large_in);
 	ihsm_payload_unmap(queue->ihsm, cmd->large_out);
 
-	spin_lock_irqsave(&queue->lock, flags);
-	cmd->slot = NULL;
-	__set_bit(slot - queue->slot, queue->free);
-	spin_unlock_irqrestore(&queue->lock, flags);
+	WRITE_ONCE(cmd->slot, NULL);
+	/* Whoever gets it finds it wiped, and the command without it. */
+	smp_mb__before_atomic();
+	set_bit(slot - queue->slot, queue->free);
 	/* With the barrier in it: who waits sees the slot, or is seen here. */
 	if (wq_has_sleeper(&queue->slot_wait))
 		wake_up(&queue->slot_wait);
@@ -321,47 +328,51 @@ static void land(struct ihsm_queue *queue)
 
 /* ---- submission ---- */
 
-/*
- * Where the device reads or writes: a half of the slot, a list of segments in it, or what an admin
- * command names
- */
-static dma_addr_t place_of(const struct ihsm_payload *large, bool small, void *room,
-			   dma_addr_t dma, dma_addr_t named, __le16 *segments)
+/* What goes in, or the lists of where it is: into the slot. Return: 0 or -EMSGSIZE. */
+static int fill(struct ihsm_cmd *cmd)
 {
-	if (large)
-		*segments = cpu_to_le16(ihsm_payload_segments(large, room));
-	return large || small ? dma : named;
+	void *room = cmd->slot->room;
+
+	if (cmd->in)
+		memcpy(room, cmd->in, cmd->in_len);
+	if (cmd->large_in)
+		cmd->in_segments = ihsm_payload_segments(cmd->large_in, room);
+	if (cmd->large_out)
+		cmd->out_segments = ihsm_payload_segments(cmd->large_out, room + IHSM_ROOM);
+	if ((cmd->large_in && !cmd->in_segments) || (cmd->large_out && !cmd->out_segments))
+		return -EMSGSIZE;
+	return 0;
 }
 
-static void build_entry(struct ihsm_cmd *cmd, struct ihsm_sqe *sqe)
+/* The device reads and writes in the slot, or follows the lists in it, or what the command names. */
+static void write_entry(const struct ihsm_cmd *cmd, u16 tag, struct ihsm_sqe *sqe)
 {
-	struct ihsm_slot *slot = cmd->slot;
+	dma_addr_t room = cmd->slot->dma;
 	unsigned int i;
 
-	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = cmd->opcode;
 	sqe->flags = (cmd->large_in ? IHSM_SQE_IN_SEGMENTS : 0) |
 		     (cmd->large_out ? IHSM_SQE_OUT_SEGMENTS : 0);
+	sqe->cid = cpu_to_le16(tag);
+	sqe->reserved = 0;
 	sqe->context = cpu_to_le64(cmd->context);
-	if (cmd->in)
-		memcpy(slot->room, cmd->in, cmd->in_len);
-	sqe->in_addr = cpu_to_le64(place_of(cmd->large_in, cmd->in, slot->room, slot->dma,
-					    cmd->in_addr, &sqe->in_segments));
-	sqe->out_addr = cpu_to_le64(place_of(cmd->large_out, cmd->out, slot->room + IHSM_ROOM,
-					     slot->dma + IHSM_ROOM, cmd->out_addr,
-					     &sqe->out_segments));
+	sqe->in_addr = cpu_to_le64(cmd->in || cmd->large_in ? room : cmd->in_addr);
+	room += IHSM_ROOM;
+	sqe->out_addr = cpu_to_le64(cmd->out || cmd->large_out ? room : cmd->out_addr);
 	sqe->in_len = cpu_to_le32(cmd->in_len);
 	sqe->out_len = cpu_to_le32(cmd->out_len);
+	sqe->in_segments = cpu_to_le16(cmd->in_segments);
+	sqe->out_segments = cpu_to_le16(cmd->out_segments);
 	for (i = 0; i < ARRAY_SIZE(sqe->arg); i++)
 		sqe->arg[i] = cpu_to_le32(cmd->arg[i]);
 }
 
 /* With the lock held. No register is read, and written only when the device asked. */
-static void publish(struct ihsm_queue *queue, const struct ihsm_sqe *sqe)
+static void publish(struct ihsm_queue *queue, const struct ihsm_cmd *cmd, u16 tag)
 {
 	u32 tail = queue->sq_tail++;
 
-	queue->sq[tail & ((1U << queue->sq_log2) - 1)] = *sqe;
+	write_entry(cmd, tag, &queue->sq[tail & ((1U << queue->sq_log2) - 1)]);
 	if (!queue->host) {
 		/* writel() orders the entry before the doorbell. */
 		ihsm_ring_bell(queue->ihsm, IHSM_DOORBELL_SQ(queue->qid), tail + 1);
@@ -381,8 +392,7 @@ static void join_waiters(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 	cmd->waited = true;
 	queue->waiters++;
 	/* Nobody is to wait for another's commands. */
-	cmd->patient = cmd->brief &&
-		       (!queue->patient || queue->patient_context == cmd->context);
+	cmd->patient = cmd->brief && (!queue->patient || queue->patient_context == cmd->context);
 	if (!cmd->patient)
 		return;
 	queue->patient++;
@@ -394,45 +404,37 @@ static void join_waiters(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
  * @cmd: with a slot; its payloads mapped
  *
  * Does not sleep. From success on @cmd is the queue's, until its @done is complete, its @landed is
- * called, or, abandoned, for good.
+ * called, or, abandoned, for good. With @landed ihsm_queue_poll() is due, once for all that were
+ * submitted: it asks for an interrupt.
  * Return: 0, -ESTALE or -ENODEV as ihsm_cmd_place(); the slot is still the caller's then.
  */
 int ihsm_cmd_submit(struct ihsm_cmd *cmd)
 {
 	struct ihsm_queue *queue = cmd->queue;
 	struct ihsm_slot *slot = cmd->slot;
-	struct ihsm_sqe sqe;
 	unsigned long flags;
-	int err = 0;
+	int err = fill(cmd);
+	u16 tag;
 
-	build_entry(cmd, &sqe);
-	if (cmd->large_in && !sqe.in_segments)
-		return -EMSGSIZE;
-	if (cmd->large_out && !sqe.out_segments)
-		return -EMSGSIZE;
+	if (err)
+		return err;
 	cmd->deadline = jiffies + ihsm_time_limit(queue->ihsm, cmd->weight_ms);
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (!queue->running) {
-		err = cmd->generation ? -ESTALE : -ENODEV;
-	} else if (cmd->generation && cmd->generation != queue->generation) {
-		err = -ESTALE;
-	} else {
+	err = refusal(queue, cmd);
+	if (!err) {
 		cmd->generation = queue->generation;
 		slot->generation++;
 		slot->cmd = cmd;
-		sqe.cid = cpu_to_le16(ihsm_tag(slot - queue->slot, slot->generation));
+		tag = ihsm_tag(slot - queue->slot, slot->generation);
 		queue->submitted++;
 		atomic_add(cmd->weight_ms, &queue->ihsm->load_ms);
-		trace_ihsm_submit(queue, &sqe);
-		publish(queue, &sqe);
-		if (cmd->landed && !cmd->silent) {
+		trace_ihsm_submit(queue, cmd, tag);
+		publish(queue, cmd, tag);
+		if (cmd->landed && !cmd->silent)
 			join_waiters(queue, cmd);
-			reap_and_arm(queue);
-		}
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	land(queue);
 	return err;
 }
 
@@ -516,7 +518,7 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 static bool mark(struct ihsm_cmd *cmd, bool *it, u16 *tag)
 {
 	struct ihsm_queue *queue = cmd->queue;
-	struct ihsm_slot *slot = cmd->slot;
+	struct ihsm_slot *slot = READ_ONCE(cmd->slot);
 	unsigned long flags;
 	bool done;
 

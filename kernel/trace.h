@@ -17,8 +17,8 @@
 #define IHSM_WHY_MAX	48
 
 TRACE_EVENT(ihsm_submit,
-	TP_PROTO(const struct ihsm_queue *queue, const struct ihsm_sqe *sqe),
-	TP_ARGS(queue, sqe),
+	TP_PROTO(const struct ihsm_queue *queue, const struct ihsm_cmd *cmd, u16 tag),
+	TP_ARGS(queue, cmd, tag),
 	TP_STRUCT__entry(
 		__field(int, minor)
 		__field(u16, qid)
@@ -30,10 +30,10 @@ TRACE_EVENT(ihsm_submit,
 	TP_fast_assign(
 		__entry->minor = MINOR(queue->ihsm->dev.devt);
 		__entry->qid = queue->qid;
-		__entry->cid = le16_to_cpu(sqe->cid);
-		__entry->opcode = sqe->opcode;
-		__entry->in_len = le32_to_cpu(sqe->in_len);
-		__entry->out_len = le32_to_cpu(sqe->out_len);
+		__entry->cid = tag;
+		__entry->opcode = cmd->opcode;
+		__entry->in_len = cmd->in_len;
+		__entry->out_len = cmd->out_len;
 	),
 	TP_printk("ihsm%d: queue %u cid 0x%04x opcode 0x%02x in %u out %u", __entry->minor,
 		  __entry->qid, __entry->cid, __entry->opcode, __entry->in_len, __entry->out_len)

@@ -6,6 +6,7 @@
  * What belongs to the device is given back where the command ends (ihsm_cmd_finish()), so that a
  * program that is stopped does not hold up a device that goes.
  */
+#include <linux/blkdev.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -13,15 +14,15 @@
 #include "ihsm.h"
 #include "uring.h"
 
+static_assert(IHSM_MAX_SEGMENTS * PAGE_SIZE < 1U << IHSM_URING_STATUS_SHIFT);
+
 /**
  * struct uring_request - a command that a ring waits for; at @private of it
  * @ioucmd: the ring's
  * @cmd: with the device, until @ended
  * @ihsm: the device; the ring holds the open file, and so the device
- * @command: the program's structure, taken over at submission
- * @user: where it is
- * @size: of it there
- * @mm: memory that @user and the message's addresses are in; only compared
+ * @out: where the program wants the answer
+ * @mm: memory that this and the message's address are in; only compared
  * @polled: the ring polls
  * @ended: the device is done with it
  */
@@ -29,21 +30,15 @@ struct uring_request {
 	struct io_uring_cmd *ioucmd;
 	struct ihsm_cmd *cmd;
 	struct ihsm_device *ihsm;
-	struct ihsm_command command;
-	void __user *user;
-	u32 size;
+	u64 out;
 	struct mm_struct *mm;
 	bool polled;
 	bool ended;
 };
 
-struct uring_pdu {
-	struct uring_request *request;
-};
-
-static struct uring_request *to_request(struct io_uring_cmd *ioucmd)
+static struct uring_request **to_request(struct io_uring_cmd *ioucmd)
 {
-	return ((struct uring_pdu *)ioucmd->pdu)->request;
+	return (struct uring_request **)ioucmd->pdu;
 }
 
 /* Nobody waits for answers any more: the task ends, or the kernel clears up after it. */
@@ -62,32 +57,29 @@ static void free_request(struct uring_request *request)
 /* The result for the ring, after the answer was written to the program's memory */
 static int deliver(struct uring_request *request)
 {
-	int err = ihsm_command_error(request->cmd);
+	const struct ihsm_cmd *cmd = request->cmd;
+	int err = ihsm_command_error(cmd);
 
 	/* The program is going, or another polls its ring: this may be somebody else's memory. */
 	if (going() || current->mm != request->mm)
 		return -ECANCELED;
 	if (!err)
-		err = ihsm_command_copy_out(request->cmd, &request->command);
-	if (!err && copy_to_user(request->user, &request->command, request->size))
-		err = -EFAULT;
-	return err;
+		err = ihsm_command_copy_out(cmd, request->out);
+	if (err || cmd->status == IHSM_SC_SUCCESS)
+		return err ? err : (int)cmd->result;
+	return min_t(u16, cmd->status, IHSM_URING_STATUS_MOST) << IHSM_URING_STATUS_SHIFT;
 }
 
 /* In this order: a cancel may look at the request until the ring is told. */
 static void complete_request(struct uring_request *request, unsigned int issue_flags)
 {
-	int result = deliver(request);
-
-	ihsm_uring_done(request->ioucmd, result, issue_flags);
+	ihsm_uring_done(request->ioucmd, deliver(request), issue_flags);
 	free_request(request);
 }
 
 static IHSM_URING_CALLBACK(finish_request)
 {
-	struct io_uring_cmd *ioucmd = IHSM_URING_CALLED();
-
-	complete_request(to_request(ioucmd), IHSM_URING_CALLED_FLAGS());
+	complete_request(*to_request(IHSM_URING_CALLED()), IHSM_URING_CALLED_FLAGS());
 }
 
 /* The device is done with the command. */
@@ -103,8 +95,7 @@ static void landed(struct ihsm_cmd *cmd)
 	smp_store_release(&request->ended, true);
 }
 
-static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
-					 struct ihsm_context *context,
+static struct uring_request *new_request(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
 					 const struct ihsm_command *command)
 {
 	struct ihsm_cmd *cmd = ihsm_command_prepare(context, command, sizeof(struct uring_request));
@@ -117,11 +108,45 @@ static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
 	request->ioucmd = ioucmd;
 	request->cmd = cmd;
 	request->ihsm = context->ihsm;
-	request->command = *command;
+	request->out = command->out;
+	request->ended = false;
 	/* Not the memory is kept, only that nobody else's has this address. */
 	mmgrab(current->mm);
 	request->mm = current->mm;
 	return request;
+}
+
+struct uring_plug {
+	struct blk_plug_cb cb;
+	struct ihsm_device *ihsm;
+};
+
+/*
+ * The ring's batch has been submitted, or its task goes to sleep amid it. Its commands hold the open
+ * file, and so the device: this task tells their ends to the ring, and later.
+ */
+static void unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct uring_plug *plug = container_of(cb, struct uring_plug, cb);
+
+	/* While somebody closes the gate all commands end by themselves. */
+	if (down_read_trylock(&plug->ihsm->gate)) {
+		if (!plug->ihsm->gone)
+			ihsm_queue_poll(cb->data);
+		up_read(&plug->ihsm->gate);
+	}
+	kfree(plug);
+}
+
+/* Take the answers and ask for an interrupt: once for a batch. Most have come by its end. */
+static void listen(struct ihsm_device *ihsm, struct ihsm_queue *queue)
+{
+	struct blk_plug_cb *cb = blk_check_plugged(unplug, queue, sizeof(struct uring_plug));
+
+	if (cb)
+		container_of(cb, struct uring_plug, cb)->ihsm = ihsm;
+	else
+		ihsm_queue_poll(queue);
 }
 
 /*
@@ -131,16 +156,23 @@ static struct uring_request *new_request(struct io_uring_cmd *ioucmd,
 static void submit(struct uring_request *request, unsigned int issue_flags)
 {
 	struct io_uring_cmd *ioucmd = request->ioucmd;
+	struct ihsm_queue *queue = request->cmd->queue;
+	struct ihsm_device *ihsm = request->ihsm;
+	bool polled = request->polled;
 	int err;
 
-	((struct uring_pdu *)ioucmd->pdu)->request = request;
-	if (!request->polled)
+	*to_request(ioucmd) = request;
+	/* A brief command ends by itself before it could be cancelled. */
+	if (!polled && !request->cmd->brief)
 		io_uring_cmd_mark_cancelable(ioucmd, issue_flags);
-	err = ihsm_command_submit(request->ihsm, request->cmd);
-	if (!err)
-		return;
-	ihsm_uring_done(ioucmd, err, issue_flags);
-	free_request(request);
+	err = ihsm_command_submit(ihsm, request->cmd);
+	if (err) {
+		ihsm_uring_done(ioucmd, err, issue_flags);
+		free_request(request);
+	} else if (!polled) {
+		/* The request may have gone already. */
+		listen(ihsm, queue);
+	}
 }
 
 /**
@@ -148,15 +180,12 @@ static void submit(struct uring_request *request, unsigned int issue_flags)
  * @ioucmd: the ring's command
  * @context: of the open file
  * @command: the program's request, taken over
- * @user: where it is
- * @size: of it there
  * @issue_flags: the ring's
  *
  * Return: -EIOCBQUEUED; -EAGAIN when it would have to wait and must not; another negative errno.
  */
 int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context,
-		       const struct ihsm_command *command, void __user *user, u32 size,
-		       unsigned int issue_flags)
+		       const struct ihsm_command *command, unsigned int issue_flags)
 {
 	bool wait = !(issue_flags & IO_URING_F_NONBLOCK);
 	struct ihsm_device *ihsm = context->ihsm;
@@ -166,8 +195,6 @@ int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context
 	request = new_request(ioucmd, context, command);
 	if (IS_ERR(request))
 		return PTR_ERR(request);
-	request->user = user;
-	request->size = size;
 	request->polled = issue_flags & IO_URING_F_IOPOLL;
 	request->cmd->silent = request->polled;
 	/*
@@ -175,15 +202,14 @@ int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context
 	 * (submit()): between the two a remove that wants the gate would stop all three.
 	 */
 	err = wait ? ihsm_enter(ihsm) : ihsm_try_enter(ihsm);
-	if (err)
-		goto free;
-	err = ihsm_command_place(ihsm, request->cmd, wait);
-	if (!err)
-		submit(request, issue_flags);
-	ihsm_leave(ihsm);
+	if (!err) {
+		err = ihsm_command_place(ihsm, request->cmd, wait);
+		if (!err)
+			submit(request, issue_flags);
+		ihsm_leave(ihsm);
+	}
 	if (!err)
 		return -EIOCBQUEUED;
-free:
 	free_request(request);
 	return err;
 }
@@ -196,7 +222,7 @@ free:
  */
 int ihsm_uring_cancel(struct io_uring_cmd *ioucmd)
 {
-	struct uring_request *request = to_request(ioucmd);
+	struct uring_request *request = *to_request(ioucmd);
 
 	/* While somebody closes the gate all commands end by themselves. */
 	if (!down_read_trylock(&request->ihsm->gate))
@@ -218,7 +244,7 @@ int ihsm_uring_cancel(struct io_uring_cmd *ioucmd)
 int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 		    unsigned int poll_flags)
 {
-	struct uring_request *request = to_request(ioucmd);
+	struct uring_request *request = *to_request(ioucmd);
 	struct ihsm_device *ihsm = request->ihsm;
 
 	if (!READ_ONCE(request->ended) && down_read_trylock(&ihsm->gate)) {

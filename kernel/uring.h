@@ -16,10 +16,7 @@
 #define IHSM_URING_CALLED()		io_uring_cmd_from_tw(request)
 #define IHSM_URING_CALLED_FLAGS()	IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
 
-static inline const struct ihsm_uring *ihsm_uring_entry(const struct io_uring_cmd *ioucmd)
-{
-	return io_uring_sqe_cmd(ioucmd->sqe, struct ihsm_uring);
-}
+#define IHSM_URING_ENTRY(ioucmd)	io_uring_sqe128_cmd((ioucmd)->sqe, struct ihsm_uring)
 
 static inline void ihsm_uring_done(struct io_uring_cmd *ioucmd, int result, unsigned int flags)
 {
@@ -27,4 +24,11 @@ static inline void ihsm_uring_done(struct io_uring_cmd *ioucmd, int result, unsi
 }
 
 #endif /* IHSM_URING_COMPAT */
+
+/* What an entry of a ring with large ones has for a command */
+struct ihsm_uring {
+	struct ihsm_command command;
+	u8 rest[80 - sizeof(struct ihsm_command)];
+};
+
 #endif /* IHSM_URING_H */

@@ -20,12 +20,10 @@
 /**
  * struct flight - a transfer in the ring
  * @file: in use until it ends
- * @command: the kernel writes to it
  */
 struct flight {
 	struct transfer *transfer;
 	struct file *file;
-	struct ihsm_command command;
 	unsigned int queue;
 };
 
@@ -71,12 +69,13 @@ static void watch(struct driver_ring *ring)
 static void put(struct driver_ring *ring, unsigned int slot)
 {
 	struct flight *flight = &ring->flight[slot];
-	const struct ihsm_uring entry = { .command = (uintptr_t)&flight->command };
+	const struct ihsm_command command = driver_command(flight->transfer);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->ring);
 
+	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, flight->file->fd, NULL, 0, 0);
 	sqe->cmd_op = IHSM_IOC_COMMAND;
-	memcpy(sqe->cmd, &entry, sizeof(entry));
+	memcpy(sqe->cmd, &command, sizeof(command));
 	sqe->user_data = slot;
 }
 
@@ -106,7 +105,6 @@ static bool launch(struct driver_ring *ring)
 		ring->flight[slot] = (struct flight){
 			.transfer = transfer,
 			.file = file,
-			.command = driver_command(transfer),
 			.queue = transfer->queue,
 		};
 		ring->flying++;
@@ -119,12 +117,16 @@ static bool launch(struct driver_ring *ring)
 	return true;
 }
 
-static void land(struct driver_ring *ring, struct flight *flight, int err)
+static void land(struct driver_ring *ring, struct flight *flight, int result)
 {
 	struct driver *driver = ring->driver;
 	struct transfer *transfer = flight->transfer;
+	const struct ihsm_command answer = {
+		.status = IHSM_URING_STATUS(result),
+		.written = IHSM_URING_WRITTEN(result),
+	};
 
-	driver_settle(driver, flight->file, transfer, &flight->command, err);
+	driver_settle(driver, flight->file, transfer, &answer, result < 0 ? result : 0);
 	driver_file_drop(driver, flight->file);
 	pthread_mutex_lock(&driver->lock);
 	flight->transfer = NULL;
@@ -146,7 +148,7 @@ static void take_answers(struct driver_ring *ring)
 		if (who == WAKE)
 			watch(ring);
 		else
-			land(ring, &ring->flight[who], result < 0 ? result : 0);
+			land(ring, &ring->flight[who], result);
 	}
 }
 
@@ -193,7 +195,7 @@ static int ring_init(struct io_uring *ring)
 {
 	return io_uring_queue_init(2 * DEPTH, ring,
 				   IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-					   IORING_SETUP_DEFER_TASKRUN);
+					   IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQE128);
 }
 
 struct driver_ring *driver_ring_start(struct driver *driver)

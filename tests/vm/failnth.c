@@ -209,7 +209,7 @@ static int do_others(void)
 
 static bool open_ring(void)
 {
-	return open_fd() && !io_uring_queue_init(8, &ring, 0);
+	return open_fd() && !io_uring_queue_init(8, &ring, IORING_SETUP_SQE128);
 }
 
 static void close_ring(void)
@@ -218,22 +218,24 @@ static void close_ring(void)
 	close_fd();
 }
 
-static int by_ring(struct ihsm_command *command)
+static int by_ring(const struct ihsm_command *command)
 {
-	struct ihsm_uring entry = { .command = (uintptr_t)command };
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 	struct io_uring_cqe *cqe;
 	int error;
 
+	if (!sqe)
+		return EIO;
+	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
 	sqe->cmd_op = IHSM_IOC_COMMAND;
-	memcpy(sqe->cmd, &entry, sizeof(entry));
+	memcpy(sqe->cmd, command, sizeof(*command));
 	error = -io_uring_submit_and_wait(&ring, 1);
 	if (error > 0)
 		return error;
 	if (io_uring_wait_cqe(&ring, &cqe))
 		return EIO;
-	error = -cqe->res;
+	error = cqe->res < 0 ? -cqe->res : 0;
 	io_uring_cqe_seen(&ring, cqe);
 	return error;
 }

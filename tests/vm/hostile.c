@@ -179,7 +179,8 @@ static struct io_uring *own_ring(bool polled)
 {
 	static struct io_uring rings[2];
 	static bool there[2];
-	unsigned int flags = IORING_SETUP_SUBMIT_ALL | (polled ? IORING_SETUP_IOPOLL : 0);
+	unsigned int flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SQE128 |
+			     (polled ? IORING_SETUP_IOPOLL : 0);
 
 	there[polled] = there[polled] || !io_uring_queue_init(DEPTH, &rings[polled], flags);
 	return there[polled] ? &rings[polled] : NULL;
@@ -188,12 +189,14 @@ static struct io_uring *own_ring(bool polled)
 static void queue_command(struct io_uring *ring, int fd, unsigned int i)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-	struct ihsm_uring entry = { .command = (uintptr_t)&commands[i] };
 
 	prepare(i);
+	if (!sqe)
+		return;
+	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
 	sqe->cmd_op = IHSM_IOC_COMMAND;
-	memcpy(sqe->cmd, &entry, sizeof(entry));
+	memcpy(sqe->cmd, &commands[i], sizeof(commands[i]));
 	sqe->user_data = i;
 }
 
@@ -211,8 +214,12 @@ static bool batch(int fd)
 	/* One way into the kernel for all of them, there and back */
 	io_uring_submit_and_wait(ring, depth);
 	for (unsigned int i = 0; i < depth && !io_uring_wait_cqe(ring, &cqe); i++) {
-		check_room((unsigned int)cqe->user_data, -cqe->res);
-		end |= over(-cqe->res);
+		unsigned int room = (unsigned int)cqe->user_data;
+		int error = cqe->res < 0 ? -cqe->res : 0;
+
+		commands[room].written = IHSM_URING_WRITTEN(cqe->res);
+		check_room(room, error);
+		end |= over(error);
 		io_uring_cqe_seen(ring, cqe);
 	}
 	return end;

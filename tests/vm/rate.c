@@ -17,7 +17,6 @@
 
 #define DEPTH 32
 
-static struct ihsm_command commands[DEPTH];
 static unsigned char messages[DEPTH][64], responses[DEPTH][128];
 
 static double now(void)
@@ -37,18 +36,16 @@ static void put_hsm(struct io_uring_sqe *sqe, unsigned int i)
 		.channel = 0x7fffffff,
 		.length = sizeof(messages[0]) - sizeof(header),
 	};
-	const struct ihsm_uring entry = { .command = (uintptr_t)&commands[i] };
-
-	memcpy(messages[i], &header, sizeof(header));
-	commands[i] = (struct ihsm_command){
-		.size = sizeof(commands[i]),
+	const struct ihsm_command command = {
+		.size = sizeof(command),
 		.in = (uintptr_t)messages[i],
 		.in_len = sizeof(messages[i]),
 		.out = (uintptr_t)responses[i],
 		.out_len = sizeof(responses[i]),
 	};
+	memcpy(messages[i], &header, sizeof(header));
 	sqe->cmd_op = IHSM_IOC_COMMAND;
-	memcpy(sqe->cmd, &entry, sizeof(entry));
+	memcpy(sqe->cmd, &command, sizeof(command));
 }
 
 static void put_nvme(struct io_uring_sqe *sqe)
@@ -65,7 +62,7 @@ static int put(struct io_uring *ring, int fd, int nvme, unsigned int i)
 
 	if (!sqe)
 		return -1;
-	memset(sqe, 0, nvme ? 2 * sizeof(*sqe) : sizeof(*sqe));
+	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
 	sqe->user_data = i;
 	if (nvme)
@@ -104,13 +101,12 @@ int main(int argc, char **argv)
 	int nvme = argc == 3 && strstr(argv[2], "/ng") != NULL;
 	int fd = count ? open(argv[2], O_RDWR) : -1;
 	/* What a program does that wants the most: one thread, which takes answers when it waits */
-	const unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	const unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+				   IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
 	struct io_uring ring;
 	double start;
 
-	if (fd < 0 ||
-	    io_uring_queue_init(2 * DEPTH, &ring,
-				flags | (nvme ? IORING_SETUP_SQE128 | IORING_SETUP_CQE32 : 0))) {
+	if (fd < 0 || io_uring_queue_init(2 * DEPTH, &ring, flags)) {
 		perror("rate COUNT DEVICE");
 		return 2;
 	}

@@ -150,21 +150,19 @@ struct ihsm_events {
 };
 
 /**
- * struct ihsm_uring - in the cmd field of an IORING_OP_URING_CMD entry
- * @command: address of a &struct ihsm_command, which stays until the completion
- * @flags: zero
- * @reserved: zero
+ * DOC: io_uring
  *
- * cmd_op is IHSM_IOC_COMMAND. The completion's result is zero or a negative errno as of the
- * ioctl; the output fields of @command and the response are there when it is zero. On a ring with
- * IORING_SETUP_IOPOLL nobody is interrupted. When a ring ends or its process dies, the device is
- * asked to drop what it has of it.
+ * An IORING_OP_URING_CMD entry of a ring with IORING_SETUP_SQE128 carries a command: cmd_op is
+ * IHSM_IOC_COMMAND, and its cmd field is a &struct ihsm_command, behind which the entry is zero
+ * (else E2BIG). The structure is taken over when the entry is submitted. The completion's result is
+ * a negative errno as of the ioctl, or else tells what the output fields would; the response is
+ * there then. On a ring with IORING_SETUP_IOPOLL nobody is interrupted. When a ring ends or its
+ * process dies, the device is asked to drop what it has of it.
  */
-struct ihsm_uring {
-	__u64 command;
-	__u32 flags;
-	__u32 reserved;
-};
+#define IHSM_URING_STATUS_SHIFT	24
+#define IHSM_URING_STATUS_MOST	0x7f	/* a status beyond is told as this one */
+#define IHSM_URING_STATUS(res)	((__u32)(res) >> IHSM_URING_STATUS_SHIFT)
+#define IHSM_URING_WRITTEN(res)	((__u32)(res) & ((1U << IHSM_URING_STATUS_SHIFT) - 1))
 
 #define IHSM_IOC_INFO		_IO(IHSM_IOC_TYPE, 0x00)
 #define IHSM_IOC_COMMAND	_IO(IHSM_IOC_TYPE, 0x01)
