@@ -151,10 +151,13 @@ void ihsm_restart(struct ihsm_device *ihsm)
 			break;
 		ihsm_stop(ihsm, -ECANCELED);
 	}
-	if (!err && ihsm_set_state(ihsm, IHSM_DRIVER_LIVE)) {
+	if (!err) {
+		/* First: who waited for the end of the reset finds in poll() that there was one. */
 		ihsm_notice(ihsm, 0);
-		kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
-		return;
+		if (ihsm_set_state(ihsm, IHSM_DRIVER_LIVE)) {
+			kobject_uevent(&ihsm->dev.kobj, KOBJ_CHANGE);
+			return;
+		}
 	}
 	ihsm_stop(ihsm, -ENODEV);
 	ihsm_die(ihsm, tries ? "it is gone" : "it did not start again after a reset");
