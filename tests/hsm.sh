@@ -8,7 +8,7 @@
 
 umask 077
 # Without the test runner it would all be at the top of the file system.
-: "${TMPDIR:?a directory of the test's own: see tests/run}"
+: "${TMPDIR:?is not set: see tests/run}"
 out=$TMPDIR/out
 
 # hsm_new NAME: a directory of its own for a virtual HSM, which becomes the default device.
