@@ -94,12 +94,15 @@ static uint8_t *read_file(const char *directory, const char *name, size_t *lengt
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	*length = 0;
 	file = fopen(path, "re");
-	if (file && !fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_size > 0)
+	if (!file)
+		return NULL;
+	if (!fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_size > 0)
 		bytes = malloc((size_t)st.st_size);
-	*length = bytes ? fread(bytes, 1, (size_t)st.st_size, file) : 0;
-	if (file)
-		fclose(file);
+	if (bytes)
+		*length = fread(bytes, 1, (size_t)st.st_size, file);
+	fclose(file);
 	return bytes;
 }
 

@@ -167,7 +167,7 @@ static bool same(const struct bytes *a, const struct bytes *b)
 
 static void put_list(struct hsm_writer *writer, const struct soft_value *value)
 {
-	uint8_t list[SOFT_VALUES_MAX * 8];
+	uint8_t list[SOFT_VALUES_MAX * 8] = { 0 };
 	size_t length = value->length < sizeof(list) ? value->length : sizeof(list);
 
 	/* Fewer than there are would refuse what was allowed, not allow what was refused. */
