@@ -20,6 +20,7 @@ static void wipe_data(struct beginning *begin)
 		OPENSSL_cleanse(begin->data, begin->data_length);
 	begin->data_length = 0;
 	begin->parts = false;
+	begin->lost = false;
 }
 
 static void stop_waiting(struct session *session)
@@ -82,36 +83,63 @@ static CK_RV send_parts(struct session *session)
 	return call_finish(&call);
 }
 
-/* An operation that lacks its first part must not go on. */
-static void cancel(struct session *session)
+static CK_RV cancel(struct session *session)
 {
 	struct call call;
+	CK_RV rv = call_begin_now(&call, session, HSM_OP_SESSION_CANCEL);
 
-	if (call_begin_now(&call, session, HSM_OP_SESSION_CANCEL) != CKR_OK)
-		return;
+	if (rv != CKR_OK)
+		return rv;
 	hsm_put_u64(call.writer, HSM_FIELD_FLAGS, CKF_SIGN);
-	call_finish(&call);
+	return call_finish(&call);
 }
 
-void begin_settle(struct session *session)
+/* Parts go with their beginning or end it: one whose answer was lost may have begun all the same. */
+static bool send_all(struct session *session)
+{
+	bool begun = send_beginning(session) == CKR_OK;
+
+	return !session->begin.parts || (begun && send_parts(session) == CKR_OK);
+}
+
+/* Return: an error when the device may have an operation that lacks its first part, which must not go on. */
+static CK_RV settle(struct session *session)
 {
 	struct beginning *begin = &session->begin;
+	CK_RV rv = CKR_OK;
+
+	begin->idle = false;
+	if (!begin->lost)
+		begin->lost = !send_all(session);
+	if (begin->lost)
+		rv = cancel(session);
+	if (rv == CKR_OK)
+		stop_waiting(session);
+	return rv;
+}
+
+CK_RV begin_settle(struct session *session)
+{
+	struct beginning *begin = &session->begin;
+	CK_RV rv = CKR_OK;
 
 	pthread_mutex_lock(&begin->lock);
-	if (atomic_load(&begin->waiting)) {
-		begin->idle = false;
-		if (send_beginning(session) == CKR_OK && begin->parts &&
-		    send_parts(session) != CKR_OK)
-			cancel(session);
-		stop_waiting(session);
-	}
+	if (atomic_load(&begin->waiting))
+		rv = settle(session);
 	pthread_mutex_unlock(&begin->lock);
+	return rv;
+}
+
+/* One that fails is tried again before the session's next command. */
+static void settle_one(struct session *session)
+{
+	begin_settle(session);
 }
 
 void begin_settle_all(struct slot *slot)
 {
 	if (atomic_load(slot_beginnings(slot)))
-		sessions_each(slot, begin_settle);
+		sessions_each(slot, settle_one);
 }
 
 /* ---- C_SignInit ---- */
@@ -222,7 +250,7 @@ bool begin_keep(struct session *session, const CK_BYTE *part, CK_ULONG length)
 	pthread_mutex_lock(&begin->lock);
 	if (!begin->data)
 		begin->data = malloc(BEGIN_DATA);
-	kept = atomic_load(&begin->waiting) && begin->data &&
+	kept = atomic_load(&begin->waiting) && !begin->lost && begin->data &&
 	       length <= BEGIN_DATA - begin->data_length;
 	if (kept && length)
 		memcpy(begin->data + begin->data_length, part, length);
@@ -239,7 +267,7 @@ bool begin_take(struct session *session, struct call *call, enum hsm_operation e
 	struct beginning *begin = &session->begin;
 
 	pthread_mutex_lock(&begin->lock);
-	if (!atomic_load(&begin->waiting) || (end == HSM_OP_SIGN && begin->parts) ||
+	if (!atomic_load(&begin->waiting) || begin->lost || (end == HSM_OP_SIGN && begin->parts) ||
 	    call_begin_now(call, session, end) != CKR_OK) {
 		pthread_mutex_unlock(&begin->lock);
 		return false;

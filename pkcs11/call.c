@@ -150,10 +150,15 @@ CK_RV call_begin_now(struct call *call, struct session *session, enum hsm_operat
 
 CK_RV call_begin_in(struct call *call, struct session *session, enum hsm_operation operation)
 {
+	CK_RV rv = CKR_OK;
+
 	if (atomic_load_explicit(&session->begin.waiting, memory_order_relaxed) &&
 	    !leaves_signature(operation))
-		begin_settle(session);
-	return call_begin_now(call, session, operation);
+		rv = begin_settle(session);
+	if (rv == CKR_OK)
+		return call_begin_now(call, session, operation);
+	*call = (struct call){ .slot = session->slot };
+	return rv;
 }
 
 CK_RV call_begin(struct call *call, CK_SESSION_HANDLE handle, enum hsm_operation operation)

@@ -50,7 +50,7 @@ struct pending;
 struct session;
 struct slot;
 
-#define PIN_FIELD_MAX 255 /* of the fields PIN and NEW_PIN */
+#define PIN_FIELD_MAX  255 /* of the fields PIN and NEW_PIN */
 #define NAME_FIELD_MAX 63 /* of the field NAME */
 
 /* ---- module.c ---- */
@@ -206,6 +206,7 @@ struct recent_mechanisms {
  * @recent: when the device accepted the last one
  * @key, @fields, @fields_length: what it was
  * @parts: C_SignUpdate was called while it waits
+ * @lost: the device may have the beginning and not these, and could not be told to end it; it waits for that
  * @data, @data_length: with this
  */
 struct beginning {
@@ -213,6 +214,7 @@ struct beginning {
 	_Atomic bool waiting;
 	bool idle;
 	bool parts;
+	bool lost;
 	uint64_t turn;
 	struct recent recent;
 	CK_OBJECT_HANDLE key;
@@ -232,10 +234,11 @@ CK_RV begin_sign(struct session *session, const CK_MECHANISM *mechanism, CK_OBJE
 
 /*
  * begin_settle - the device learns of a beginning that waits, before a command that may depend on it. When it cannot
- * be begun any more, the device has no operation, as after any other end.
+ * be begun any more, the device has no operation, as after any other end. Return: CKR_OK, or why no command may
+ * follow yet.
  * begin_settle_all - in all sessions of a slot, before a command that changes what they depend on
  */
-void begin_settle(struct session *session);
+CK_RV begin_settle(struct session *session);
 void begin_settle_all(struct slot *slot);
 
 /* begin_keep - keep a part with the beginning. Return: false when it has to go to the device. */

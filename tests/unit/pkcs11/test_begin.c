@@ -19,7 +19,7 @@ static struct hsm_fields fields;
 static uint8_t answer[128], asked[8192];
 static struct hsm_writer writer;
 static uint64_t answered;
-static enum hsm_operation refused; /* this one alone */
+static enum hsm_operation refused, refused_too; /* these alone */
 static bool again;
 static uint64_t now;
 static uint64_t changes;
@@ -105,7 +105,9 @@ void otp_lay_out(CK_BYTE *out, CK_ULONG digits)
 uint64_t hsm_request_rv(const struct hsm_request *request)
 {
 	(void)request;
-	return sent[sent_count - 1] == refused ? CKR_DEVICE_MEMORY : answered;
+	if (sent[sent_count - 1] == refused || sent[sent_count - 1] == refused_too)
+		return CKR_DEVICE_MEMORY;
+	return answered;
 }
 
 bool hsm_request_again(const struct hsm_request *request)
@@ -258,7 +260,7 @@ static int reset(void **state)
 	begin_new(&only);
 	now += 1000000000;
 	answered = CKR_OK;
-	refused = 0;
+	refused = refused_too = 0;
 	again = true;
 	sent_count = 0;
 	return 0;
@@ -432,6 +434,41 @@ static void a_lost_part_ends_it(void **state)
 	refused = HSM_OP_SIGN_UPDATE;
 	begin_settle(&only);
 	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN_UPDATE, HSM_OP_SESSION_CANCEL);
+	/* It may have begun what it is not known to have begun. */
+	refused = 0;
+	assert_int_equal(sign(5), CKR_OK);
+	assert_int_equal(begin_sign(&only, &hmac, 5), CKR_OK);
+	assert_true(begin_keep(&only, (const CK_BYTE *)"part", 4));
+	sent_count = 0;
+	refused = HSM_OP_SIGN_INIT;
+	begin_settle(&only);
+	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SESSION_CANCEL);
+}
+
+/* Nor when the device is too busy to be told: nothing else follows until it has been. */
+static void a_lost_part_ends_it_later(void **state)
+{
+	CK_BYTE part[] = "part";
+	struct call call;
+
+	(void)state;
+	assert_int_equal(sign(5), CKR_OK);
+	assert_int_equal(begin_sign(&only, &hmac, 5), CKR_OK);
+	assert_true(begin_keep(&only, part, 4));
+	sent_count = 0;
+	refused = HSM_OP_SIGN_UPDATE;
+	refused_too = HSM_OP_SESSION_CANCEL;
+	assert_int_equal(call_begin_in(&call, &only, HSM_OP_SIGN_UPDATE), CKR_DEVICE_MEMORY);
+	EXPECT(HSM_OP_SIGN_INIT, HSM_OP_SIGN_UPDATE, HSM_OP_SESSION_CANCEL);
+	assert_false(begin_keep(&only, part, 4));
+	assert_false(begin_take(&only, &call, HSM_OP_SIGN_FINAL));
+	assert_int_equal(call_begin_in(&call, &only, HSM_OP_SIGN_FINAL), CKR_DEVICE_MEMORY);
+	EXPECT(HSM_OP_SESSION_CANCEL);
+	refused_too = 0;
+	assert_int_equal(call_begin_in(&call, &only, HSM_OP_SIGN_FINAL), CKR_OK);
+	call_end(&call);
+	EXPECT(HSM_OP_SESSION_CANCEL, HSM_OP_SIGN_FINAL);
+	assert_int_equal(beginnings, 0);
 }
 
 static void turns(void **state)
@@ -513,6 +550,7 @@ int main(void)
 		TEST(an_asynchronous_change),
 		TEST(settled),
 		TEST(a_lost_part_ends_it),
+		TEST(a_lost_part_ends_it_later),
 		TEST(turns),
 		TEST(a_key_that_went),
 		TEST(states_of_sessions),

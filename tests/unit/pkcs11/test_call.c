@@ -23,6 +23,7 @@ static int counted;
 static int changing;
 static int surprises;
 static int settled;
+static CK_RV settles;
 static int settled_all;
 
 /* ---- neighbours ---- */
@@ -137,10 +138,11 @@ void slot_surprised(struct slot *slot)
 	surprises++;
 }
 
-void begin_settle(struct session *session)
+CK_RV begin_settle(struct session *session)
 {
 	(void)session;
 	settled++;
+	return settles;
 }
 
 void begin_settle_all(struct slot *slot)
@@ -369,6 +371,9 @@ static void waiting_beginnings(void **state)
 	assert_int_equal(run_operation(HSM_OP_SESSION_CANCEL), CKR_OK);
 	assert_int_equal(run_operation(HSM_OP_LOGIN), CKR_OK);
 	assert_int_equal(settled, 3);
+	settles = CKR_DEVICE_MEMORY;
+	assert_int_equal(run_operation(HSM_OP_SIGN_UPDATE), CKR_DEVICE_MEMORY);
+	settles = CKR_OK;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, reset, nothing_held)
