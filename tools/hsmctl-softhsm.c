@@ -39,7 +39,6 @@ static const struct carried {
 	unsigned int classes;
 } carried[] = {
 	{ CKA_CLASS, SOFT_NUMBER, ALL },
-	{ CKA_PRIVATE, SOFT_BOOL, ALL },
 	{ CKA_MODIFIABLE, SOFT_BOOL, ALL },
 	{ CKA_COPYABLE, SOFT_BOOL, ALL },
 	{ CKA_DESTROYABLE, SOFT_BOOL, ALL },
@@ -200,6 +199,8 @@ static void put_template(const struct ctl *ctl, struct hsm_writer *writer,
 	const struct soft_value *value;
 
 	object_flag(writer, CKA_TOKEN, token);
+	/* What soft_open() took for private is not for everybody's eyes, whatever the device takes for granted. */
+	object_flag(writer, CKA_PRIVATE, soft_bool(object, CKA_PRIVATE, true));
 	for (size_t i = 0; i < N_CARRIED; i++) {
 		value = carried[i].classes & 1U << class ? soft_find(object, carried[i].type,
 								     carried[i].kind)

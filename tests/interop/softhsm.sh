@@ -145,6 +145,17 @@ data[p - 8:p] = b''.join(n.to_bytes(8, 'big') for n in (17, 0x103, 1)) + b'\\xff
 point "would be lost" says 1 "template would be lost" migrate
 rm -r tokens; cp -r whole tokens
 
+# They are encrypted all the same, and what the device takes for granted of data is that everybody may read them.
+point "data that do not say they are private" patch note data "p = data.index(b''.join(n.to_bytes(8, 'big') for n in (2, 1)), 8)
+del data[p:p + 17]
+data[at(3)] ^= 1"
+point "are taken for private" counts 1 1 8 2 migrate
+here -O >objects 2>/dev/null
+point "are there" grep -q "label: .*oote" objects
+pkcs11-tool --module "$HSM_PKCS11_MODULE" --token-label web -O >public 2>/dev/null
+point "but not for everybody" sh -c 'grep -q "Public Key Object" public && ! grep -q oote public'
+rm -r tokens; cp -r whole tokens
+
 # --- a strict partition ---
 
 point "a strict partition" hsmctl partition create strict --function 2
