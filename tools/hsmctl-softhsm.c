@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <hsm/evidence.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl-object.h"
@@ -116,12 +117,17 @@ struct bytes {
 	size_t length;
 };
 
+#define FILE_HASH_SIZE 32 /* SHA-256 */
+
 /**
  * struct item - an object on its way; its secrets are not here
+ * @hash: of its file as it was looked at
  * @known_by: its public key, or check value, as the device has computed it
  */
 struct item {
 	const char *file;
+	uint8_t hash[FILE_HASH_SIZE];
+	bool hashed;
 	enum fate fate;
 	char note[256];
 	uint64_t class;
@@ -380,13 +386,31 @@ static bool has_template(const struct soft_object *object)
 	return false;
 }
 
+/* What is imported has to be what was looked at: the file is read twice, so that keys are in the clear one at a time. */
+static int same_file(struct item *item, const struct soft_object *object)
+{
+	uint8_t hash[FILE_HASH_SIZE];
+
+	if (EVP_Digest(object->data, object->size, hash, NULL, EVP_sha256(), NULL) != 1)
+		return -EIO;
+	if (item->hashed && memcmp(hash, item->hash, sizeof(hash)))
+		return -ESTALE;
+	memcpy(item->hash, hash, sizeof(hash));
+	item->hashed = true;
+	return 0;
+}
+
 /* @object: to be freed in any case; when it cannot be read, that is the item's fate */
 static void load(struct migration *run, struct item *item, struct soft_object *object)
 {
-	int ret = soft_token_load(run->token, item->file, object) ?: soft_open(object, run->key);
+	int ret = soft_token_load(run->token, item->file, object)
+			  ?: same_file(item, object)
+			  ?: soft_open(object, run->key);
 
 	if (ret == -EBADMSG)
 		note(item, DAMAGED, "the file cannot be read as an object of this token");
+	else if (ret == -ESTALE)
+		note(item, DAMAGED, "the file was changed meanwhile");
 	else if (ret)
 		note(item, DAMAGED, ret == -EBUSY ? "a program is writing to it" : strerror(-ret));
 	else if (soft_number(object, CKA_CLASS, UINT64_MAX) > CKO_SECRET_KEY)
