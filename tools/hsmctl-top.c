@@ -220,13 +220,14 @@ static void terminal_end(const struct termios *before)
 /* Return: false when the user wants to end */
 static bool pause_for(uint64_t ms, bool keys)
 {
-	uint64_t end = clock_ms() + ms;
+	uint64_t now = clock_ms(), end = now + ms;
 
-	while (!stopped && clock_ms() < end) {
+	for (; !stopped && now < end; now = clock_ms()) {
 		struct pollfd p = { .fd = keys ? STDIN_FILENO : -1, .events = POLLIN };
 		char key = 0;
 
-		if (poll(&p, 1, (int)(end - clock_ms())) <= 0)
+		/* One look at the clock for both: less than nothing would be for ever. */
+		if (poll(&p, 1, (int)(end - now)) <= 0)
 			continue;
 		if (read(STDIN_FILENO, &key, 1) <= 0)
 			return false;
