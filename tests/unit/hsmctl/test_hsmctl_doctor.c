@@ -355,15 +355,23 @@ static void test_not_wanted(void **state)
 	(void)state;
 }
 
-/* Directories of the test's own that somebody else has to get through */
+/* Somebody else has to get through; they may be others' than the test's, and keep the rest of their modes. */
+static bool open_to_all(const char *directory)
+{
+	const mode_t way = S_IXGRP | S_IXOTH;
+	struct stat st;
+
+	return !stat(directory, &st) &&
+	       ((st.st_mode & way) == way || !chmod(directory, (st.st_mode & 07777) | way));
+}
+
 static bool open_parents(void)
 {
-	const char *parent = getenv("TMPDIR");
+	const char *parent = getenv("TMPDIR") ?: "/tmp";
 	char above[256];
 
-	snprintf(above, sizeof(above), "%s/..", parent ?: "/tmp");
-	return !chmod(machine.root, 0755) &&
-	       (!parent || (!chmod(parent, 0711) && !chmod(above, 0711)));
+	snprintf(above, sizeof(above), "%s/..", parent);
+	return !chmod(machine.root, 0755) && open_to_all(parent) && open_to_all(above);
 }
 
 /* A device file of root's alone, and somebody else */
