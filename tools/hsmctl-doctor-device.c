@@ -149,9 +149,12 @@ int doctor_channel(struct doctor *doctor, struct doctor_finding *finding)
 	struct doctor_device *device = &doctor->device;
 	struct hsm_error error = { 0 };
 
-	if (!*doctor->memory)
-		return doctor_say(finding, DOCTOR_SKIPPED,
+	/* With the user's own it would remember whom it sees, and without channels nothing above can be asked. */
+	if (!*doctor->memory) {
+		doctor_advise(finding, "export TMPDIR=DIRECTORY, one that can be written");
+		return doctor_say(finding, DOCTOR_FAILED,
 				  "no temporary directory to remember identities in");
+	}
 	for (size_t i = 0; i < device->count; i++)
 		if (hsm_connect(device->device, device->list[i].id, &device->channels[i], &error))
 			return say_error(doctor, finding, &error);

@@ -88,6 +88,8 @@ rm -f "$known"
 point "somebody who was never seen" healthy
 point "and is not remembered" test ! -e "$known"
 point "nothing of its own stays" test -z "$(find "$TMPDIR" -name 'hsmctl-*')"
+point "no temporary directory" broken channel/identity "no temporary directory" env TMPDIR=/nonexistent hsmctl doctor --json
+point "nor is anybody remembered then" test ! -e "$known"
 point "remembered by a program" hsmctl info
 
 # --- PINs ---
