@@ -268,12 +268,17 @@ static int left(const struct timespec *end)
 	return now.tv_sec >= end->tv_sec ? 0 : (int)(end->tv_sec - now.tv_sec) * 1000;
 }
 
+/* Whatever the module has done to its process, what comes from there is one of the verdicts, and its texts end. */
 static bool read_finding(int from, const struct timespec *end, struct doctor_finding *finding)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
 
-	return poll(&p, 1, left(end)) == 1 &&
-	       read(from, finding, sizeof(*finding)) == (ssize_t)sizeof(*finding);
+	if (poll(&p, 1, left(end)) != 1 ||
+	    read(from, finding, sizeof(*finding)) != (ssize_t)sizeof(*finding))
+		return false;
+	finding->text[sizeof(finding->text) - 1] = '\0';
+	finding->advice[sizeof(finding->advice) - 1] = '\0';
+	return finding->verdict >= DOCTOR_NOTHING && finding->verdict <= DOCTOR_SKIPPED;
 }
 
 /* The check after the last one that reported is where it ended. The pipe's end may be seen a moment before the process's. */

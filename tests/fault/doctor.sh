@@ -232,6 +232,28 @@ point "a file that is no library" broken pkcs11/load "none.so" module "$TMPDIR/n
 echo 'void dies(void) __attribute__((constructor)); void dies(void) { __builtin_trap(); }' >"$TMPDIR/dies.c"
 if gcc -shared -fPIC -o "$TMPDIR/dies.so" "$TMPDIR/dies.c" 2>/dev/null; then
 	point "one that crashes" broken pkcs11/load "took its process down" module "$TMPDIR/dies.so"
+	# And this one speaks in the doctor's place: in every pipe that is the process's own, and not inherited.
+	cat >"$TMPDIR/lies.c" <<-'END'
+		#include <fcntl.h>
+		#include <string.h>
+		#include <sys/stat.h>
+		#include <unistd.h>
+		void lies(void) __attribute__((constructor));
+		void lies(void)
+		{
+			char bytes[4096];
+			struct stat st;
+
+			memset(bytes, 0x7e, sizeof(bytes));
+			for (int fd = 3; fd < 64; fd++)
+				if (!fstat(fd, &st) && S_ISFIFO(st.st_mode) && (fcntl(fd, F_GETFD) & FD_CLOEXEC) &&
+				    write(fd, bytes, sizeof(bytes)) < 0)
+					continue;
+			_exit(0);
+		}
+	END
+	gcc -shared -fPIC -o "$TMPDIR/lies.so" "$TMPDIR/lies.c"
+	point "one that writes to the doctor" broken pkcs11/load "does not come back" module "$TMPDIR/lies.so"
 fi
 mkdir -p "$HOME/.config/pkcs11/modules"
 echo "module: /nonexistent/hsm-pkcs11.so" >"$HOME/.config/pkcs11/modules/hsm.module"
