@@ -143,14 +143,18 @@ CK_RV operation_slow(struct command *command, const struct mech_operation *mech)
 
 CK_RV operation_ready(struct command *command, bool slow, struct operation **operation)
 {
+	CK_RV rv = CKR_OK;
+
 	*operation = operation_of(command);
 	if (!(*operation)->mech)
 		return CKR_OPERATION_NOT_INITIALIZED;
-	if ((*operation)->needs_pin) {
+	if ((*operation)->needs_pin)
+		rv = CKR_USER_NOT_LOGGED_IN;
+	else if (slow)
+		rv = operation_slow(command, (*operation)->mech);
+	if (rv != CKR_OK)
 		operation_end(*operation);
-		return CKR_USER_NOT_LOGGED_IN;
-	}
-	return slow ? operation_slow(command, (*operation)->mech) : CKR_OK;
+	return rv;
 }
 
 static enum hsm_field_tag output_tag(const struct command *command)

@@ -204,6 +204,35 @@ static void what_would_go_again(void **state)
 	peer_free(peer);
 }
 
+/* An end that is not let begin its work ends the operation all the same: the next beginning finds none. */
+static void an_end_that_was_aborted(void **state)
+{
+	static const char p384[] = "\x06\x05\x2b\x81\x04\x00\x22";
+	static const unsigned int ends[] = { HSM_OP_SIGN, HSM_OP_SIGN_FINAL };
+	struct peer *peer = peer_user(0);
+	struct hsm_writer out = peer_fields(peer);
+	uint64_t key;
+	size_t i;
+
+	(void)state;
+	hsm_put_u64(&out, HSM_FIELD_MECHANISM, CKM_EC_KEY_PAIR_GEN);
+	put_template(&out, HSM_FIELD_TEMPLATE,
+		     A_LIST(A_BYTES(CKA_EC_PARAMS, p384, sizeof(p384) - 1)));
+	put_template(&out, HSM_FIELD_PRIVATE_TEMPLATE, A_LIST(A_TRUE(CKA_SIGN)));
+	assert_int_equal(peer_call(peer, HSM_OP_GENERATE_PAIR, &out), CKR_OK);
+	key = peer_u64(peer, HSM_FIELD_OTHER_HANDLE);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(begin(peer, key, CKM_ECDSA_SHA384), CKR_OK);
+		peer->task.cancelled = true;
+		assert_int_equal(step(peer, ends[i], NULL), CKR_FUNCTION_CANCELED);
+		assert_int_equal(once(peer, ends[i], key, CKM_ECDSA_SHA384, "m", 256),
+				 CKR_FUNCTION_CANCELED);
+		peer->task.cancelled = false;
+		assert_int_equal(once(peer, ends[i], key, CKM_ECDSA_SHA384, "m", 256), CKR_OK);
+	}
+	peer_free(peer);
+}
+
 #define READY(test) cmocka_unit_test_setup_teardown(test, board_setup_ready, board_teardown)
 
 int main(void)
@@ -215,6 +244,7 @@ int main(void)
 		READY(no_other_end),
 		READY(a_beginning_counts_as_one),
 		READY(what_would_go_again),
+		READY(an_end_that_was_aborted),
 	};
 
 	return cmocka_run_group_tests(tests, board_prepare, board_finish);
