@@ -159,9 +159,15 @@ static int list_objects(struct soft_token *token)
 			close(fd);
 		return ret;
 	}
-	while (!ret && (entry = readdir(dir)))
+	errno = 0;
+	while (!ret && (entry = readdir(dir))) {
 		if (is_object(entry->d_name))
 			ret = add_name(token, entry->d_name);
+		errno = 0;
+	}
+	/* A part would be taken for all, and the old token be deleted after it. */
+	if (!ret)
+		ret = -errno;
 	closedir(dir);
 	if (token->count)
 		qsort(token->names, token->count, sizeof(*token->names), by_name);
