@@ -344,7 +344,7 @@ static int fill(struct ihsm_cmd *cmd)
 	return 0;
 }
 
-/* The device reads and writes in the slot, or follows the lists in it, or what the command names. */
+/* The device uses the slot itself, or follows the lists in it, or uses what the command names. */
 static void write_entry(const struct ihsm_cmd *cmd, u16 tag, struct ihsm_sqe *sqe)
 {
 	dma_addr_t room = cmd->slot->dma;

@@ -122,8 +122,8 @@ struct uring_plug {
 };
 
 /*
- * The ring's batch has been submitted, or its task goes to sleep amid it. Its commands hold the open
- * file, and so the device: this task tells their ends to the ring, and later.
+ * The ring's batch has been submitted, or its task goes to sleep amid it. Its commands hold the
+ * open file, and so the device: this task tells their ends to the ring, and later.
  */
 static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
