@@ -104,6 +104,16 @@ own_mounts() {
 	exit 0
 }
 
+# flip FILE OFFSET: change one bit.
+flip() {
+	python3 -c 'import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    byte = f.read(1)[0]
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([byte ^ 4]))' "$1" "$2"
+}
+
 # need_provider: without OpenSSL's pkcs11-provider and pkcs11-tool the script is skipped.
 need_provider() {
 	need openssl

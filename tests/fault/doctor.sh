@@ -138,14 +138,6 @@ cp -r "$HSM_BUILD/vhsm" "$HSM_BUILD/firmware" "$TMPDIR/"
 moved() {
 	env HSM_VHSM="$TMPDIR/vhsm" "$@"
 }
-flip() {
-	python3 -c 'import sys
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    byte = f.read(1)[0]
-    f.seek(int(sys.argv[2]))
-    f.write(bytes([byte ^ 4]))' "$1" "$2"
-}
 point "a copy of the firmware" moved hsmctl doctor
 flip "$TMPDIR/firmware/hsm-firmware" 5000
 point "a changed file of the firmware" broken board/firmware "hsm-firmware is not what was signed" moved hsmctl doctor --json

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # For tests of the board itself: one with fuses outside of its directory, started in the foreground of the
-# test, images of firmware, and files with a bit changed. Sourced from the top of the tree.
+# test, and images of firmware. Sourced from the top of the tree.
 
 . tests/hsm.sh
 
@@ -61,16 +61,6 @@ busy() {
 	until [ "$(connections)" -gt 0 ]; do
 		kill -0 "$client" || return 1
 	done
-}
-
-# flip FILE OFFSET: change one bit.
-flip() {
-	python3 -c 'import sys
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    byte = f.read(1)[0]
-    f.seek(int(sys.argv[2]))
-    f.write(bytes([byte ^ 4]))' "$1" "$2"
 }
 
 # signature_of IMAGE: where the last byte of its manifest is, which is its last signature's.

@@ -92,16 +92,6 @@ manuals() {
 	done
 }
 
-stop_board() {
-	pids=$(for pid in $(pgrep -x vhsm); do
-		[ "$(readlink "/proc/$pid/root")" != "$scratch" ] || echo "$pid"
-	done)
-	for pid in $pids; do
-		kill "$pid" && gone "$pid" || return 1
-	done
-	[ -n "$pids" ]
-}
-
 # Every difference is shown.
 nothing_left() {
 	scratch_files >"$TMPDIR/after"

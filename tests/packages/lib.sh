@@ -49,6 +49,17 @@ install_packages() {
 	inside dpkg --install $(packages "$@")
 }
 
+# stop_board: those of the scratch system end in good order; there has to be one.
+stop_board() {
+	pids=$(for pid in $(pgrep -x vhsm); do
+		[ "$(readlink "/proc/$pid/root")" != "$scratch" ] || echo "$pid"
+	done)
+	for pid in $pids; do
+		kill "$pid" && gone "$pid" || return 1
+	done
+	[ -n "$pids" ]
+}
+
 # Every file of the scratch system itself, but for what dpkg and its triggers write about any package
 scratch_files() {
 	(cd "$scratch" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache -o -path ./root \

@@ -15,16 +15,6 @@ typed() {
 	[ "$status" -eq 0 ] && [ "$(grep -c '^ok ' "$TMPDIR/typed")" -ge 25 ]
 }
 
-stop_board() {
-	pids=$(for pid in $(pgrep -x vhsm); do
-		[ "$(readlink "/proc/$pid/root")" != "$scratch" ] || echo "$pid"
-	done)
-	for pid in $pids; do
-		kill "$pid" && gone "$pid" || return 1
-	done
-	[ -n "$pids" ]
-}
-
 point "the packages are made" made
 point "they are installed" install_packages libhsm0 hsm-pkcs11 hsm-tools vhsm
 point "the page" typed
