@@ -32,24 +32,7 @@ static const struct cipher {
 static CK_RV begin(const struct cipher *cipher, CK_SESSION_HANDLE handle,
 		   const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
-	struct call call;
-	CK_RV rv;
-
-	/* No mechanism: end the operation that is active (5.8.1). */
-	if (!mechanism)
-		return C_SessionCancel(handle, cipher->cancel);
-	rv = call_begin(&call, handle, cipher->init);
-	if (rv != CKR_OK)
-		return rv;
-	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-	rv = mechanism_put(call.writer, mechanism);
-	if (rv == CKR_OK)
-		rv = call_run(&call);
-	if (rv == CKR_OK)
-		atomic_store_explicit(&call.session->stream[cipher->use], stream_hint(mechanism),
-				      memory_order_relaxed);
-	call_end(&call);
-	return rv;
+	return stream_begin(handle, cipher->init, cipher->cancel, cipher->use, mechanism, key);
 }
 
 static CK_RV in_one_command(const struct cipher *cipher, struct session *session, const CK_BYTE *in,

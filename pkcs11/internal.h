@@ -567,6 +567,15 @@ bool stream_is_otp(uint32_t hint);
 uint32_t stream_hint(const CK_MECHANISM *mechanism);
 
 /**
+ * stream_begin - C_EncryptInit and its like: a command with a key and a mechanism
+ * @init: the command
+ * @cancel: what ends when there is no mechanism (5.8.1)
+ * @use: whose hint is kept in the session; STREAM_USES: none is
+ */
+CK_RV stream_begin(CK_SESSION_HANDLE handle, enum hsm_operation init, CK_FLAGS cancel,
+		   enum stream_use use, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
+
+/**
  * struct stream - a one-shot operation and its multi-part twin
  * @function, @cancel: of the one-shot call, for asynchronous sessions (struct answer)
  * @single: the command for all in one

@@ -4,25 +4,6 @@
  */
 #include "internal.h"
 
-static CK_RV begin(CK_SESSION_HANDLE handle, enum hsm_operation operation, CK_FLAGS cancel,
-		   const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-{
-	struct call call;
-	CK_RV rv;
-
-	if (!mechanism)
-		return C_SessionCancel(handle, cancel);
-	rv = call_begin(&call, handle, operation);
-	if (rv != CKR_OK)
-		return rv;
-	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-	rv = mechanism_put(call.writer, mechanism);
-	if (rv == CKR_OK)
-		rv = call_run(&call);
-	call_end(&call);
-	return rv;
-}
-
 /* Both directions: bytes in, bytes out */
 static CK_RV run(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum hsm_field_tag in_tag,
 		 enum hsm_field_tag out_tag, const CK_BYTE *in, CK_ULONG length, CK_BYTE *out,
@@ -49,7 +30,8 @@ static CK_RV run(CK_SESSION_HANDLE handle, enum hsm_operation operation, enum hs
 MODULE_API CK_RV C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 				   CK_OBJECT_HANDLE key)
 {
-	return begin(session, HSM_OP_SIGN_RECOVER_INIT, CKF_SIGN_RECOVER, mechanism, key);
+	return stream_begin(session, HSM_OP_SIGN_RECOVER_INIT, CKF_SIGN_RECOVER, STREAM_USES,
+			    mechanism, key);
 }
 
 MODULE_API CK_RV C_SignRecover(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length,
@@ -62,7 +44,8 @@ MODULE_API CK_RV C_SignRecover(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULON
 MODULE_API CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 				     CK_OBJECT_HANDLE key)
 {
-	return begin(session, HSM_OP_VERIFY_RECOVER_INIT, CKF_VERIFY_RECOVER, mechanism, key);
+	return stream_begin(session, HSM_OP_VERIFY_RECOVER_INIT, CKF_VERIFY_RECOVER, STREAM_USES,
+			    mechanism, key);
 }
 
 MODULE_API CK_RV C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG length,

@@ -359,31 +359,10 @@ MODULE_API CK_RV C_SignFinal(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG *o
 	return rv;
 }
 
-static CK_RV verify_begin(CK_SESSION_HANDLE handle, const CK_MECHANISM *mechanism,
-			  CK_OBJECT_HANDLE key)
-{
-	struct call call;
-	CK_RV rv = call_begin(&call, handle, HSM_OP_VERIFY_INIT);
-
-	if (rv != CKR_OK)
-		return rv;
-	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
-	rv = mechanism_put(call.writer, mechanism);
-	if (rv == CKR_OK)
-		rv = call_run(&call);
-	if (rv == CKR_OK)
-		atomic_store_explicit(&call.session->stream[STREAM_VERIFY], stream_hint(mechanism),
-				      memory_order_relaxed);
-	call_end(&call);
-	return rv;
-}
-
 MODULE_API CK_RV C_VerifyInit(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
 			      CK_OBJECT_HANDLE key)
 {
-	if (!mechanism)
-		return C_SessionCancel(handle, CKF_VERIFY);
-	return verify_begin(handle, mechanism, key);
+	return stream_begin(handle, HSM_OP_VERIFY_INIT, CKF_VERIFY, STREAM_VERIFY, mechanism, key);
 }
 
 static CK_RV verify_in_one_command(struct session *session, const CK_BYTE *data, CK_ULONG length,

@@ -87,6 +87,28 @@ uint32_t stream_hint(const CK_MECHANISM *mechanism)
 	}
 }
 
+CK_RV stream_begin(CK_SESSION_HANDLE handle, enum hsm_operation init, CK_FLAGS cancel,
+		   enum stream_use use, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	struct call call;
+	CK_RV rv;
+
+	if (!mechanism)
+		return C_SessionCancel(handle, cancel);
+	rv = call_begin(&call, handle, init);
+	if (rv != CKR_OK)
+		return rv;
+	hsm_put_u64(call.writer, HSM_FIELD_KEY, key);
+	rv = mechanism_put(call.writer, mechanism);
+	if (rv == CKR_OK)
+		rv = call_run(&call);
+	if (rv == CKR_OK && use < STREAM_USES)
+		atomic_store_explicit(&call.session->stream[use], stream_hint(mechanism),
+				      memory_order_relaxed);
+	call_end(&call);
+	return rv;
+}
+
 bool stream_wanted(const struct stream *stream, uint32_t hint, CK_ULONG length)
 {
 	if (length > HSM_DATA_MAX)

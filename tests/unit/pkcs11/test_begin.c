@@ -228,6 +228,14 @@ void module_leave(void)
 {
 }
 
+/* Only begun operations of other kinds come here. */
+CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
+{
+	(void)handle;
+	(void)flags;
+	return CKR_FUNCTION_NOT_SUPPORTED;
+}
+
 CK_RV session_get(CK_SESSION_HANDLE handle, struct session **session)
 {
 	(void)handle;
