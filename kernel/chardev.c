@@ -121,7 +121,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	}, {
 		.cmd = IHSM_IOC_COMMAND,
 		.size = sizeof(struct ihsm_command),
-		.min_size = offsetofend(struct ihsm_command, reserved),
+		.min_size = offsetofend(struct ihsm_command, poll_us),
 		.write = true,
 		.uring = true,
 		.execute = ioctl_command,
@@ -204,7 +204,7 @@ static int ihsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 	entry = *(const struct ihsm_uring *)IHSM_URING_ENTRY(ioucmd);
 	/* What is looked at from here on is the copy. */
 	barrier();
-	if (entry.command.size < op->min_size)
+	if (entry.command.size < op->min_size || entry.command.poll_us)
 		return -EINVAL;
 	if (memchr_inv(entry.rest, 0, sizeof(entry.rest)))
 		return -E2BIG;

@@ -51,7 +51,7 @@ int ihsm_check_cap(u64 cap, struct ihsm_limits *limits)
 
 int ihsm_check_command(const struct ihsm_command *command, u32 max_message)
 {
-	if (command->flags || command->reserved)
+	if (command->flags)
 		return -EINVAL;
 	if (command->time_class >= IHSM_TIME_CLASSES)
 		return -EINVAL;

@@ -50,6 +50,18 @@ static int make_room(struct ihsm_cmd *cmd, u64 user, void *room)
 	return 0;
 }
 
+/* Unless the program says, only short commands are worth it. */
+static u32 polling(const struct ihsm_command *command)
+{
+	u32 us = command->poll_us;
+
+	if (us == IHSM_POLL_NEVER)
+		return 0;
+	if (!us && command->time_class == IHSM_TIME_SHORT)
+		us = READ_ONCE(poll_us);
+	return min(us, POLL_MOST_US);
+}
+
 static size_t small(u32 len)
 {
 	return len <= IHSM_ROOM ? len : 0;
@@ -86,6 +98,7 @@ struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 	time_class = array_index_nospec(command->time_class, IHSM_TIME_CLASSES);
 	cmd->weight_ms = READ_ONCE(context->ihsm->class_ms[time_class]);
 	cmd->brief = time_class == IHSM_TIME_SHORT;
+	cmd->poll_us = polling(command);
 	err = copy_in(cmd, command, cmd->bounce + own);
 	if (!err)
 		err = make_room(cmd, command->out, cmd->bounce + own + in_room);
@@ -141,11 +154,10 @@ int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 /* Look for the answer while nobody else wants the processor. */
 static bool poll_answer(struct ihsm_cmd *cmd)
 {
-	u64 us = min(READ_ONCE(poll_us), POLL_MOST_US);
-	u64 end = local_clock() + us * NSEC_PER_USEC;
+	u64 end = local_clock() + cmd->poll_us * NSEC_PER_USEC;
 
 	while (!completion_done(&cmd->done)) {
-		if (!us || need_resched() || local_clock() >= end)
+		if (!cmd->poll_us || need_resched() || local_clock() >= end)
 			return false;
 		if (ihsm_queue_ready(cmd->queue))
 			ihsm_queue_poll(cmd->queue);
@@ -180,7 +192,7 @@ static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool *gone)
 		err = ihsm_command_submit(ihsm, cmd);
 	if (err)
 		return err;
-	if (!cmd->brief || !poll_answer(cmd)) {
+	if (!poll_answer(cmd)) {
 		ihsm_cmd_listen(cmd);
 		err = wait_for_completion_state(&cmd->done, IHSM_WAIT);
 		if (err && ihsm_cmd_abandon(cmd, true)) {

@@ -104,6 +104,7 @@ struct ihsm_cmd {
 	void (*landed)(struct ihsm_cmd *cmd);
 	bool silent;			/* with @landed: no interrupt is wanted, somebody polls */
 	bool brief;			/* of the shortest class */
+	u32 poll_us;			/* its caller looks for the answer so long before sleeping */
 	bool patient;			/* counted in the queue's @patient */
 	bool aborted;			/* the device was asked once to drop it */
 	void *private;			/* of @landed */

@@ -159,9 +159,6 @@ static void test_command(struct kunit *test)
 	c.flags = 1;
 	KUNIT_EXPECT_EQ(test, ihsm_check_command(&c, 1000), -EINVAL);
 	c = good;
-	c.reserved = 1;
-	KUNIT_EXPECT_EQ(test, ihsm_check_command(&c, 1000), -EINVAL);
-	c = good;
 	c.time_class = IHSM_TIME_CLASSES;
 	KUNIT_EXPECT_EQ(test, ihsm_check_command(&c, 1000), -EINVAL);
 	c = good;

@@ -70,7 +70,6 @@ static const struct fault faults[] = {
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, size, U32_MAX, -E2BIG),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, flags, 1, -EINVAL),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, flags, BIT(31), -EINVAL),
-	FAULT(IHSM_IOC_COMMAND, ihsm_command, reserved, 1, -EINVAL),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, time_class, IHSM_TIME_CLASSES, -EINVAL),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, time_class, U32_MAX, -EINVAL),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, in_len, 0, -EINVAL),
@@ -82,6 +81,7 @@ static const struct fault faults[] = {
 	/* What is right reaches the device, which is gone. */
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, status, 1, -ENODEV),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, written, 1, -ENODEV),
+	FAULT(IHSM_IOC_COMMAND, ihsm_command, poll_us, IHSM_POLL_NEVER, -ENODEV),
 	FAULT(IHSM_IOC_COMMAND, ihsm_command, out_len, U32_MAX, -ENODEV),
 	FAULT(IHSM_IOC_INFO, ihsm_info, size, 0, -EINVAL),
 	FAULT(IHSM_IOC_INFO, ihsm_info, size, U32_MAX, -E2BIG),

@@ -159,6 +159,39 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, program->ihsm->queue[1]->errors, 1);
 }
 
+/* How long somebody looks for an answer: what the program says, or the parameter for short ones */
+static void test_polling(struct kunit *test)
+{
+	static const struct {
+		u32 time_class;
+		u32 asked;
+		u32 poll_us;
+	} cases[] = {
+		{ IHSM_TIME_SHORT, 0, 20 },
+		{ IHSM_TIME_MEDIUM, 0, 0 },
+		{ IHSM_TIME_SHORT, IHSM_POLL_NEVER, 0 },
+		{ IHSM_TIME_SHORT, 1, 1 },
+		{ IHSM_TIME_VERY_LONG, 300, 300 },
+		{ IHSM_TIME_SHORT, IHSM_POLL_NEVER - 1, 1000 },
+	};
+	struct program *program = start(test);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ihsm_command command = message(program, 64, 64);
+		struct ihsm_cmd *cmd;
+
+		command.time_class = cases[i].time_class;
+		command.poll_us = cases[i].asked;
+		cmd = ihsm_command_prepare(context_of(program), &command, 0);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(cmd));
+		KUNIT_EXPECT_EQ(test, cmd->poll_us, cases[i].poll_us);
+		ihsm_cmd_free(cmd);
+		KUNIT_EXPECT_EQ(test, ihsm_command(context_of(program), &command), 0);
+		KUNIT_EXPECT_EQ(test, command.status, IHSM_SC_SUCCESS);
+	}
+}
+
 /* What the program's addresses do not hold; nothing stays pinned or with the device. */
 static void test_addresses(struct kunit *test)
 {
@@ -546,6 +579,7 @@ static void test_many_files(struct kunit *test)
 static struct kunit_case program_cases[] = {
 	KUNIT_CASE(test_messages),
 	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_polling),
 	KUNIT_CASE(test_addresses),
 	KUNIT_CASE(test_payload_sizes),
 	KUNIT_CASE(test_locked_memory),

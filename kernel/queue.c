@@ -120,8 +120,7 @@ int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
 	unsigned int state = queue->qid ? IHSM_WAIT : TASK_UNINTERRUPTIBLE;
-	int err;
-	int killed;
+	int err, killed;
 
 	killed = wait_event_state(queue->slot_wait,
 				  (err = ihsm_cmd_try_place(queue, cmd)) != -EAGAIN, state);
@@ -289,8 +288,7 @@ static u32 next_wish(const struct ihsm_queue *queue)
 /* Ask for an interrupt, if one is waited for, and look once more. */
 static unsigned int reap_and_arm(struct ihsm_queue *queue)
 {
-	unsigned int total = 0;
-	unsigned int count;
+	unsigned int total = 0, count;
 	u32 wish;
 
 	do {
@@ -447,9 +445,8 @@ int ihsm_cmd_submit(struct ihsm_cmd *cmd)
  */
 int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
-	int err;
+	int err = ihsm_cmd_try_place(queue, cmd);
 
-	err = ihsm_cmd_try_place(queue, cmd);
 	cmd->abandoned = true;
 	if (!err)
 		err = ihsm_cmd_submit(cmd);
@@ -600,8 +597,7 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 	u16 tags[IHSM_SLOTS];
 	unsigned int count = 0;
 	bool hopeless = false;
-	unsigned int wanted, missed;
-	unsigned int i;
+	unsigned int wanted, missed, i;
 	u32 awaited;
 
 	spin_lock_irq(&queue->lock);

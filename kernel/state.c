@@ -21,14 +21,8 @@ static const struct {
 		"resetting",
 		BIT(IHSM_DRIVER_LIVE) | BIT(IHSM_DRIVER_DEAD) | BIT(IHSM_DRIVER_DELETING),
 	},
-	[IHSM_DRIVER_DEAD] = {
-		"dead",
-		BIT(IHSM_DRIVER_DELETING),
-	},
-	[IHSM_DRIVER_DELETING] = {
-		"deleting",
-		0,
-	},
+	[IHSM_DRIVER_DEAD] = { "dead", BIT(IHSM_DRIVER_DELETING) },
+	[IHSM_DRIVER_DELETING] = { "deleting", 0 },
 };
 
 /**

@@ -130,10 +130,9 @@ static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 	struct uring_plug *plug = container_of(cb, struct uring_plug, cb);
 
 	/* While somebody closes the gate all commands end by themselves. */
-	if (down_read_trylock(&plug->ihsm->gate)) {
-		if (!plug->ihsm->gone)
-			ihsm_queue_poll(cb->data);
-		up_read(&plug->ihsm->gate);
+	if (!ihsm_try_enter(plug->ihsm)) {
+		ihsm_queue_poll(cb->data);
+		ihsm_leave(plug->ihsm);
 	}
 	kfree(plug);
 }
@@ -225,11 +224,10 @@ int ihsm_uring_cancel(struct io_uring_cmd *ioucmd)
 	struct uring_request *request = *to_request(ioucmd);
 
 	/* While somebody closes the gate all commands end by themselves. */
-	if (!down_read_trylock(&request->ihsm->gate))
-		return 0;
-	if (!request->ihsm->gone)
+	if (!ihsm_try_enter(request->ihsm)) {
 		ihsm_cmd_abort(request->cmd);
-	up_read(&request->ihsm->gate);
+		ihsm_leave(request->ihsm);
+	}
 	return 0;
 }
 
@@ -247,14 +245,14 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 	struct uring_request *request = *to_request(ioucmd);
 	struct ihsm_device *ihsm = request->ihsm;
 
-	if (!READ_ONCE(request->ended) && down_read_trylock(&ihsm->gate)) {
-		/* The device is there, and so is the command's queue; or all has ended. */
-		if (!ihsm->gone && ihsm_queue_ready(request->cmd->queue))
+	/* The device is there, and so is the command's queue; or all has ended. */
+	if (!READ_ONCE(request->ended) && !ihsm_try_enter(ihsm)) {
+		if (ihsm_queue_ready(request->cmd->queue))
 			ihsm_queue_poll(request->cmd->queue);
 		/* Nobody cancels what is polled, and who clears up does nothing but poll. */
-		if (!ihsm->gone && going() && !READ_ONCE(request->ended))
+		if (going() && !READ_ONCE(request->ended))
 			ihsm_cmd_abort(request->cmd);
-		up_read(&ihsm->gate);
+		ihsm_leave(ihsm);
 	}
 	/* With the store in landed() */
 	if (!smp_load_acquire(&request->ended))

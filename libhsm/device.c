@@ -78,6 +78,13 @@ int device_exchange(struct hsm_device *device, uint32_t instance, const uint8_t 
 
 /* ---- opening ---- */
 
+unsigned long transport_spin_us(unsigned long otherwise)
+{
+	const char *text = secure_getenv("HSM_SPIN_US");
+
+	return text && *text ? strtoul(text, NULL, 10) : otherwise;
+}
+
 static int open_transport(const struct device_name *name, unsigned int flags,
 			  struct transport **transport, struct hsm_error *error)
 {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -526,6 +527,18 @@ static const struct transport_ops driver_ops = {
 
 /* ---- opening ---- */
 
+/* HSM_SPIN_US as the driver's structure has it. Not set: as the driver's own parameter says. */
+static uint32_t poll_setting(void)
+{
+	unsigned long us = transport_spin_us(ULONG_MAX);
+
+	if (us == ULONG_MAX)
+		return 0;
+	if (us == 0)
+		return IHSM_POLL_NEVER;
+	return us < IHSM_POLL_NEVER ? (uint32_t)us : IHSM_POLL_NEVER - 1;
+}
+
 int driver_open_with(const struct device_name *name, bool admin, const struct driver_calls *calls,
 		     struct transport **transport, struct hsm_error *error)
 {
@@ -538,6 +551,7 @@ int driver_open_with(const struct device_name *name, bool admin, const struct dr
 	driver->calls = calls;
 	driver->name = *name;
 	driver->admin = admin;
+	driver->poll_us = poll_setting();
 	driver->last = &driver->first;
 	pthread_mutex_init(&driver->lock, NULL);
 	pthread_cond_init(&driver->work, NULL);

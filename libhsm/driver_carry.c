@@ -28,6 +28,7 @@ void driver_carry(struct driver *driver, struct transfer *transfer)
 	struct ihsm_command command = driver_command(transfer);
 	int err;
 
+	command.poll_us = driver->poll_us;
 	if (file) {
 		err = driver->calls->ioctl(file->fd, IHSM_IOC_COMMAND, &command);
 		driver_settle(driver, file, transfer, &command, err);

@@ -44,6 +44,7 @@ struct driver_ring;
 /**
  * struct driver - one open device
  * @admin: function 0 was asked for
+ * @poll_us: of the driver's structure, for all commands by ioctl
  * @lock: of all below, but for @event
  * @work: for idle workers
  * @file: the present context, NULL after recovery has failed
@@ -62,6 +63,7 @@ struct driver {
 	const struct driver_calls *calls;
 	struct device_name name;
 	bool admin;
+	uint32_t poll_us;
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;

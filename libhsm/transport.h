@@ -143,6 +143,12 @@ int vfio_user_open(const struct device_name *name, bool start, struct transport 
 int driver_open(const struct device_name *name, bool admin, struct transport **transport,
 		struct hsm_error *error);
 
+/*
+ * transport_spin_us - for how many microseconds a waiter may look for its answer before it sleeps, as
+ * HSM_SPIN_US says, or @otherwise
+ */
+unsigned long transport_spin_us(unsigned long otherwise);
+
 /* identify_to_info - what a device says of itself, as callers are told; text is made printable */
 void identify_to_info(const struct ihsm_identify *identify, struct hsm_device_info *info);
 

@@ -395,16 +395,13 @@ static unsigned int usable_cpus(void)
 	return 1;
 }
 
-/* HSM_SPIN_US bounds the time that a waiter spins; on one processor nobody does. */
+/* On one processor nobody spins. */
 static uint32_t spin_bound(unsigned int cpus)
 {
-	const char *text = secure_getenv("HSM_SPIN_US");
-	unsigned long us = SPIN_US_DEFAULT;
+	unsigned long us = transport_spin_us(SPIN_US_DEFAULT);
 
 	if (cpus < 2)
 		return 0;
-	if (text && *text)
-		us = strtoul(text, NULL, 10);
 	return (uint32_t)(us < SPIN_US_MAX ? us : SPIN_US_MAX) * 1000;
 }
 

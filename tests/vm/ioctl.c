@@ -99,7 +99,6 @@ static const struct field_case command_cases[] = {
 	FIELD(ihsm_command, flags, 1U << 31, EINVAL),
 	FIELD(ihsm_command, time_class, IHSM_TIME_CLASSES, EINVAL),
 	FIELD(ihsm_command, time_class, ~0U, EINVAL),
-	FIELD(ihsm_command, reserved, 1, EINVAL),
 	FIELD(ihsm_command, in_len, 0, EINVAL),
 	FIELD(ihsm_command, out_len, 0, EINVAL),
 	FIELD(ihsm_command, in_len, 1U << 24, EMSGSIZE),
@@ -172,6 +171,24 @@ static void longer_structures(int fd)
 	longer.c.size = sizeof(longer);
 	longer.more[63] = 1;
 	answers("a longer structure with something unknown", command(fd, &longer.c), E2BIG);
+}
+
+/* It changes when the program wakes up, and nothing else. */
+static void polling(int fd)
+{
+	static const uint32_t times[] = { 0, 1, 1000, IHSM_POLL_NEVER - 1, IHSM_POLL_NEVER };
+
+	for (unsigned int class = 0; class < IHSM_TIME_CLASSES; class++) {
+		for (size_t i = 0; i < COUNT(times); i++) {
+			struct ihsm_command c = good_command();
+			char name[64];
+
+			c.time_class = class;
+			c.poll_us = times[i];
+			snprintf(name, sizeof(name), "class %u, poll_us %u", class, times[i]);
+			answers(name, command(fd, &c), 0);
+		}
+	}
 }
 
 static void numbers(int fd)
@@ -440,6 +457,7 @@ int main(void)
 	works(fd, "opening");
 	fields_out_of_range(fd);
 	longer_structures(fd);
+	polling(fd);
 	numbers(fd);
 	rights(fd);
 	memory(fd);

@@ -261,8 +261,8 @@ static void test_bad(struct io_uring *ring, int fd)
 	commands[0].flags = 1;
 	is("flags of the command", one(ring, fd, &commands[0]), -EINVAL);
 	good_command(0);
-	commands[0].reserved = 1;
-	is("its reserved field", one(ring, fd, &commands[0]), -EINVAL);
+	commands[0].poll_us = 1;
+	is("how long to poll, which is the ring's matter", one(ring, fd, &commands[0]), -EINVAL);
 	good_command(0);
 	commands[0].time_class = IHSM_TIME_CLASSES;
 	is("its class", one(ring, fd, &commands[0]), -EINVAL);

@@ -91,7 +91,9 @@ struct ihsm_info {
  * @in_len: bytes at @in, not zero, at most the device's largest message
  * @out_len: room at @out. More than the largest message is no use and no harm.
  * @written: out, bytes of the response; zero unless @status is success
- * @reserved: zero
+ * @poll_us: how many microseconds to look for the answer before sleeping, while nobody else wants
+ *	the processor; at most 1,000 are heeded. Zero: what the driver's parameter of that name says;
+ *	%IHSM_POLL_NEVER: not at all. Zero on a ring, whose own flags say it.
  *
  * The driver reads nothing in the messages and never sends one twice. A wait ends early
  * only with the process (SIGKILL); the device then drops the command.
@@ -106,8 +108,10 @@ struct ihsm_command {
 	__u32 in_len;
 	__u32 out_len;
 	__u32 written;
-	__u32 reserved;
+	__u32 poll_us;
 };
+
+#define IHSM_POLL_NEVER		0xffffffffU
 
 /**
  * struct ihsm_reset - reset the controller, for all its users

@@ -397,9 +397,39 @@ static void test_call(void **state)
 	assert_int_equal(kernel.last.time_class, IHSM_TIME_MEDIUM);
 	assert_int_equal(kernel.last.in_len, sizeof(m.in));
 	assert_int_equal(kernel.last.out_len, sizeof(m.out));
-	assert_int_equal(kernel.last.flags | kernel.last.reserved | kernel.last.status |
+	assert_int_equal(kernel.last.flags | kernel.last.poll_us | kernel.last.status |
 				 kernel.last.written,
 			 0);
+}
+
+/* HSM_SPIN_US goes to the kernel with each command of a device that is opened under it. */
+static void test_polling(void **state)
+{
+	static const struct {
+		const char *setting;
+		uint32_t poll_us;
+	} cases[] = {
+		{ "0", IHSM_POLL_NEVER },
+		{ "1", 1 },
+		{ "800", 800 },
+		{ "99999999999", IHSM_POLL_NEVER - 1 },
+		{ "", 0 },
+	};
+	struct transport *transport;
+	struct hsm_error error;
+	struct message m;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		setenv("HSM_SPIN_US", cases[i].setting, 1);
+		boot();
+		assert_int_equal(driver_open_with(&name, false, &calls, &transport, &error), 0);
+		call(transport, &m, 'a');
+		assert_answered(&m);
+		assert_int_equal(kernel.last.poll_us, cases[i].poll_us);
+		transport->ops->close(transport, false);
+	}
+	unsetenv("HSM_SPIN_US");
+	(void)state;
 }
 
 static void test_status(void **state)
@@ -766,6 +796,7 @@ int main(void)
 		cmocka_unit_test(test_open_admin),
 		cmocka_unit_test(test_open_waits_for_a_reset),
 		WITH_DEVICE(test_call),
+		cmocka_unit_test(test_polling),
 		WITH_DEVICE(test_status),
 		WITH_DEVICE(test_too_long),
 		WITH_DEVICE(test_errors),
