@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * failnth [STRIDE] [OPERATION...]: in a guest of the debug kernel, every allocation and every copy from or to a
- * program's memory that the driver makes fails once. For each operation the n-th fails, n = 1, 2, ...
- * until one runs without a failure (/proc/self/fail-nth); with a stride only one in so many of what comes
- * after the first FIRST. Of what runs in the kernel's own threads one of so many fails, and then each
- * place that was not met yet, aimed at by itself. Each operation ends well or with an error that it may
- * have, the device works afterwards, and kmemleak finds nothing. Runs as root and speaks TAP; lines
- * "site" name the places in the driver that were met.
+ * failnth [STRIDE] [OPERATION...] or failnth places OPERATION...: in a guest of the debug kernel, every
+ * allocation and every copy from or to a program's memory that the driver makes fails once. For each
+ * operation the n-th fails, n = 1, 2, ... until one runs without a failure (/proc/self/fail-nth); with a
+ * stride only one in so many of what comes after the first FIRST. Of what runs in the kernel's own threads
+ * one of so many fails. What is counted is not the same each time, so that in the end each place that
+ * was not met is aimed at by itself, through one operation after the other; with "places" only
+ * that is done. Each operation ends well or with an error that it may have, the device works afterwards,
+ * and kmemleak finds nothing. Runs as root and speaks TAP; lines "site" name the places in the driver that
+ * were met.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +38,7 @@
 #define ROUNDS	 16   /* of what runs in threads of the kernel */
 #define LEAK_AGE 6 /* seconds: kmemleak looks at nothing younger than five */
 #define PATIENCE 300 /* tenths of a second until something that was started has ended */
+#define LATE	 20 /* tenths of a second that a thread of the kernel may still be at it */
 
 #define DRIVER "/sys/bus/pci/drivers/ihsm/"
 
@@ -76,7 +79,8 @@ static const struct hsm_message_header discover = {
 	.kind = HSM_MESSAGE_DISCOVER,
 };
 
-static unsigned char request[LARGE], response[LARGE];
+static unsigned char request[LARGE] __attribute__((aligned(4096)));
+static unsigned char response[LARGE] __attribute__((aligned(4096)));
 
 static struct ihsm_command small_command(void)
 {
@@ -95,6 +99,8 @@ static struct ihsm_command large_command(void)
 {
 	struct ihsm_command command = small_command();
 
+	/* To pin pages that are not there yet takes memory. */
+	madvise(response, LARGE - LARGE % 4096, MADV_DONTNEED);
 	command.in_len = LARGE;
 	command.out_len = LARGE;
 	return command;
@@ -500,7 +506,7 @@ struct operation {
 		NONE, /* there is nothing that could fail */
 		WORKERS, /* it fails in threads of the kernel */
 		ALL, /* all fails at a time, once */
-		AIMED, /* each place in the function of that name fails, wherever it runs */
+		AIMED, /* only for places that were not met */
 		ASKED, /* the same, and only when it is named: somebody outside must help */
 	} how;
 };
@@ -528,10 +534,8 @@ static const struct operation operations[] = {
 	{ "crash-work", without_dump, crash, close_fd, { ENODEV }, WORKERS },
 	{ "upload-work", bound, upload, NULL, { EFAULT, ENODEV, ENOENT, EBUSY }, WORKERS },
 	{ "death", bound, die, NULL, { ENODEV }, ALL },
-	{ "ihsm_coredump", without_dump, crash, close_fd, { ENODEV }, AIMED },
-	{ "ihsm_restart", bound, reset_by_work, NULL, { 0 }, AIMED },
-	{ "ihsm_die", bound, vanish, NULL, { ENODEV }, AIMED },
-	{ "ihsm_event_work", bound_and_open, event, close_fd, { 0 }, ASKED },
+	{ "vanish", bound, vanish, NULL, { ENODEV }, AIMED },
+	{ "event", bound_and_open, event, close_fd, { 0 }, ASKED },
 };
 
 static bool may(const struct operation *op, int error)
@@ -626,61 +630,40 @@ static void try(const struct operation *op)
 	end_of(op);
 }
 
-/* Is a place that scripts/alloc-sites names, "FUNCTION+OFFSET CALLEE", in this one? */
-static bool in_function(const char *site, const char *function)
+/* What fails in a thread of the kernel may come after all that the operation waits for. */
+static void wait_spent(const struct operation *op)
 {
-	size_t length = strlen(function);
+	unsigned int tenths = op->how == EACH ? 0 : LATE;
 
-	return !strncmp(site, function, length) && strchr("+.", site[length]);
+	for (unsigned int i = 0; i < tenths && !spent(); i++)
+		pause_ms(100);
 }
 
-/* What fails may come after all that the operation waits for. */
-static bool wait_met(const char *site)
+/* Return: whether the place was met by this operation, and its error is one that it may have. */
+static bool try_at(const struct operation *op, const char *site)
 {
-	for (unsigned int i = 0; i < PATIENCE && !met(site); i++) {
-		if (i)
-			pause_ms(100);
-		read_sites();
-	}
-	return met(site);
-}
+	int error;
 
-static void try_at(const struct operation *op, const char *site)
-{
-	bool came = met(site);
-	char name[192];
-	int error = 0;
-
-	if (!came && op->before() && aim_at(site)) {
-		set_all("probability", "100");
-		error = op->run();
-		came = wait_met(site);
-		set_all("probability", "0");
+	if (op->before && !op->before())
+		return false;
+	if (!aim_at(site)) {
+		aim();
+		return false;
 	}
+	one_in_calls(1);
+	error = op->run();
+	wait_spent(op);
+	/* Not every failure leaves a trace in the log: who asked for memory may not want that. */
+	if (spent())
+		note_site(site);
+	no_calls();
+	read_sites();
 	aim();
 	if (op->after)
 		op->after();
-	snprintf(name, sizeof(name), "%s has failed%s%s", site, may(op, error) ? "" : ": ",
-		 may(op, error) ? "" : strerror(error));
-	point(came && may(op, error), name);
-}
-
-/* The places, as the module has them, come from outside. */
-static void try_aimed(const struct operation *op)
-{
-	char path[128], line[128], site[96];
-	FILE *list;
-
-	snprintf(path, sizeof(path), "%s/places", getenv("VM_SHARE"));
-	list = fopen(path, "re");
-	if (!list)
-		point(false, "the list of places is there");
-	while (list && fgets(line, sizeof(line), list))
-		if (sscanf(line, "%95s", site) == 1 && in_function(site, op->name))
-			try_at(op, site);
-	if (list)
-		fclose(list);
-	end_of(op);
+	if (!may(op, error))
+		printf("# %s at %s: %s\n", op->name, site, strerror(error));
+	return met(site) && may(op, error);
 }
 
 static bool wanted(const struct operation *op, int argc, char **argv)
@@ -691,15 +674,47 @@ static bool wanted(const struct operation *op, int argc, char **argv)
 	return argc < 2 && op->how != ASKED;
 }
 
+/* The places, as the module has them, come from outside. */
+static void sweep(int argc, char **argv)
+{
+	char path[128], line[128], site[96], name[128];
+	FILE *list;
+
+	snprintf(path, sizeof(path), "%s/places", getenv("VM_SHARE"));
+	list = fopen(path, "re");
+	if (!list)
+		point(false, "the list of places is there");
+	while (list && fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "%95s", site) != 1)
+			continue;
+		for (unsigned int i = 0; i < COUNT(operations) && !met(site); i++) {
+			const struct operation *op = &operations[i];
+
+			if (wanted(op, argc, argv) && op->run != do_load && op->how != ALL &&
+			    try_at(op, site))
+				printf("# aimed at %s in %s\n", site, op->name);
+		}
+		snprintf(name, sizeof(name), "%s has failed", site);
+		point(met(site), name);
+	}
+	if (list)
+		fclose(list);
+	point(bound() && answers(), "the device works after all of them");
+	point(clean_of_leaks("places"), "nothing of them leaks");
+}
+
 int main(int argc, char **argv)
 {
+	bool each = true, places;
 	char link[256] = "";
 
-	if (argc > 1 && atoi(argv[1]) > 0) {
+	if (argc > 1 && (atoi(argv[1]) > 0 || !strcmp(argv[1], "places"))) {
 		stride = (unsigned int)atoi(argv[1]);
+		each = stride;
 		argc--;
 		argv++;
 	}
+	places = !each || argc < 2;
 	if (readlink("/sys/class/ihsm/ihsm0/device", link, sizeof(link) - 1) < 0)
 		return 2;
 	snprintf(address, sizeof(address), "%.31s", strrchr(link, '/') + 1);
@@ -712,13 +727,11 @@ int main(int argc, char **argv)
 	lseek(kmsg_fd, 0, SEEK_END);
 	prepare_injection();
 	put(DEBUG "kmemleak", "clear");
-	for (unsigned int i = 0; i < COUNT(operations); i++)
-		if (!wanted(&operations[i], argc, argv))
-			continue;
-		else if (operations[i].how >= AIMED)
-			try_aimed(&operations[i]);
-		else
+	for (unsigned int i = 0; each && i < COUNT(operations); i++)
+		if (operations[i].how < AIMED && wanted(&operations[i], argc, argv))
 			try(&operations[i]);
+	if (places)
+		sweep(argc, argv);
 	point(!complaints, "the kernel complained of nothing");
 	for (unsigned int i = 0; i < site_count; i++)
 		printf("# site %s\n", sites[i]);

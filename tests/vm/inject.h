@@ -203,6 +203,19 @@ static void one_in_calls(unsigned int n)
 	set_all("probability", "100");
 }
 
+/* Has the failure that was asked for come? */
+static bool spent(void)
+{
+	char path[128], text[16];
+
+	for (unsigned int i = 0; i < COUNT(attributes); i++) {
+		snprintf(path, sizeof(path), DEBUG "%s/times", attributes[i]);
+		if (get(path, text, sizeof(text)) > 0 && atoi(text) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void no_calls(void)
 {
 	set_all("probability", "0");

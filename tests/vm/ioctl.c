@@ -178,7 +178,7 @@ static void polling(int fd)
 {
 	static const uint32_t times[] = { 0, 1, 1000, IHSM_POLL_NEVER - 1, IHSM_POLL_NEVER };
 
-	for (unsigned int class = 0; class < IHSM_TIME_CLASSES; class++) {
+	for (unsigned int class = 0; class < IHSM_TIME_CLASSES; class ++) {
 		for (size_t i = 0; i < COUNT(times); i++) {
 			struct ihsm_command c = good_command();
 			char name[64];
