@@ -18,6 +18,7 @@ test_softhsm_file_needs := tool libhsm attestation common
 fuzz_softhsm_needs := hsmctl tool libhsm attestation common
 test_hsmctl_driver_needs := tool libhsm attestation common
 test_hsmctl_doctor_needs := tool libhsm attestation common
+test_hsmctl_watch_needs := tool libhsm attestation common
 test_forged_needs := tool
 test_rules_needs := tool
 test_audit_export_needs := tool

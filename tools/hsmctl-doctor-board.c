@@ -271,17 +271,61 @@ int doctor_board_files(struct doctor *doctor, struct doctor_finding *finding)
 
 /* ---- who holds it ---- */
 
+/* The mount that a file is reached by, -1 when the kernel does not tell */
+static int mount_of(const char *path)
+{
+	char name[64], line[256];
+	int fd = open(path, O_PATH | O_CLOEXEC), id = -1;
+	FILE *file;
+
+	if (fd < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	file = fopen(name, "re");
+	while (file && id < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "mnt_id: %d", &id) != 1)
+			id = -1;
+	if (file)
+		fclose(file);
+	close(fd);
+	return id;
+}
+
+/*
+ * The device of a file's file system as the kernel itself counts it, which is what locks are shown with. With btrfs
+ * and some overlays stat() tells another one.
+ */
+static dev_t device_of(const char *path, dev_t otherwise)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	int wanted = mount_of(path), id;
+	unsigned int number[2];
+	dev_t device = otherwise;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (file && wanted >= 0 && getline(&line, &size, file) > 0)
+		if (sscanf(line, "%d %*d %u:%u ", &id, &number[0], &number[1]) == 3 && id == wanted)
+			device = makedev(number[0], number[1]);
+	free(line);
+	if (file)
+		fclose(file);
+	return device;
+}
+
 /* The holder of a lock as /proc/locks has it; taking the lock to try would be in a starting board's way. */
 static pid_t lock_holder(const char *path)
 {
 	char wanted[64], line[256], place[64];
 	struct stat st;
+	dev_t device;
 	FILE *file;
 	pid_t pid = 0, holder;
 
 	if (stat(path, &st))
 		return 0;
-	snprintf(wanted, sizeof(wanted), "%02x:%02x:%lu", major(st.st_dev), minor(st.st_dev),
+	device = device_of(path, st.st_dev);
+	snprintf(wanted, sizeof(wanted), "%02x:%02x:%lu", major(device), minor(device),
 		 (unsigned long)st.st_ino);
 	file = fopen("/proc/locks", "re");
 	while (file && !pid && fgets(line, sizeof(line), file))

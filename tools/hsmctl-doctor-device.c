@@ -3,9 +3,11 @@
  * hsmctl doctor from the configuration to the partitions: what hsm.conf says, does the device answer, do its
  * partitions prove who they are, and can their tokens be used. What libhsm says is the finding.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <hsm/migration.h>
 #include <hsm/pkcs11.h>
 #include "hsmctl-doctor.h"
@@ -16,6 +18,10 @@
 
 int doctor_config_file(struct doctor *doctor, struct doctor_finding *finding)
 {
+	/* Its text names the file. */
+	if (doctor->config_error.error == -EACCES)
+		doctor_advise(finding, "let this user (%u) read it: it holds no secrets",
+			      (unsigned int)geteuid());
 	if (*doctor->config_error.text)
 		return doctor_say(finding, DOCTOR_FAILED, "%s", doctor->config_error.text);
 	if (!*doctor->config_path)

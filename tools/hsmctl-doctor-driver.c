@@ -18,7 +18,9 @@
 #define PCI_COMMAND	   4
 #define PCI_COMMAND_MEMORY (1U << 1)
 #define PCI_COMMAND_MASTER (1U << 2)
-#define GROUP		   "hsm"
+#define PCI_COMMAND_GONE \
+	0xffffU /* nobody answers: reserved bits of a function that is there are zero */
+#define GROUP "hsm"
 
 /* ---- what the checks share ---- */
 
@@ -48,6 +50,23 @@ static bool command_register(const struct doctor *doctor, const char *address, u
 	return n == sizeof(bytes);
 }
 
+/* A virtual function has no switch of its own for its registers, its physical function has: the bit reads as zero. */
+static bool is_virtual(const struct doctor *doctor, const char *address)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/physfn", doctor->system->sys, address);
+	return access(path, F_OK) == 0;
+}
+
+static void advise_rebind(struct doctor_finding *finding, const char *address)
+{
+	doctor_advise(finding,
+		      "bind the driver anew, in /sys/bus/pci/drivers/" DRIVER_MODULE
+		      ": echo %s >unbind; echo %s >bind",
+		      address, address);
+}
+
 /* The next function that the driver has, with its name below /dev; @at begins at 0 */
 static const char *next_node(const struct doctor *doctor, size_t *at, char node[NAME_MAX + 1])
 {
@@ -73,9 +92,22 @@ static bool attribute(const struct doctor *doctor, const char *node, const char 
 
 int doctor_pci_function(struct doctor *doctor, struct doctor_finding *finding)
 {
+	unsigned int command;
+
 	if (!doctor->functions)
 		return doctor_say(finding, DOCTOR_FAILED,
 				  "there is no function of an HSM on the PCI bus");
+	for (size_t i = 0; i < doctor->functions; i++) {
+		if (!command_register(doctor, doctor->addresses[i], &command) ||
+		    command != PCI_COMMAND_GONE)
+			continue;
+		doctor_advise(
+			finding,
+			"look after the board (of a guest: where vhsm runs); then unbind the driver and bind it, or boot anew");
+		return doctor_say(finding, DOCTOR_FAILED,
+				  "%s does not answer any more: its configuration reads all ones",
+				  doctor->addresses[i]);
+	}
 	return doctor_say(finding, DOCTOR_OK, "%zu on the bus, the first at %s", doctor->functions,
 			  doctor->addresses[0]);
 }
@@ -101,12 +133,13 @@ int doctor_pci_memory(struct doctor *doctor, struct doctor_finding *finding)
 			return doctor_say(finding, DOCTOR_FAILED,
 					  "%s: the kernel found no room for its registers (BAR0)",
 					  address);
-		if (command_register(doctor, address, &command) && ours(doctor, address) &&
-		    !(command & PCI_COMMAND_MEMORY))
-			return doctor_say(
-				finding, DOCTOR_FAILED,
-				"%s: its registers are switched off (memory space disabled)",
-				address);
+		if (!command_register(doctor, address, &command) || !ours(doctor, address) ||
+		    is_virtual(doctor, address) || command & PCI_COMMAND_MEMORY)
+			continue;
+		advise_rebind(finding, address);
+		return doctor_say(finding, DOCTOR_FAILED,
+				  "%s: its registers are switched off (memory space disabled)",
+				  address);
 	}
 	return doctor_say(finding, DOCTOR_OK, "registers have an address");
 }
@@ -238,10 +271,14 @@ int doctor_driver_bound_to(struct doctor *doctor, struct doctor_finding *finding
 	if (!bound && strcmp(other, "none"))
 		return doctor_say(finding, DOCTOR_FAILED, "%s is bound to another driver, %s",
 				  doctor->addresses[0], other);
-	if (!bound)
-		return doctor_say(finding, DOCTOR_FAILED,
-				  "%s is bound to no driver: the driver did not take it",
+	if (!bound) {
+		doctor_advise(
+			finding,
+			"journalctl -k -g ihsm tells whether the driver did not want it; echo %s >/sys/bus/pci/drivers/ihsm/bind",
+			doctor->addresses[0]);
+		return doctor_say(finding, DOCTOR_FAILED, "%s is bound to no driver",
 				  doctor->addresses[0]);
+	}
 	if (bound + given < doctor->functions)
 		return doctor_say(finding, DOCTOR_WARNING, "%zu of %zu functions have no driver",
 				  doctor->functions - bound - given, doctor->functions);
@@ -252,14 +289,17 @@ int doctor_driver_bus_master(struct doctor *doctor, struct doctor_finding *findi
 {
 	unsigned int command;
 
-	for (size_t i = 0; i < doctor->functions; i++)
-		if (ours(doctor, doctor->addresses[i]) &&
-		    command_register(doctor, doctor->addresses[i], &command) &&
-		    !(command & PCI_COMMAND_MASTER))
-			return doctor_say(
-				finding, DOCTOR_FAILED,
-				"%s: it may not read or write memory (bus mastering is off)",
-				doctor->addresses[i]);
+	for (size_t i = 0; i < doctor->functions; i++) {
+		const char *address = doctor->addresses[i];
+
+		if (!ours(doctor, address) || !command_register(doctor, address, &command) ||
+		    command & PCI_COMMAND_MASTER)
+			continue;
+		advise_rebind(finding, address);
+		return doctor_say(finding, DOCTOR_FAILED,
+				  "%s: it may not read or write memory (bus mastering is off)",
+				  address);
+	}
 	return doctor_say(finding, DOCTOR_OK, "on");
 }
 

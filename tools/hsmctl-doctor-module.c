@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -238,11 +239,14 @@ int doctor_module_sign(struct doctor *doctor, struct doctor_finding *finding)
 /* ---- the child ---- */
 
 static _Noreturn void run_child(struct doctor *doctor, doctor_check_fn *const *checks, size_t count,
-				int to)
+				int to, pid_t parent)
 {
 	struct doctor_finding finding;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* It goes on writing where the parent, when a signal ended it, has cleaned up. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		_exit(1);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	if (doctor->ctl->device)
@@ -307,7 +311,7 @@ void doctor_module_run(struct doctor *doctor, doctor_check_fn *const *checks,
 {
 	struct timespec end;
 	int ends[2];
-	pid_t pid = -1;
+	pid_t parent = getpid(), pid = -1;
 	size_t i;
 
 	for (i = 0; i < count; i++)
@@ -318,7 +322,7 @@ void doctor_module_run(struct doctor *doctor, doctor_check_fn *const *checks,
 		return;
 	pid = fork();
 	if (pid == 0)
-		run_child(doctor, checks, count, ends[1]);
+		run_child(doctor, checks, count, ends[1], parent);
 	close(ends[1]);
 	for (i = 0; pid > 0 && i < count; i++) {
 		if (!read_finding(ends[0], &end, &findings[i])) {

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,13 +56,13 @@ static const struct check checks[] = {
 	MACHINE("pci", "memory", pci_memory, "echo 1 >/sys/bus/pci/rescan; boot with pci=realloc where there is no room"),
 	MACHINE("pci", "errors", pci_errors, "journalctl -k -g AER tells more; seat the card anew if they go on"),
 	MACHINE("driver", "module", driver_module,
-		"install the package hsm-dkms and the kernel's headers, or build it: make module"),
+		"install the package hsm-dkms and the kernel's headers, or build it: make kernel"),
 	MACHINE("driver", "signature", driver_signature, "sign the module with a key that this kernel knows (mokutil)"),
 	MACHINE("driver", "loaded", driver_loaded, "hsmctl driver load"),
 	MACHINE("driver", "version", driver_version, "hsmctl driver unload && hsmctl driver load"),
 	MACHINE("driver", "bound", driver_bound_to,
-		"journalctl -k -g ihsm tells why; echo ADDRESS >/sys/bus/pci/drivers/ihsm/bind"),
-	MACHINE("driver", "bus-master", driver_bus_master, "bind the driver anew: .../drivers/ihsm/unbind, then bind"),
+		"unbind it from that driver and bind it to this one: echo ADDRESS >/sys/bus/pci/drivers/ihsm/bind"),
+	MACHINE("driver", "bus-master", driver_bus_master, ""),
 	MACHINE("driver", "device-file", driver_node, "udevadm trigger --subsystem-match=ihsm"),
 	MACHINE("driver", "permission", driver_permission, "usermod -aG hsm USER, and log in again"),
 	MACHINE("device", "state", device_state,
@@ -332,41 +333,96 @@ static void copy_file(const char *from, const char *to)
 		fclose(out);
 }
 
+/* ---- what is borrowed while looking ---- */
+
+/* Of the process, since a signal's handler has to find it: files first, then their directories, "" ends them */
+static struct {
+	char file[3][PATH_MAX + 8];
+	char directory[2][PATH_MAX];
+} borrowed;
+
+static void remove_borrowed(void)
+{
+	for (size_t i = 0; i < 3 && *borrowed.file[i]; i++)
+		unlink(borrowed.file[i]);
+	for (size_t i = 0; i < 2 && *borrowed.directory[i]; i++)
+		rmdir(borrowed.directory[i]);
+}
+
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+/* unlink() and rmdir() may be called here. SA_RESETHAND: raised again, the signal does what it does to everybody. */
+static void leave(int number)
+{
+	int error = errno;
+
+	remove_borrowed();
+	raise(number);
+	errno = error;
+}
+
+static void watch_signals(bool on)
+{
+	struct sigaction action = { .sa_handler = on ? leave : SIG_DFL, .sa_flags = SA_RESETHAND };
+	struct sigaction before;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		/* One that is ignored, as under nohup, stays so. */
+		if (!sigaction(ends[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(ends[i], &action, NULL);
+	}
+}
+
+/* Names are there before what they name is; libhsm writes beside the file and locks beside it. */
+static bool make_borrowed(const char *parent)
+{
+	static const char *const suffix[] = { "", ".lock", ".new" };
+	char directory[PATH_MAX - 64];
+	sigset_t all, before;
+	bool made;
+
+	snprintf(directory, sizeof(directory), "%s/hsmctl-XXXXXX", parent);
+	/* Between the directory's making and its name's being known */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	made = mkdtemp(directory);
+	if (made) {
+		for (size_t i = 0; i < 3; i++)
+			snprintf(borrowed.file[i], sizeof(borrowed.file[i]),
+				 "%s/hsm/known-partitions%s", directory, suffix[i]);
+		snprintf(borrowed.directory[0], sizeof(borrowed.directory[0]), "%s/hsm", directory);
+		snprintf(borrowed.directory[1], sizeof(borrowed.directory[1]), "%s", directory);
+		watch_signals(true);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return made;
+}
+
 /*
  * libhsm remembers whom it sees the first time. That would be a change: looking is done with a copy of what is
- * remembered, which goes afterwards. Return: its directory is doctor.memory, "" when it cannot be made.
+ * remembered, which goes afterwards, also when a signal ends it all. doctor.memory is the copy, "" when it cannot be
+ * made.
  */
 static void borrow_memory(struct doctor *doctor)
 {
 	const char *parent = secure_getenv("TMPDIR");
-	char directory[PATH_MAX - 64], path[PATH_MAX];
 
 	remembered_at(doctor->remembered);
-	snprintf(directory, sizeof(directory), "%s/hsmctl-XXXXXX",
-		 parent && *parent == '/' ? parent : "/tmp");
-	if (!mkdtemp(directory))
+	if (!make_borrowed(parent && *parent == '/' ? parent : "/tmp"))
 		return;
-	snprintf(path, sizeof(path), "%s/hsm", directory);
-	mkdir(path, 0700);
-	snprintf(doctor->memory, sizeof(doctor->memory), "%s/hsm/known-partitions", directory);
+	mkdir(borrowed.directory[0], 0700);
+	snprintf(doctor->memory, sizeof(doctor->memory), "%.*s", PATH_MAX - 1, borrowed.file[0]);
 	copy_file(doctor->remembered, doctor->memory);
-	setenv("XDG_STATE_HOME", directory, 1);
+	setenv("XDG_STATE_HOME", borrowed.directory[1], 1);
 }
 
-static void return_memory(struct doctor *doctor)
+static void return_memory(void)
 {
-	char *path = doctor->memory;
-	char lock[PATH_MAX + 8];
-
-	if (!*path)
+	if (!*borrowed.directory[1])
 		return;
-	unlink(path);
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	unlink(lock);
-	for (int i = 0; i < 2; i++) {
-		*strrchr(path, '/') = '\0';
-		rmdir(path);
-	}
+	remove_borrowed();
+	watch_signals(false);
+	memset(&borrowed, 0, sizeof(borrowed));
 }
 
 static void put_result(struct ctl *ctl, const struct report *report)
@@ -417,7 +473,7 @@ int doctor_run(struct ctl *ctl, const struct driver_system *system)
 		find_devices(doctor);
 		borrow_memory(doctor);
 		examine(doctor, &report);
-		return_memory(doctor);
+		return_memory();
 		put_result(ctl, &report);
 		json_object_object_add(ctl->result, "checks", json_object_get(report.rows));
 		json_object_object_add(ctl->result, "advice", json_object_get(report.advice));

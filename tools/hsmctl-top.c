@@ -148,7 +148,7 @@ static void put_queue(struct json_object *rows, const struct watch_function *fun
 	put_string(row, "state", function->state);
 	put_number(row, "queue", now->number);
 	put_rate(row, "commands/s", per_second(more(now->counter[1], before->counter[1]), ms));
-	put_number(row, "in_flight",
+	put_number(row, "unanswered",
 		   now->counter[0] > now->counter[1] ? now->counter[0] - now->counter[1] : 0);
 	put_number(row, "errors", now->counter[2]);
 	put_number(row, "timeouts", now->counter[3]);
@@ -217,17 +217,19 @@ static void terminal_end(const struct termios *before)
 	tcsetattr(STDIN_FILENO, TCSANOW, before);
 }
 
-/* Return: false when the user wants to end */
-static bool pause_for(uint64_t ms, bool keys)
+/* Signals are let in only while it waits: one that comes between the look at @stopped and the wait ends the wait. */
+static bool wait_for(uint64_t ms, bool keys, const sigset_t *open)
 {
 	uint64_t now = clock_ms(), end = now + ms;
 
 	for (; !stopped && now < end; now = clock_ms()) {
 		struct pollfd p = { .fd = keys ? STDIN_FILENO : -1, .events = POLLIN };
+		/* One look at the clock for both: less than nothing would be for ever. */
+		struct timespec left = { .tv_sec = (time_t)((end - now) / 1000),
+					 .tv_nsec = (long)((end - now) % 1000 * 1000000) };
 		char key = 0;
 
-		/* One look at the clock for both: less than nothing would be for ever. */
-		if (poll(&p, 1, (int)(end - now)) <= 0)
+		if (ppoll(&p, 1, &left, open) <= 0)
 			continue;
 		if (read(STDIN_FILENO, &key, 1) <= 0)
 			return false;
@@ -235,6 +237,21 @@ static bool pause_for(uint64_t ms, bool keys)
 			return false;
 	}
 	return !stopped;
+}
+
+/* Return: false when the user wants to end */
+static bool pause_for(uint64_t ms, bool keys)
+{
+	sigset_t ends, before;
+	bool on;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	on = wait_for(ms, keys, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return on;
 }
 
 /* ---- the verb ---- */

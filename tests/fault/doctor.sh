@@ -182,6 +182,55 @@ wait "$holder"
 point "repaired" healthy
 point "the board ends" hsm_stop
 
+# --- a file system whose files have another device number than its locks ---
+
+overlay() {
+	layers=$TMPDIR/layers
+	mkdir -p "$layers" "$TMPDIR/below" "$TMPDIR/merged" && mount -t tmpfs tmpfs "$layers" || return 1
+	mkdir "$layers/files" "$layers/work"
+	mount -t overlay -o "lowerdir=$TMPDIR/below,upperdir=$layers/files,workdir=$layers/work,xino=off" \
+		overlay "$TMPDIR/merged"
+}
+if overlay 2>/dev/null; then
+	cp -a "$dir" "$TMPDIR/merged/doctor"
+	flock "$TMPDIR/merged/doctor/lock" sleep 600 &
+	holder=$!
+	while flock -n "$TMPDIR/merged/doctor/lock" true; do :; done
+	point "a lock of such a file" broken board/lock "holds the lock.*no board answers" doctor -d "vhsm:$TMPDIR/merged/doctor"
+	pkill -P "$holder"
+	wait "$holder"
+	umount "$TMPDIR/merged" "$TMPDIR/layers"
+fi
+
+# --- ended amid its work ---
+
+mute() {
+	python3 -c 'import os, signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(8)
+signal.pause()' "$TMPDIR/mute.sock" &
+	mute=$!
+	until [ -S "$TMPDIR/mute.sock" ]; do sleep 0.05; done
+}
+borrowed() {
+	find "$TMPDIR" -maxdepth 1 -name 'hsmctl-*' | grep .
+}
+ended() {
+	mute
+	hsmctl doctor -d "vfio-user:$TMPDIR/mute.sock" >"$out" 2>&1 &
+	doctor=$!
+	while kill -0 "$doctor" && ! borrowed; do sleep 0.05; done
+	kill -TERM "$doctor"
+	status=0
+	wait "$doctor" || status=$?
+	kill "$mute"
+	wait "$mute"
+	[ "$status" -eq 143 ] || { cat "$out"; echo "exit status $status"; return 1; }
+	! borrowed
+}
+point "a doctor who is ended leaves nothing behind" ended
+
 full() {
 	mount -t tmpfs -o size=6m,mode=700 none "$TMPDIR/small" && cp -a "$dir/." "$TMPDIR/small/" &&
 		dd if=/dev/zero of="$TMPDIR/small/fill" bs=64k 2>/dev/null

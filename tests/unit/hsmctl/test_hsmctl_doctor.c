@@ -16,7 +16,7 @@
 
 static void put_command(unsigned int command)
 {
-	uint8_t bytes[64] = { 0xf4, 0x1a, 0xf0, 0x10, (uint8_t)command };
+	uint8_t bytes[64] = { 0xf4, 0x1a, 0xf0, 0x10, (uint8_t)command, (uint8_t)(command >> 8) };
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/" PCI "/config", machine.sys);
@@ -169,6 +169,11 @@ static void plant_no_function(void)
 	put(PCI "/vendor", "0x8086\n");
 }
 
+static void plant_gone(void)
+{
+	put_command(0xffff);
+}
+
 static void plant_no_memory(void)
 {
 	put(PCI "/resource", NO_VALUE);
@@ -278,6 +283,7 @@ static const struct fault {
 	const char *layer, *check, *verdict, *part;
 } faults[] = {
 	{ plant_no_function, "pci", "function", "FAILED", "no function of an HSM" },
+	{ plant_gone, "pci", "function", "FAILED", "does not answer any more" },
 	{ plant_no_memory, "pci", "memory", "FAILED", "no room for its registers" },
 	{ plant_memory_off, "pci", "memory", "FAILED", "switched off" },
 	{ plant_aer, "pci", "errors", "warning", "3 fatal errors" },
@@ -358,6 +364,23 @@ static void test_module_faults(void **state)
 	each_named(state, module_faults, sizeof(module_faults) / sizeof(module_faults[0]));
 }
 
+/* A virtual function's registers are switched by its physical one, and its own bit says nothing. */
+static void test_virtual_function(void **state)
+{
+	struct json_object *result;
+	char link[256];
+
+	snprintf(link, sizeof(link), "%s/" PCI "/physfn", machine.sys);
+	assert_int_equal(symlink("../0000:00:02.0", link), 0);
+	put("bus/pci/devices/0000:00:02.0/vendor", "0x8086\n");
+	put_command(4);
+	result = examine();
+	assert_string_equal(text_of(check_of(result, "pci", "memory"), "verdict"), "ok");
+	assert_string_equal(text_of(result, "broken_layer"), "board");
+	json_object_put(result);
+	(void)state;
+}
+
 /* Nobody wants the driver here: what is wrong with it is no reason to call anything broken. */
 static void test_not_wanted(void **state)
 {
@@ -428,7 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_MACHINE(test_good),		ON_MACHINE(test_faults),
 		ON_MACHINE(test_module_faults), ON_MACHINE(test_not_wanted),
-		ON_MACHINE(test_permission),
+		ON_MACHINE(test_permission),	ON_MACHINE(test_virtual_function),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
