@@ -219,6 +219,7 @@ void identify_to_info(const struct ihsm_identify *id, struct hsm_device_info *in
 	memcpy(info->measurement, id->measurement, sizeof(info->measurement));
 	info->version = le32toh(id->version);
 	info->security_version = le32toh(id->security_version);
+	info->min_security_version = le32toh(id->min_security_version);
 	info->function = le32toh(id->function);
 	info->functions = le32toh(id->functions);
 	info->partitions = le32toh(id->partitions);

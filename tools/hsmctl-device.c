@@ -133,6 +133,8 @@ static void put_device_info(struct json_object *result, const struct hsm_device_
 		put_string(result, "approved_mode", APPROVED);
 	put_string(result, "firmware", info->firmware);
 	put_number(result, "security_version", info->security_version);
+	if (info->min_security_version)
+		put_number(result, "minimum_security_version", info->min_security_version);
 	put_hex(result, "measurement", info->measurement, sizeof(info->measurement));
 	put_string(result, "rollback_protection",
 		   info->flags & IHSM_IDENTIFY_ROLLBACK_SAFE ? "fuses" : "none");

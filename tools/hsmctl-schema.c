@@ -43,6 +43,7 @@ static const struct member members[] = {
 	{ "info, status", "approved_mode", "s?", "only in approved mode" },
 	{ "info", "firmware", "s", "version" },
 	{ "info", "security_version", "i", "of the firmware" },
+	{ "info", "minimum_security_version", "i?", "by the fuses, if it is told" },
 	{ "info", "measurement", "h", "of the firmware" },
 	{ "info, status", "rollback_protection", "s", "fuses or none" },
 	{ "info", "function", "i", "of the board" },

@@ -287,6 +287,7 @@ struct board_hello {
 	uint32_t spin_us;		/* bound of spinning, 0: never spin */
 	uint32_t lifecycle;		/* enum hsm_lifecycle */
 	uint32_t sensors;		/* how many BOARD_SENSORS tells of */
+	uint32_t min_security_version;	/* of firmware that the fuses let run, when this process began */
 };
 
 /**

@@ -72,6 +72,7 @@ struct hsm_device_info {
 	uint8_t measurement[48];
 	uint32_t version;
 	uint32_t security_version;
+	uint32_t min_security_version; /* of firmware that the board lets run; 0: not told */
 	uint32_t function;
 	uint32_t functions;
 	uint32_t partitions;

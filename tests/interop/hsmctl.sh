@@ -50,7 +50,7 @@ point "again, with a user PIN that is too short" says 2 "New user PIN: it must h
 	hsmctl partition init --yes --label short --pin-file "$TMPDIR/so" --new-pin-file "$TMPDIR/short"
 point "nothing was changed" says 0 '"label": "again"' hsmctl info --json
 point "info" says 0 "virtual" hsmctl info --json
-point "its keys" keys "" device model serial board_id hardware state firmware security_version measurement \
+point "its keys" keys "" device model serial board_id hardware state firmware security_version minimum_security_version measurement \
 	rollback_protection function functions tokens
 point "the tokens' keys" keys tokens slot partition label serial profile initialized so_pin user_pin pin_min pin_max \
 	memory free

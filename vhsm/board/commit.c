@@ -406,6 +406,7 @@ void state_identity(struct state *state, struct board_hello *hello)
 	if (state->stale)
 		hello->flags |= BOARD_HELLO_STALE;
 	hello->lifecycle = values->lifecycle;
+	hello->min_security_version = values->minimum_version;
 	memcpy(hello->board_id, values->board_id, sizeof(hello->board_id));
 	memcpy(hello->serial, values->serial, sizeof(hello->serial));
 	pthread_mutex_unlock(&state->lock);

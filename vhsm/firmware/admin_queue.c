@@ -70,6 +70,7 @@ static enum ihsm_status do_identify(struct admin *admin)
 	};
 
 	identify.self_test = htole32(commands_self_test());
+	identify.min_security_version = htole32(commands_minimum_version());
 	identify.sensors = htole32(hello->sensors);
 	identify.flags |= htole32(IHSM_IDENTIFY_RANDOM);
 	/* Images are the board's business, and so function 0's. */

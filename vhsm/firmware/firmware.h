@@ -92,6 +92,9 @@ unsigned int commands_partition_list(struct ihsm_partition_entry *list, unsigned
 /* commands_self_test - result of the last self-test */
 enum ihsm_self_test commands_self_test(void);
 
+/* commands_minimum_version - least security version of firmware that the board lets run */
+uint32_t commands_minimum_version(void);
+
 /* commands_wipe - the board was tampered with: forget the partitions' keys, now and without waiting for anybody */
 void commands_wipe(void);
 

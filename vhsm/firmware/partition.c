@@ -22,11 +22,29 @@ static struct {
 	pthread_mutex_t lock;
 	struct partition *first;
 	struct board_hello hello;
+	atomic_uint minimum; /* security version, which may have been raised since */
 } function = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 const struct board_hello *partitions_hello(void)
 {
 	return &function.hello;
+}
+
+uint32_t commands_minimum_version(void)
+{
+	return atomic_load(&function.minimum);
+}
+
+/* Of two who raise it at a time the board has taken both; the higher one stays, as in its fuses. */
+void partitions_raise_minimum(uint32_t version)
+{
+	unsigned int before = atomic_load(&function.minimum);
+
+	while (before < version)
+		if (atomic_compare_exchange_weak(&function.minimum, &before, version)) {
+			firmware_event(IHSM_EVENT_FIRMWARE, 0);
+			return;
+		}
 }
 
 /* ---- life of a partition ---- */
@@ -307,6 +325,7 @@ int partitions_start(const struct board_hello *hello)
 	int count, i;
 
 	function.hello = *hello;
+	atomic_store(&function.minimum, hello->min_security_version);
 	if (!hello->function) {
 		partition = partition_open(&device);
 		if (!partition)

@@ -288,6 +288,10 @@ void partitions_stop(void);
 /* partitions_wipe - forget all keys at once, also under those who use them; the process ends then */
 void partitions_wipe(void);
 const struct board_hello *partitions_hello(void);
+
+/* partitions_raise_minimum - the board has taken a higher least security version: it is told from now on */
+void partitions_raise_minimum(uint32_t version);
+
 /* partition_find - a reference to the partition of this id, NULL: none here */
 struct partition *partition_find(const uint8_t id[PARTITION_ID_SIZE]);
 void partition_put(struct partition *partition);

@@ -152,9 +152,12 @@ CK_RV command_firmware_minimum(struct command *command)
 		(uint32_t)hsm_fields_u64(&command->fields, HSM_FIELD_SECURITY_VERSION, 0);
 	size_t answered;
 	CK_RV rv = approval_check(command, NULL);
+	int ret;
 
 	if (rv != CKR_OK)
 		return rv;
-	return update_error(
-		ask_board(BOARD_MINIMUM, &version, sizeof(version), NULL, 0, &answered));
+	ret = ask_board(BOARD_MINIMUM, &version, sizeof(version), NULL, 0, &answered);
+	if (!ret)
+		partitions_raise_minimum(version);
+	return update_error(ret);
 }

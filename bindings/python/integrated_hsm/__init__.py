@@ -42,7 +42,8 @@ class _DeviceInfo(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char * 256), ("serial", ctypes.c_char * 33), ("model", ctypes.c_char * 41),
                 ("firmware", ctypes.c_char * 33), ("board_id", ctypes.c_uint8 * 16),
                 ("measurement", ctypes.c_uint8 * 48), ("version", ctypes.c_uint32),
-                ("security_version", ctypes.c_uint32), ("function", ctypes.c_uint32),
+                ("security_version", ctypes.c_uint32), ("min_security_version", ctypes.c_uint32),
+                ("function", ctypes.c_uint32),
                 ("functions", ctypes.c_uint32), ("partitions", ctypes.c_uint32), ("state", ctypes.c_uint32),
                 ("flags", ctypes.c_uint32), ("class_ms", ctypes.c_uint32 * 4)]
 
@@ -157,6 +158,7 @@ class DeviceInfo:
     board_id: uuid.UUID
     measurement: bytes
     security_version: int
+    min_security_version: int
     function: int
     functions: int
 
@@ -301,7 +303,7 @@ class Device:
         _check(_library().hsm_device_info(self.handle(), ctypes.byref(info), ctypes.byref(error)), error)
         return DeviceInfo(info.name.decode(), info.serial.decode(), info.model.decode(), info.firmware.decode(),
                           uuid.UUID(bytes=bytes(info.board_id)), bytes(info.measurement), info.security_version,
-                          info.function, info.functions)
+                          info.min_security_version, info.function, info.functions)
 
     def partitions(self) -> list[Partition]:
         count, error = ctypes.c_size_t(0), _Error()

@@ -317,6 +317,7 @@ static void open_as(struct fixture *f, uint32_t version)
 /* The fuses come first: what they have is told of, once, also when nothing else was written before the power went. */
 static void test_minimum(void **test)
 {
+	struct board_hello hello = { 0 };
 	struct fixture *f = *test;
 
 	assert_int_equal(fixture_open(f), 0);
@@ -328,6 +329,9 @@ static void test_minimum(void **test)
 	assert_int_equal(state_set_minimum(f->state, 3), 0);
 	assert_int_equal(state_set_minimum(f->state, 3), 0);
 	open_as(f, 3);
+	/* The next firmware is greeted with it. */
+	state_identity(f->state, &hello);
+	assert_int_equal(hello.min_security_version, 3);
 	assert_int_equal(take_list(f), 1);
 	assert_int_equal(list[0].event, HSM_AUDIT_FIRMWARE_MINIMUM);
 	assert_int_equal(list[0].version, 3);

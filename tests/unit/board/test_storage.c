@@ -104,6 +104,7 @@ static void test_hello(void **test)
 	assert_int_equal(hello.incarnation, 5);
 	assert_int_equal(hello.dma_bits, 40);
 	assert_int_equal(hello.security_version, 1);
+	assert_int_equal(hello.min_security_version, 1);
 	assert_string_equal(hello.version, "4.2-test");
 	assert_int_equal(hello.flags, BOARD_HELLO_EMBEDDED | BOARD_HELLO_CLAIMED);
 	assert_int_equal(strlen(hello.serial), 16);

@@ -80,7 +80,9 @@ static inline int officer_setup(void **state)
 	board_clear();
 	board.partition[0].exists = true;
 	board.partition[0].info = (struct board_partition){ .name = "device" };
-	board.hello = (struct board_hello){ .functions = 4, .flags = BOARD_HELLO_EMBEDDED };
+	board.hello = (struct board_hello){ .functions = 4,
+					     .flags = BOARD_HELLO_EMBEDDED,
+					     .min_security_version = 1 };
 	memset(board.hello.board_id, 0xb0, sizeof(board.hello.board_id));
 	return commands_start(&board.hello);
 }

@@ -29,7 +29,7 @@ struct task {
 	enum ihsm_time_class class;
 };
 
-static unsigned int test_events;
+static unsigned int test_events, test_firmware_events;
 
 int task_set_class(struct task *task, enum ihsm_time_class time_class)
 {
@@ -63,6 +63,7 @@ void firmware_event(enum ihsm_event event, uint32_t detail)
 {
 	(void)detail;
 	test_events += event == IHSM_EVENT_PARTITIONS;
+	test_firmware_events += event == IHSM_EVENT_FIRMWARE;
 }
 
 /* ---- clock ---- */
@@ -476,9 +477,15 @@ static int board_answer(enum board_request type, const uint8_t *body, size_t siz
 			return -ENOENT;
 		board.activated++;
 		return 0;
-	case BOARD_MINIMUM:
-		memcpy(&board.minimum, body, sizeof(board.minimum));
+	case BOARD_MINIMUM: {
+		uint32_t minimum;
+
+		memcpy(&minimum, body, sizeof(minimum));
+		if (minimum < board.minimum)
+			return -ERANGE;
+		board.minimum = minimum;
 		return 0;
+	}
 	case BOARD_GRANT:
 	case BOARD_GRANT_TAKE:
 		return board_grant(type, body);

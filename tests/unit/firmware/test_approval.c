@@ -352,6 +352,36 @@ static void two_raise_the_minimum(void **state)
 	peer_free(officer);
 }
 
+/* What the fuses have taken is told in IDENTIFY from then on, and what they have not is not. */
+static void the_minimum_is_told(void **state)
+{
+	static const struct {
+		uint32_t version;
+		CK_RV rv;
+		uint32_t told;
+		unsigned int events;
+	} steps[] = {
+		{ 3, CKR_OK, 3, 1 },
+		{ 3, CKR_OK, 3, 1 },
+		{ 2, CKR_ACTION_PROHIBITED, 3, 1 },
+		{ 4, CKR_OK, 4, 2 },
+	};
+	struct peer *officer = officer_new();
+	unsigned int before = test_firmware_events;
+	struct hsm_writer out;
+
+	(void)state;
+	assert_int_equal(commands_minimum_version(), board.hello.min_security_version);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		out = peer_fields(officer);
+		hsm_put_u32(&out, HSM_FIELD_SECURITY_VERSION, steps[i].version);
+		assert_int_equal(peer_call(officer, HSM_OP_FIRMWARE_MINIMUM, &out), steps[i].rv);
+		assert_int_equal(commands_minimum_version(), steps[i].told);
+		assert_int_equal(test_firmware_events - before, steps[i].events);
+	}
+	peer_free(officer);
+}
+
 /* ---- the form ---- */
 
 static void only_one_form_is_read(void **state)
@@ -452,6 +482,7 @@ int main(void)
 		OFFICER(a_nonce_that_cannot_be_used_up_approves_nothing),
 		OFFICER(two_activate_firmware),
 		OFFICER(two_raise_the_minimum),
+		OFFICER(the_minimum_is_told),
 		OFFICER(only_one_form_is_read),
 		OFFICER(long_fields_are_signed_by_their_hash),
 	};

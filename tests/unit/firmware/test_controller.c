@@ -89,6 +89,7 @@ static void test_identify(void **state)
 	struct ihsm_identify id;
 
 	(void)state;
+	fake_minimum = 6;
 	assert_int_equal(client_admin(&c, IHSM_ADMIN_IDENTIFY, &sqe, NULL), 0);
 	memcpy(&id, c.memory + DATA, sizeof(id));
 	assert_int_equal(le32toh(id.version), IHSM_VERSION);
@@ -98,6 +99,7 @@ static void test_identify(void **state)
 	assert_string_equal(id.serial, "TEST-1");
 	assert_string_equal(id.firmware, test_hello.version);
 	assert_int_equal(le32toh(id.security_version), test_hello.security_version);
+	assert_int_equal(le32toh(id.min_security_version), 6);
 	assert_int_equal(le32toh(id.self_test), IHSM_SELF_TEST_PASSED);
 	assert_int_equal(le32toh(id.sensors), 0);
 	assert_int_equal(le32toh(id.partition[2].slot), 9);

@@ -34,6 +34,11 @@ enum ihsm_self_test commands_self_test(void)
 	return IHSM_SELF_TEST_NONE;
 }
 
+uint32_t commands_minimum_version(void)
+{
+	return 0;
+}
+
 void commands_wipe(void)
 {
 }
