@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <hsm/pkcs11.h>
+#include <hsm/seal.h>
 #include "hsmctl-softhsm.h"
 
 #define NUMBER_SIZE 8
@@ -144,14 +145,6 @@ uint64_t soft_number(const struct soft_object *object, uint64_t type, uint64_t f
 	return value ? value->number : fallback;
 }
 
-void soft_free(struct soft_object *object)
-{
-	if (object->data)
-		OPENSSL_cleanse(object->data, object->size);
-	free(object->data);
-	*object = (struct soft_object){ 0 };
-}
-
 /* ---- the cipher ---- */
 
 /*
@@ -177,45 +170,49 @@ static int decrypt(const uint8_t key[SOFT_KEY_SIZE], uint8_t *bytes, size_t leng
 	return ret;
 }
 
-/* RFC 4880's salted and iterated form, as SoftHSM has it: each round is the hash of the one before. */
-static int stretch(const struct secret *pin, const uint8_t salt[SALT_SIZE], uint8_t key[HASH_SIZE])
-{
+/**
+ * struct unlocking - what a PIN goes through on its way to a key, in memory for secrets
+ * @first: salt and PIN
+ * @stretched: what comes of them
+ * @bytes: salt, IV and blocks, which are decrypted in their place
+ */
+struct unlocking {
 	uint8_t first[SALT_SIZE + SECRET_MAX];
-	unsigned int rounds = ROUNDS + salt[SALT_SIZE - 1];
+	uint8_t stretched[HASH_SIZE];
+	uint8_t bytes[SALT_SIZE + BLOCK_SIZE + 3 * BLOCK_SIZE];
+};
+
+/* RFC 4880's salted and iterated form, as SoftHSM has it: each round is the hash of the one before. */
+static int stretch(const struct secret *pin, struct unlocking *way)
+{
+	unsigned int rounds = ROUNDS + way->bytes[SALT_SIZE - 1];
+	uint8_t *key = way->stretched;
 	bool good;
 
-	memcpy(first, salt, SALT_SIZE);
-	memcpy(first + SALT_SIZE, pin->text, pin->length);
-	good = EVP_Digest(first, SALT_SIZE + pin->length, key, NULL, EVP_sha256(), NULL) == 1;
-	OPENSSL_cleanse(first, sizeof(first));
+	memcpy(way->first, way->bytes, SALT_SIZE);
+	memcpy(way->first + SALT_SIZE, pin->text, pin->length);
+	good = EVP_Digest(way->first, SALT_SIZE + pin->length, key, NULL, EVP_sha256(), NULL) == 1;
 	while (good && --rounds)
 		good = EVP_Digest(key, HASH_SIZE, key, NULL, EVP_sha256(), NULL) == 1;
 	return good ? 0 : -EIO;
 }
 
-/* @wrapped: salt, IV, blocks; what comes out of them begins with the magic */
-static int unwrap(const struct soft_value *wrapped, const struct secret *pin,
-		  uint8_t key[SOFT_KEY_SIZE])
+/* What comes out of the blocks begins with the magic. */
+static int unwrap(struct unlocking *way, const struct secret *pin, uint8_t key[SOFT_KEY_SIZE])
 {
-	uint8_t bytes[SALT_SIZE + BLOCK_SIZE + 3 * BLOCK_SIZE];
-	uint8_t stretched[HASH_SIZE];
-	const uint8_t *opened = bytes + SALT_SIZE + BLOCK_SIZE;
+	const uint8_t *opened = way->bytes + SALT_SIZE + BLOCK_SIZE;
 	size_t length = 0;
-	int ret;
+	int ret = stretch(pin, way);
 
-	if (wrapped->length != sizeof(bytes) || !pin->length)
-		return wrapped->length != sizeof(bytes) ? -EBADMSG : -EACCES;
-	memcpy(bytes, wrapped->bytes, sizeof(bytes));
-	ret = stretch(pin, bytes, stretched);
-	ret = ret ?: decrypt(stretched, bytes + SALT_SIZE, sizeof(bytes) - SALT_SIZE, &length);
+	ret = ret
+		      ?: decrypt(way->stretched, way->bytes + SALT_SIZE,
+				 sizeof(way->bytes) - SALT_SIZE, &length);
 	/* Another PIN is known by the padding, or else by the magic. */
 	if (ret == -EBADMSG || (!ret && (length != sizeof(magic) + SOFT_KEY_SIZE ||
 					 CRYPTO_memcmp(opened, magic, sizeof(magic)))))
 		ret = -EACCES;
 	if (!ret)
 		memcpy(key, opened + sizeof(magic), SOFT_KEY_SIZE);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	OPENSSL_cleanse(stretched, sizeof(stretched));
 	return ret;
 }
 
@@ -223,8 +220,22 @@ int soft_unlock(const struct soft_object *token, const struct secret *pin,
 		uint8_t key[SOFT_KEY_SIZE])
 {
 	const struct soft_value *wrapped = soft_find(token, USER_PIN, SOFT_BYTES);
+	struct unlocking *way;
+	int ret;
 
-	return wrapped ? unwrap(wrapped, pin, key) : -ENOENT;
+	if (!wrapped)
+		return -ENOENT;
+	if (wrapped->length != sizeof(way->bytes))
+		return -EBADMSG;
+	if (!pin->length)
+		return -EACCES;
+	way = hsm_secret_alloc(sizeof(*way));
+	if (!way)
+		return -ENOMEM;
+	memcpy(way->bytes, wrapped->bytes, sizeof(way->bytes));
+	ret = unwrap(way, pin, key);
+	hsm_secret_free(way, sizeof(*way));
+	return ret;
 }
 
 /* SoftHSM does not encrypt dates. */

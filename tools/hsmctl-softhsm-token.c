@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <openssl/crypto.h>
 #include <hsm/pkcs11.h>
+#include <hsm/seal.h>
 #include "hsmctl-softhsm.h"
 
 #define TOKEN_FILE   "token.object"
@@ -50,7 +51,13 @@ static int read_all(int fd, uint8_t *data, size_t size)
 	return 0;
 }
 
-/* What it holds may be keys: whatever happens, it is wiped. */
+void soft_free(struct soft_object *object)
+{
+	hsm_secret_free(object->data, object->size);
+	*object = (struct soft_object){ 0 };
+}
+
+/* What it holds will be keys in the clear: whatever happens, it is wiped, and it is kept out of swap. */
 static int load(int fd, struct soft_object *object)
 {
 	struct stat st;
@@ -66,14 +73,13 @@ static int load(int fd, struct soft_object *object)
 	ret = lock(fd);
 	if (ret)
 		return ret;
-	data = malloc(size);
+	data = hsm_secret_alloc(size);
 	if (!data)
 		return -ENOMEM;
 	ret = read_all(fd, data, size);
 	if (!ret)
 		return soft_parse(object, data, size);
-	OPENSSL_cleanse(data, size);
-	free(data);
+	hsm_secret_free(data, size);
 	return ret;
 }
 

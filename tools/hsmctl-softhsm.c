@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <hsm/evidence.h>
 #include <hsm/pkcs11.h>
+#include <hsm/seal.h>
 #include "hsmctl-object.h"
 #include "hsmctl-softhsm.h"
 #include "tool-terminal.h"
@@ -137,11 +138,17 @@ struct item {
 	struct bytes known_by;
 };
 
+/* struct clear - what opens the token, in memory for secrets as what it opens is */
+struct clear {
+	struct secret pin;
+	uint8_t key[SOFT_KEY_SIZE];
+};
+
 struct migration {
 	struct ctl *ctl;
 	struct link *link;
 	struct soft_token *token;
-	uint8_t key[SOFT_KEY_SIZE];
+	struct clear *clear;
 	struct item *items;
 	size_t tally[N_FATES];
 };
@@ -350,7 +357,8 @@ static int look(struct migration *run, struct item *item, const struct soft_obje
 	/* A key that the device cannot tell from another one is not taken for it. */
 	if ((1U << item->class & KEYS) && !item->known_by.length)
 		return CTL_OK;
-	room = malloc(HSM_MESSAGE_MAX);
+	/* Of an object of data its contents are in it. */
+	room = hsm_secret_alloc(HSM_MESSAGE_MAX);
 	if (!room)
 		return fail(run->ctl, CTL_DEVICE, "out of memory");
 	hsm_writer_init(&template, room, HSM_MESSAGE_MAX);
@@ -359,8 +367,7 @@ static int look(struct migration *run, struct item *item, const struct soft_obje
 	if (!code && found.count)
 		note(item, PRESENT, "");
 	free(found.list);
-	OPENSSL_cleanse(room, HSM_MESSAGE_MAX);
-	free(room);
+	hsm_secret_free(room, HSM_MESSAGE_MAX);
 	return code;
 }
 
@@ -405,7 +412,7 @@ static void load(struct migration *run, struct item *item, struct soft_object *o
 {
 	int ret = soft_token_load(run->token, item->file, object)
 			  ?: same_file(item, object)
-			  ?: soft_open(object, run->key);
+			  ?: soft_open(object, run->clear->key);
 
 	if (ret == -EBADMSG)
 		note(item, DAMAGED, "the file cannot be read as an object of this token");
@@ -597,13 +604,12 @@ static void free_items(struct migration *run)
 	free(run->items);
 }
 
-static int unlock(struct ctl *ctl, const struct soft_token *token, uint8_t key[SOFT_KEY_SIZE])
+static int unlock(struct ctl *ctl, const struct soft_token *token, struct clear *clear)
 {
-	struct secret pin = { 0 };
-	int code = secret_read(ctl, &ctl->token_pin, &pin);
-	int ret = code ? 0 : soft_unlock(&token->object, &pin, key);
+	int code = secret_read(ctl, &ctl->token_pin, &clear->pin);
+	int ret = code ? 0 : soft_unlock(&token->object, &clear->pin, clear->key);
 
-	secret_clear(&pin);
+	secret_clear(&clear->pin);
 	switch (ret) {
 	case 0:
 		return code;
@@ -615,6 +621,8 @@ static int unlock(struct ctl *ctl, const struct soft_token *token, uint8_t key[S
 			    token->label);
 	case -EBADMSG:
 		return fail(ctl, CTL_USAGE, "the SoftHSM token '%s' is damaged", token->label);
+	case -ENOMEM:
+		return fail(ctl, CTL_DEVICE, "out of memory");
 	default:
 		return fail(ctl, CTL_DEVICE, "libcrypto fails");
 	}
@@ -627,8 +635,13 @@ int verb_migrate_softhsm(struct ctl *ctl, char **args)
 	struct migration run = { .ctl = ctl, .link = &link, .token = &token };
 	int code = soft_token_open(ctl, args[0], &token);
 
-	code = code ?: unlock(ctl, &token, run.key) ?: link_user(ctl, &link, CKU_USER) ?: migrate(&run);
-	OPENSSL_cleanse(run.key, sizeof(run.key));
+	if (!code) {
+		run.clear = hsm_secret_alloc(sizeof(*run.clear));
+		code = run.clear ? unlock(ctl, &token, run.clear)
+				 : fail(ctl, CTL_DEVICE, "out of memory");
+	}
+	code = code ?: link_user(ctl, &link, CKU_USER) ?: migrate(&run);
+	hsm_secret_free(run.clear, sizeof(*run.clear));
 	free_items(&run);
 	link_close(&link);
 	soft_token_close(&token);

@@ -35,7 +35,7 @@ struct soft_value {
 	size_t length;
 };
 
-/* struct soft_object - a file of the store; zero it first, soft_free() takes any state */
+/* struct soft_object - a file of the store; zero it first. From soft_token_load() it is soft_free()'s, in any state */
 struct soft_object {
 	uint8_t *data;
 	size_t size;
@@ -47,7 +47,7 @@ struct soft_object {
 
 /**
  * soft_parse - take a file's bytes apart; every length in it is checked
- * @data: from malloc(); the object owns it from now on, whatever the answer is, and wipes it at its end
+ * @data: the object's from now on, whatever the answer is
  *
  * Return: 0, or -EBADMSG: it is no object, or damaged.
  */
@@ -63,15 +63,14 @@ uint64_t soft_number(const struct soft_object *object, uint64_t type, uint64_t f
 /**
  * soft_unlock - the key of a token's private objects, by the user's PIN
  * @token: token.object
+ * @key: in memory for secrets, as @pin
  *
- * Return: 0; -ENOENT: no user PIN has been set; -EACCES: it is another one; -EBADMSG: damaged; -EIO: libcrypto.
+ * Return: 0; -ENOENT: no user PIN has been set; -EACCES: it is another one; -EBADMSG: damaged; -EIO: libcrypto; -ENOMEM.
  */
 int soft_unlock(const struct soft_object *token, const struct secret *pin, uint8_t key[SOFT_KEY_SIZE]);
 
 /* soft_open - decrypt a private object's values, in place. Return: 0, -EBADMSG, -EIO */
 int soft_open(struct soft_object *object, const uint8_t key[SOFT_KEY_SIZE]);
-
-void soft_free(struct soft_object *object);
 
 /* ---- hsmctl-softhsm-token.c: enum ctl_exit, having reported what went wrong ---- */
 
@@ -96,7 +95,8 @@ struct soft_token {
 int soft_token_open(struct ctl *ctl, const char *which, struct soft_token *token);
 void soft_token_close(struct soft_token *token);
 
-/* soft_token_load - one of its files. Return: 0 or a negative errno; nothing is reported */
+/* soft_token_load - one of its files, in memory for secrets. Return: 0 or a negative errno; nothing is reported */
 int soft_token_load(const struct soft_token *token, const char *name, struct soft_object *object);
+void soft_free(struct soft_object *object);
 
 #endif /* HSMCTL_SOFTHSM_H */

@@ -36,6 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		soft_open(&object, key);
 		check(&object);
 	}
-	soft_free(&object);
+	free(copy);
 	return 0;
 }

@@ -11,10 +11,15 @@
 #include "hsmctl-softhsm.h"
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <openssl/evp.h>
 #include <hsm/pkcs11.h>
+#include <hsm/seal.h>
 
 #define USER_PIN 0x8000534dUL
 
@@ -89,6 +94,12 @@ static int parse(struct soft_object *object, size_t length)
 	return soft_parse(object, data, length);
 }
 
+static void release(struct soft_object *object)
+{
+	free(object->data);
+	*object = (struct soft_object){ 0 };
+}
+
 /* ---- reading ---- */
 
 static void reads_what_is_whole(void **state)
@@ -111,8 +122,7 @@ static void reads_what_is_whole(void **state)
 	assert_int_equal(soft_find(&object, CKA_WRAP_TEMPLATE, SOFT_MAP)->length, 0);
 	/* Of another kind it is not there. */
 	assert_null(soft_find(&object, CKA_LABEL, SOFT_NUMBER));
-	soft_free(&object);
-	assert_null(object.data);
+	release(&object);
 }
 
 static void refuses_what_is_cut(void **state)
@@ -125,7 +135,7 @@ static void refuses_what_is_cut(void **state)
 	for (size_t length = 0; length < used; length++) {
 		/* Between two attributes nothing tells that there was more. */
 		whole += parse(&object, length) == 0;
-		soft_free(&object);
+		release(&object);
 	}
 	assert_int_equal(whole, 4);
 }
@@ -145,7 +155,7 @@ static void refuses_lengths_that_lie(void **state)
 			put_big(lies[i]);
 			put("label", 5);
 			assert_int_equal(parse(&object, used), -EBADMSG);
-			soft_free(&object);
+			release(&object);
 		}
 	}
 }
@@ -159,20 +169,20 @@ static void refuses_what_is_unknown_or_double(void **state)
 	put_big(CKA_LABEL);
 	put_big(6);
 	assert_int_equal(parse(&object, used), -EBADMSG);
-	soft_free(&object);
+	release(&object);
 	begin();
 	put_flag(CKA_SENSITIVE, 1);
 	put_flag(CKA_SENSITIVE, 0);
 	assert_int_equal(parse(&object, used), -EBADMSG);
-	soft_free(&object);
+	release(&object);
 	begin();
 	for (uint64_t type = 0; type < SOFT_VALUES_MAX; type++)
 		put_flag(type, 1);
 	assert_int_equal(parse(&object, used), 0);
-	soft_free(&object);
+	release(&object);
 	put_flag(SOFT_VALUES_MAX, 1);
 	assert_int_equal(parse(&object, used), -EBADMSG);
-	soft_free(&object);
+	release(&object);
 }
 
 /* ---- PIN and cipher ---- */
@@ -233,10 +243,10 @@ static void opens_by_the_right_pin(void **state)
 	assert_memory_equal(key, token_key, sizeof(key));
 	/* The file is as it was: a second try is one. */
 	assert_int_equal(soft_unlock(&token, &right, key), 0);
-	soft_free(&token);
+	release(&token);
 	make_token(&token, "1234", "RJS");
 	assert_int_equal(soft_unlock(&token, &right, key), -EACCES);
-	soft_free(&token);
+	release(&token);
 }
 
 static void refuses_a_token_without_a_key(void **state)
@@ -249,12 +259,12 @@ static void refuses_a_token_without_a_key(void **state)
 	put_all();
 	assert_int_equal(parse(&token, used), 0);
 	assert_int_equal(soft_unlock(&token, &pin, key), -ENOENT);
-	soft_free(&token);
+	release(&token);
 	begin();
 	put_bytes(USER_PIN, "short", 5);
 	assert_int_equal(parse(&token, used), 0);
 	assert_int_equal(soft_unlock(&token, &pin, key), -EBADMSG);
-	soft_free(&token);
+	release(&token);
 }
 
 static void decrypts_private_objects(void **state)
@@ -276,7 +286,7 @@ static void decrypts_private_objects(void **state)
 	assert_int_equal(value->length, 7);
 	assert_memory_equal(value->bytes, "a label", 7);
 	assert_memory_equal(soft_find(&object, CKA_START_DATE, SOFT_BYTES)->bytes, "20260101", 8);
-	soft_free(&object);
+	release(&object);
 }
 
 static void leaves_public_objects_alone(void **state)
@@ -288,7 +298,7 @@ static void leaves_public_objects_alone(void **state)
 	assert_int_equal(parse(&object, used), 0);
 	assert_int_equal(soft_open(&object, token_key), 0);
 	assert_memory_equal(soft_find(&object, CKA_LABEL, SOFT_BYTES)->bytes, "label", 5);
-	soft_free(&object);
+	release(&object);
 }
 
 static void refuses_what_is_not_encrypted(void **state)
@@ -304,7 +314,7 @@ static void refuses_what_is_not_encrypted(void **state)
 		put_bytes(CKA_LABEL, out, lengths[i]);
 		assert_int_equal(parse(&object, used), 0);
 		assert_int_equal(soft_open(&object, token_key), -EBADMSG);
-		soft_free(&object);
+		release(&object);
 	}
 	/* The last byte of the IV is that of the padding. */
 	length = encrypt(token_key, (const uint8_t *)"a label", 7, out);
@@ -313,7 +323,68 @@ static void refuses_what_is_not_encrypted(void **state)
 	put_bytes(CKA_LABEL, out, length);
 	assert_int_equal(parse(&object, used), 0);
 	assert_int_equal(soft_open(&object, token_key), -EBADMSG);
+	release(&object);
+}
+
+/* ---- where it lies ---- */
+
+/* The kernel's flags of the mapping that @at is in: "lo" locked, "dd" not in a core dump, "wf" wiped in a fork */
+static void flags_of(const void *at, char flags[256])
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long start, end, here = (unsigned long)at;
+	bool inside = false;
+	char line[512];
+
+	flags[0] = '\0';
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start <= here && here < end;
+		else if (inside && !strncmp(line, "VmFlags:", 8))
+			snprintf(flags, 256, "%.250s", line + 8);
+	}
+	fclose(file);
+}
+
+static bool may_lock(void)
+{
+	void *page = hsm_secret_alloc(4096);
+	bool may = page && !mlock(page, 4096);
+
+	hsm_secret_free(page, 4096);
+	return may;
+}
+
+static void lies_in_memory_for_secrets(void **state)
+{
+	char directory[256], path[300], flags[256];
+	struct soft_token token = { 0 };
+	struct soft_object object = { 0 };
+	FILE *file;
+
+	(void)state;
+	if (!may_lock())
+		skip();
+	put_all();
+	snprintf(directory, sizeof(directory), "%s/softhsm-XXXXXX", getenv("TMPDIR") ?: "/tmp");
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/a.object", directory);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, used, file), used);
+	fclose(file);
+	token.dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(soft_token_load(&token, "a.object", &object), 0);
+	assert_non_null(soft_find(&object, CKA_LABEL, SOFT_BYTES));
+	flags_of(object.data, flags);
+	assert_non_null(strstr(flags, " lo"));
+	assert_non_null(strstr(flags, " dd"));
 	soft_free(&object);
+	assert_null(object.data);
+	close(token.dir);
+	unlink(path);
+	rmdir(directory);
 }
 
 int main(void)
@@ -328,6 +399,7 @@ int main(void)
 		cmocka_unit_test(decrypts_private_objects),
 		cmocka_unit_test(leaves_public_objects_alone),
 		cmocka_unit_test(refuses_what_is_not_encrypted),
+		cmocka_unit_test(lies_in_memory_for_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
