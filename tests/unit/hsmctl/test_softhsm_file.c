@@ -19,7 +19,6 @@
 #include <unistd.h>
 #include <openssl/evp.h>
 #include <hsm/pkcs11.h>
-#include <hsm/seal.h>
 
 #define USER_PIN 0x8000534dUL
 
@@ -347,13 +346,17 @@ static void flags_of(const void *at, char flags[256])
 	fclose(file);
 }
 
+/* A limit may forbid it, and sanitizers leave it out. */
 static bool may_lock(void)
 {
-	void *page = hsm_secret_alloc(4096);
-	bool may = page && !mlock(page, 4096);
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char flags[256];
 
-	hsm_secret_free(page, 4096);
-	return may;
+	assert_true(page != MAP_FAILED);
+	(void)!mlock(page, 4096);
+	flags_of(page, flags);
+	munmap(page, 4096);
+	return strstr(flags, " lo");
 }
 
 static void lies_in_memory_for_secrets(void **state)
@@ -364,8 +367,6 @@ static void lies_in_memory_for_secrets(void **state)
 	FILE *file;
 
 	(void)state;
-	if (!may_lock())
-		skip();
 	put_all();
 	snprintf(directory, sizeof(directory), "%s/softhsm-XXXXXX", getenv("TMPDIR") ?: "/tmp");
 	assert_non_null(mkdtemp(directory));
@@ -378,7 +379,8 @@ static void lies_in_memory_for_secrets(void **state)
 	assert_int_equal(soft_token_load(&token, "a.object", &object), 0);
 	assert_non_null(soft_find(&object, CKA_LABEL, SOFT_BYTES));
 	flags_of(object.data, flags);
-	assert_non_null(strstr(flags, " lo"));
+	if (may_lock())
+		assert_non_null(strstr(flags, " lo"));
 	assert_non_null(strstr(flags, " dd"));
 	soft_free(&object);
 	assert_null(object.data);
