@@ -61,7 +61,6 @@ static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 		dev_warn_ratelimited(&ihsm->dev, "%s: device status 0x%02x\n", what, cmd->status);
 		err = cmd->status == IHSM_SC_NO_CONTEXT ? -EUSERS : -EIO;
 	}
-	ihsm_cmd_finish(cmd);
 	if (!err)
 		return 0;
 free:

@@ -43,7 +43,7 @@ static int ioctl_info(struct ihsm_context *context, void *buffer)
 
 	err = ihsm_check_info(info);
 	if (!err)
-		err = ihsm_enter(ihsm);
+		err = ihsm_enter(ihsm, true);
 	if (err)
 		return err;
 	info->abi = IHSM_ABI_VERSION;
@@ -74,7 +74,7 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
 
 	if (reset->flags)
 		return -EINVAL;
-	err = ihsm_enter(ihsm);
+	err = ihsm_enter(ihsm, true);
 	if (err)
 		return err;
 	err = ihsm_reset_now(ihsm);
@@ -206,7 +206,7 @@ static int ihsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 	barrier();
 	if (entry.command.size < op->min_size || entry.command.poll_us)
 		return -EINVAL;
-	if (memchr_inv(entry.rest, 0, sizeof(entry.rest)))
+	if (entry.command.size > sizeof(entry) || memchr_inv(entry.rest, 0, sizeof(entry.rest)))
 		return -E2BIG;
 	return ihsm_uring_command(ioucmd, ioucmd->file->private_data, &entry.command, issue_flags);
 }

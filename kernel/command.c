@@ -115,18 +115,33 @@ static int stopped(struct ihsm_device *ihsm, int err)
 }
 
 /**
- * ihsm_command_place() - a slot for a prepared command, on the queue of this processor
- * @ihsm: device; the gate is held
+ * ihsm_command_enter() - begin to use the device, with a slot on the queue of this processor
+ * @ihsm: device
  * @cmd: prepared
  * @wait: until there is one; else -EAGAIN
  *
- * Return: as ihsm_cmd_place(); -ENODEV when the device was stopped for good.
+ * Return: 0, then ihsm_command_submit() and ihsm_leave() are due; as ihsm_enter(),
+ * ihsm_cmd_try_place() and ihsm_queue_wait(), with nothing held.
  */
-int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait)
+int ihsm_command_enter(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait)
 {
-	struct ihsm_queue *queue = ihsm->queue[ihsm->cpu_queue[raw_smp_processor_id()]];
+	struct ihsm_queue *queue;
+	int err;
 
-	return stopped(ihsm, wait ? ihsm_cmd_place(queue, cmd) : ihsm_cmd_try_place(queue, cmd));
+	do {
+		err = ihsm_enter(ihsm, wait);
+		if (err)
+			return err;
+		queue = ihsm->queue[ihsm->cpu_queue[raw_smp_processor_id()]];
+		err = ihsm_cmd_try_place(queue, cmd);
+		if (!err)
+			return 0;
+		ihsm_leave(ihsm);
+		if (!wait || err != -EAGAIN)
+			return stopped(ihsm, err);
+		err = ihsm_queue_wait(queue);
+	} while (!err);
+	return err;
 }
 
 /**
@@ -180,28 +195,32 @@ int ihsm_command_error(const struct ihsm_cmd *cmd)
 	return cmd->error;
 }
 
-/*
- * There and back, with the gate held. @gone is set when the process was killed and the command
- * is not ours any more.
- */
-static int exchange(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool *gone)
+/* The process was killed. While somebody closes the gate all commands end by themselves. */
+static bool give_up(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
 {
-	int err = ihsm_command_place(ihsm, cmd, true);
+	bool gone = false;
 
-	if (!err)
-		err = ihsm_command_submit(ihsm, cmd);
+	if (!ihsm_enter(ihsm, false)) {
+		gone = ihsm_cmd_abandon(cmd, true);
+		ihsm_leave(ihsm);
+	}
+	if (!gone)
+		wait_for_completion(&cmd->done);
+	return gone;
+}
+
+/* Give it to the device, and look for its answer if that is wanted. */
+static int send(struct ihsm_device *ihsm, struct ihsm_cmd *cmd)
+{
+	int err = ihsm_command_enter(ihsm, cmd, true);
+
 	if (err)
 		return err;
-	if (!poll_answer(cmd)) {
+	err = ihsm_command_submit(ihsm, cmd);
+	if (!err && !poll_answer(cmd))
 		ihsm_cmd_listen(cmd);
-		err = wait_for_completion_state(&cmd->done, IHSM_WAIT);
-		if (err && ihsm_cmd_abandon(cmd, true)) {
-			*gone = true;
-			return -EINTR;
-		}
-	}
-	ihsm_cmd_finish(cmd);
-	return ihsm_command_error(cmd);
+	ihsm_leave(ihsm);
+	return err;
 }
 
 /**
@@ -228,21 +247,19 @@ int ihsm_command_copy_out(const struct ihsm_cmd *cmd, u64 user)
  */
 int ihsm_command(struct ihsm_context *context, struct ihsm_command *command)
 {
-	struct ihsm_device *ihsm = context->ihsm;
 	struct ihsm_cmd *cmd;
-	bool gone = false;
 	int err;
 
 	cmd = ihsm_command_prepare(context, command, 0);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
-	err = ihsm_enter(ihsm);
+	err = send(context->ihsm, cmd);
 	if (!err) {
-		err = exchange(ihsm, cmd, &gone);
-		ihsm_leave(ihsm);
+		if (wait_for_completion_state(&cmd->done, IHSM_WAIT) &&
+		    give_up(context->ihsm, cmd))
+			return -EINTR;
+		err = ihsm_command_error(cmd);
 	}
-	if (gone)
-		return err;
 	if (!err)
 		err = ihsm_command_copy_out(cmd, command->out);
 	command->status = cmd->status;

@@ -14,44 +14,19 @@
 /**
  * ihsm_enter() - begin to use a device on behalf of an open file
  * @ihsm: device
+ * @wait: as long as the gate is being closed; else -EAGAIN
  *
  * Return: 0, then ihsm_leave() is due; -ENODEV when it is gone; -EINTR when the process is killed.
  */
-int ihsm_enter(struct ihsm_device *ihsm)
+int ihsm_enter(struct ihsm_device *ihsm, bool wait)
 {
-	int err = down_read_killable(&ihsm->gate);
+	int err = wait ? down_read_killable(&ihsm->gate) :
+			 down_read_trylock(&ihsm->gate) ? 0 : -EAGAIN;
 
-	if (err)
+	if (err || !ihsm->gone)
 		return err;
-	if (!ihsm->gone)
-		return 0;
-	up_read(&ihsm->gate);
+	ihsm_leave(ihsm);
 	return -ENODEV;
-}
-
-/**
- * ihsm_try_enter() - the same for whoever must not wait
- * @ihsm: device
- *
- * Return: -EAGAIN while the gate is being closed, else as ihsm_enter().
- */
-int ihsm_try_enter(struct ihsm_device *ihsm)
-{
-	if (!down_read_trylock(&ihsm->gate))
-		return -EAGAIN;
-	if (!ihsm->gone)
-		return 0;
-	up_read(&ihsm->gate);
-	return -ENODEV;
-}
-
-/**
- * ihsm_leave() - the opposite
- * @ihsm: device
- */
-void ihsm_leave(struct ihsm_device *ihsm)
-{
-	up_read(&ihsm->gate);
 }
 
 static bool reset_since(struct ihsm_device *ihsm, u32 generation)
@@ -74,7 +49,7 @@ static int create(struct ihsm_context *context)
 	do {
 		err = wait_event_state(ihsm->state_wait,
 				       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING,
-				       IHSM_WAIT);
+				       TASK_KILLABLE);
 		if (err)
 			return err;
 		generation = READ_ONCE(ihsm->generation);
@@ -104,7 +79,7 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	err = -ENOMEM;
 	context->end = ihsm_cmd_alloc(IHSM_ADMIN_DESTROY_CONTEXT, 0);
 	if (context->end)
-		err = ihsm_enter(ihsm);
+		err = ihsm_enter(ihsm, true);
 	if (err)
 		goto free;
 	err = create(context);

@@ -219,19 +219,19 @@ static void set_shadow_parts(struct ihsm_device *ihsm, struct ihsm_queue *queue)
  * ihsm_controller_alloc() - memory and interrupt handlers of all queues
  * @ihsm: device; vectors are there
  *
- * The memory goes with the driver's hold on the function, after all that uses it. The handlers are
- * ihsm_irq_free()'s. Return: 0 or a negative errno.
+ * What the device uses goes with the driver's hold on the function, after all that uses it, the
+ * queues' structures with the device's. The handlers are ihsm_irq_free()'s.
+ * Return: 0 or a negative errno.
  */
 int ihsm_controller_alloc(struct ihsm_device *ihsm)
 {
-	struct device *dev = &ihsm->pdev->dev;
 	int err = alloc_shadow(ihsm);
 	unsigned int i;
 
 	for (i = 0; i <= ihsm->queues && !err; i++) {
 		u16 vector = ihsm->vectors > 1 ? i : 0;
 
-		ihsm->queue[i] = devm_kzalloc(dev, sizeof(*ihsm->queue[i]), GFP_KERNEL);
+		ihsm->queue[i] = kzalloc_obj(*ihsm->queue[i], GFP_KERNEL);
 		if (!ihsm->queue[i])
 			return -ENOMEM;
 		err = ihsm_queue_init(ihsm, ihsm->queue[i], i, vector);

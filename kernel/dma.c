@@ -64,7 +64,8 @@ struct ihsm_payload *ihsm_payload_pin(unsigned long user, u32 len, enum dma_data
 	if (err)
 		goto free;
 	got = pin_user_pages_fast(user & PAGE_MASK, pages,
-				  dir == DMA_FROM_DEVICE ? FOLL_WRITE : 0, payload->page);
+				  FOLL_LONGTERM | (dir == DMA_FROM_DEVICE ? FOLL_WRITE : 0),
+				  payload->page);
 	if (got != pages) {
 		err = got < 0 ? got : -EFAULT;
 		goto unpin;

@@ -28,7 +28,7 @@ static enum fw_upload_err upload_prepare(struct fw_upload *upload, const u8 *dat
 	struct ihsm_device *ihsm = upload->dd_handle;
 
 	/* As soon as the image is complete here, somebody may think better of it. */
-	if (xchg(&ihsm->upload_cancelled, false))
+	if (xchg(&ihsm->upload_cancelled, 0))
 		return FW_UPLOAD_ERR_CANCELED;
 	if (!size || size > IHSM_IMAGE_MAX)
 		return FW_UPLOAD_ERR_INVALID_SIZE;
@@ -64,7 +64,7 @@ static void upload_cancel(struct fw_upload *upload)
 {
 	struct ihsm_device *ihsm = upload->dd_handle;
 
-	WRITE_ONCE(ihsm->upload_cancelled, true);
+	WRITE_ONCE(ihsm->upload_cancelled, 1);
 }
 
 /* What was ended is staged; what was not is forgotten. */
@@ -74,7 +74,7 @@ static void upload_cleanup(struct fw_upload *upload)
 
 	ihsm_stage(ihsm, IHSM_STAGE_ABORT, 0, NULL, 0);
 	/* This upload's end is not the next one's. */
-	WRITE_ONCE(ihsm->upload_cancelled, false);
+	WRITE_ONCE(ihsm->upload_cancelled, 0);
 }
 
 const struct fw_upload_ops ihsm_upload_ops = {
@@ -113,7 +113,7 @@ void ihsm_fw_upload_unregister(struct ihsm_device *ihsm)
 {
 	if (!ihsm->upload)
 		return;
-	WRITE_ONCE(ihsm->upload_cancelled, true);
+	WRITE_ONCE(ihsm->upload_cancelled, 1);
 	firmware_upload_unregister(ihsm->upload);
 	ihsm->upload = NULL;
 }

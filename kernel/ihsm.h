@@ -4,8 +4,8 @@
  * integrated HSM (Documentation/driver.rst; the device is Documentation/hardware.rst).
  *
  * Locks, outer first: gate, control, queue->lock, state_lock. identify_lock is a leaf under gate or
- * control. Neither programs' memory nor the device is waited for with a lock other than gate (for
- * reading) and control held.
+ * control. Answers to admin commands are waited for with gate (for reading) and control held,
+ * never programs' memory or messages.
  */
 #ifndef IHSM_H
 #define IHSM_H
@@ -34,7 +34,10 @@
 #include "ring.h"
 
 #define IHSM_ROOM	4096U	/* bytes each way that go through a slot's own buffer */
-/* A program that waits can be killed, and does not keep the system from going to sleep. */
+/*
+ * A program that waits can be killed, and does not keep the system from going to sleep. Nothing is
+ * held then: who is frozen may be so for long.
+ */
 #define IHSM_WAIT	(TASK_KILLABLE | TASK_FREEZABLE)
 
 #define IHSM_ADMIN_MS	10000U	/* an admin command that takes longer has been lost */
@@ -93,18 +96,14 @@ struct ihsm_cmd {
 	bool timed_out;			/* it was asked back because it was overdue */
 	bool waited;			/* somebody sleeps until it ends, interrupts are wanted */
 	bool forever;			/* it may take as long as it likes */
-	/* nobody waits, or nobody waits any more; when it has ended it goes to the orphans */
-	bool abandoned;
+	bool abandoned;			/* nobody waits (any more): an orphan when it has ended */
 	/* what is done with it there, in process context, before it is freed; may be NULL */
 	void (*ended)(struct ihsm_cmd *cmd);
-	/*
-	 * of a command that nobody waits for and that is not abandoned: called when it has ended
-	 * and its slot is free again, in any context and without a lock; it is @landed's then
-	 */
+	/* for one that nobody waits for: it has ended, is @landed's; any context, no lock */
 	void (*landed)(struct ihsm_cmd *cmd);
 	bool silent;			/* with @landed: no interrupt is wanted, somebody polls */
 	bool brief;			/* of the shortest class */
-	u32 poll_us;			/* its caller looks for the answer so long before sleeping */
+	u32 poll_us;			/* its caller looks for the answer so long, then sleeps */
 	bool patient;			/* counted in the queue's @patient */
 	bool aborted;			/* the device was asked once to drop it */
 	void *private;			/* of @landed */
@@ -113,11 +112,8 @@ struct ihsm_cmd {
 	u16 status;			/* then its status */
 	u32 result;			/* then its result; at most @out_len */
 	u32 answered;			/* bytes at @out that are of the device */
-	/*
-	 * in the device's list of abandoned commands that have ended, or in the queue's of those
-	 * with @landed
-	 */
-	struct llist_node orphan;
+	/* in the queue's list of those that have ended, then in the device's of orphans */
+	struct llist_node ended_next;
 	/* room for what goes in and comes out; wiped and freed with the command */
 	u8 bounce[] __aligned(8);
 };
@@ -125,13 +121,8 @@ struct ihsm_cmd {
 /* A place for an outstanding command */
 struct ihsm_slot {
 	struct ihsm_cmd *cmd;		/* the command while the device has it */
-	/* counts the slot's commands, in the upper bits of their identifiers */
-	u16 generation;
-	/*
-	 * coherent, IHSM_ROOM for what goes in and as much for what comes out; wiped when the slot
-	 * is freed
-	 */
-	void *room;
+	u16 generation;			/* counts its commands, in their identifiers' upper bits */
+	void *room;			/* IHSM_ROOM bytes in, as many out; wiped when freed */
 	dma_addr_t dma;			/* its bus address */
 };
 
@@ -171,7 +162,7 @@ struct ihsm_queue {
 	u64 timeouts;			/* commands that were overdue */
 	u64 missed;			/* completions that were there and nobody was told */
 	u64 bogus;			/* completions that made no sense */
-	/* commands that have ended and whose @landed is to be called */
+	/* commands that have ended, for land() */
 	struct llist_head landed;
 	struct ihsm_slot slot[IHSM_SLOTS]; /* the slots */
 };
@@ -184,6 +175,7 @@ struct ihsm_cmd *ihsm_cmd_alloc(u8 opcode, size_t bounce);
 void ihsm_cmd_free(struct ihsm_cmd *cmd);
 int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
 int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
+int ihsm_queue_wait(struct ihsm_queue *queue);
 int ihsm_cmd_send(struct ihsm_queue *queue, struct ihsm_cmd *cmd);
 int ihsm_cmd_submit(struct ihsm_cmd *cmd);
 void ihsm_cmd_finish(struct ihsm_cmd *cmd);
@@ -228,10 +220,7 @@ struct ihsm_device {
 	struct rw_semaphore gate;
 	bool gone;			/* the driver is unbound; under @gate */
 	struct mutex control;		/* starting and stopping */
-	/*
-	 * bits of enum ihsm_hold; the device is started again when all have ended; under @control
-	 */
-	unsigned int held;
+	unsigned int held;		/* enum ihsm_hold; none left: start; under @control */
 	void __iomem *regs;		/* BAR 0 */
 	u64 cap;			/* the capability register */
 	u32 hw_version;			/* the version register */
@@ -249,7 +238,8 @@ struct ihsm_device {
 	struct mutex identify_lock;	/* of @identify */
 	unsigned int vectors;		/* interrupt vectors that we were given */
 	unsigned int queues;		/* I/O queue pairs */
-	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES]; /* all pairs, the admin queue first */
+	/* all pairs, the admin queue first; what they have of the function goes with it */
+	struct ihsm_queue *queue[1 + IHSM_MAX_QUEUES];
 	u8 *cpu_queue;			/* which pair a processor uses */
 	void *shadow;			/* both shadow pages, or NULL */
 	dma_addr_t shadow_dma;		/* their bus address */
@@ -273,7 +263,7 @@ struct ihsm_device {
 	/* of each sensor, for hwmon */
 	char sensor_label[IHSM_MAX_SENSORS][sizeof_field(struct ihsm_sensor, label) + 1];
 	struct fw_upload *upload;	/* for firmware images, or NULL */
-	bool upload_cancelled;		/* the upload that runs is to end */
+	unsigned int upload_cancelled;	/* not zero: the upload that runs is to end */
 	struct queue_groups *queue_groups; /* in sysfs, the directories of the queues */
 };
 
@@ -313,7 +303,13 @@ void ihsm_reset_work(struct work_struct *work);
 void ihsm_orphan_work(struct work_struct *work);
 void ihsm_reset_later(struct ihsm_device *ihsm, const char *why);
 int ihsm_reset_now(struct ihsm_device *ihsm);
-void ihsm_look_now(struct ihsm_device *ihsm);
+
+/* Something may be wrong: the watch looks at the device soon. Any context. */
+static inline void ihsm_look_now(struct ihsm_device *ihsm)
+{
+	mod_delayed_work(ihsm->wq, &ihsm->watch, 0);
+}
+
 void ihsm_restart(struct ihsm_device *ihsm);
 void ihsm_die(struct ihsm_device *ihsm, const char *why);
 unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms);
@@ -333,15 +329,19 @@ struct ihsm_context {
 
 struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm);
 void ihsm_context_close(struct ihsm_context *context);
-int ihsm_enter(struct ihsm_device *ihsm);
-int ihsm_try_enter(struct ihsm_device *ihsm);
-void ihsm_leave(struct ihsm_device *ihsm);
+int ihsm_enter(struct ihsm_device *ihsm, bool wait);
+
+/* After ihsm_enter() */
+static inline void ihsm_leave(struct ihsm_device *ihsm)
+{
+	up_read(&ihsm->gate);
+}
 
 /* ---- command.c: a program's message there and back ---- */
 
 struct ihsm_cmd *ihsm_command_prepare(struct ihsm_context *context,
 				      const struct ihsm_command *command, size_t own);
-int ihsm_command_place(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait);
+int ihsm_command_enter(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, bool wait);
 int ihsm_command_submit(struct ihsm_device *ihsm, struct ihsm_cmd *cmd);
 int ihsm_command_error(const struct ihsm_cmd *cmd);
 int ihsm_command_copy_out(const struct ihsm_cmd *cmd, u64 user);

@@ -108,7 +108,7 @@ static void test_open(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ihsm_context_open(ihsm)), -ENODEV);
 	ihsm->gone = true;
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ihsm_context_open(ihsm)), -ENODEV);
-	KUNIT_EXPECT_EQ(test, ihsm_try_enter(ihsm), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ihsm_enter(ihsm, false), -ENODEV);
 	cancel_delayed_work_sync(&ihsm->watch);
 }
 

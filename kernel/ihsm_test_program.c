@@ -453,6 +453,7 @@ static void test_killed(struct kunit *test)
 /* ---- what happens while a command is under way; the card says when it is ---- */
 
 static struct program *acted_on;
+static bool locked_out;
 
 static void reset_it(struct work_struct *work)
 {
@@ -501,6 +502,27 @@ static void test_answered_late(struct kunit *test)
 	struct program *program = start(test);
 
 	KUNIT_EXPECT_EQ(test, meanwhile(test, program, answer_it), 0);
+}
+
+/* Who waits for an answer may be frozen: it keeps nobody out who wants the device to himself. */
+static void lock_out(struct work_struct *work)
+{
+	struct ihsm_device *ihsm = acted_on->ihsm;
+
+	/* The program comes in by the card's leave: it may not have left yet. */
+	down_write(&ihsm->gate);
+	locked_out = true;
+	card_answer(acted_on->card);
+	up_write(&ihsm->gate);
+}
+
+static void test_waits_outside(struct kunit *test)
+{
+	struct program *program = start(test);
+
+	locked_out = false;
+	KUNIT_EXPECT_EQ(test, meanwhile(test, program, lock_out), 0);
+	KUNIT_EXPECT_TRUE(test, locked_out);
 }
 
 static void test_reset_meanwhile(struct kunit *test)
@@ -590,6 +612,7 @@ static struct kunit_case program_cases[] = {
 	KUNIT_CASE(test_unbound),
 	KUNIT_CASE(test_killed),
 	KUNIT_CASE(test_answered_late),
+	KUNIT_CASE(test_waits_outside),
 	KUNIT_CASE(test_reset_meanwhile),
 	KUNIT_CASE(test_no_stop_meanwhile),
 	KUNIT_CASE(test_unbound_meanwhile),

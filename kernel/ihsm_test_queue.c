@@ -249,6 +249,28 @@ static void test_abort_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le32_to_cpu(fake_entry(fake, queue->slots)->arg[1]), cid);
 }
 
+/*
+ * Aborts have all slots when the device is stopped: the next start gets them without the work that
+ * frees what is left of them, for it may be that work's turn only afterwards.
+ */
+static void test_stop_frees_slots(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_queue *queue = fake->queue;
+	unsigned int i;
+
+	queue->qid = 0;
+	fake->ihsm.queue[0] = queue;
+	INIT_WORK(&fake->ihsm.orphan_work, no_work);
+	for (i = 0; i < queue->slots; i++)
+		KUNIT_ASSERT_EQ(test, ihsm_send_abort(&fake->ihsm, QID, i), 0);
+	ihsm_queue_stop(queue);
+	ihsm_queue_fail(queue, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(queue->free, queue->slots), queue->slots);
+	ihsm_orphan_work(&fake->ihsm.orphan_work);
+	KUNIT_EXPECT_TRUE(test, llist_empty(&fake->ihsm.orphans));
+}
+
 /* ---- the ladder; time is what a deadline says ---- */
 
 static void pass_time(struct ihsm_cmd *cmd)
@@ -278,6 +300,36 @@ static void test_ladder(struct kunit *test)
 	pass_time(cmd);
 	KUNIT_EXPECT_TRUE(test, ihsm_queue_overdue(queue));
 	KUNIT_EXPECT_EQ(test, queue->timeouts, 1);
+	ihsm_queue_stop(queue);
+	ihsm_queue_fail(queue, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, ihsm_command_error(cmd), -ETIMEDOUT);
+	ihsm_cmd_free(cmd);
+}
+
+/* It could not be asked back, since there was no slot for that: it is not given up for it. */
+static void test_no_slot_for_abort(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ihsm_queue *queue = fake->queue;
+	struct ihsm_cmd *cmd = fake_submit(test);
+	unsigned int i;
+
+	fake->ihsm.queue[0] = queue;
+	for (i = 1; i < queue->slots; i++)
+		KUNIT_ASSERT_EQ(test, ihsm_send_abort(&fake->ihsm, QID, 0), 0);
+	pass_time(cmd);
+	KUNIT_EXPECT_FALSE(test, ihsm_queue_overdue(queue));
+	KUNIT_EXPECT_EQ(test, queue->sq_tail, queue->slots);
+	for (i = 1; i < queue->slots; i++)
+		fake_post(fake, le16_to_cpu(fake_entry(fake, i)->cid), QID, queue->slots, 0,
+			  IHSM_SC_SUCCESS);
+	ihsm_queue_poll(queue);
+	pass_time(cmd);
+	KUNIT_EXPECT_FALSE(test, ihsm_queue_overdue(queue));
+	KUNIT_ASSERT_EQ(test, queue->sq_tail, queue->slots + 1);
+	KUNIT_EXPECT_EQ(test, fake_entry(fake, queue->slots)->opcode, IHSM_ADMIN_ABORT);
+	pass_time(cmd);
+	KUNIT_EXPECT_TRUE(test, ihsm_queue_overdue(queue));
 	ihsm_queue_stop(queue);
 	ihsm_queue_fail(queue, -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ihsm_command_error(cmd), -ETIMEDOUT);
@@ -545,11 +597,13 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(test_stale),
 	KUNIT_CASE(test_generations),
 	KUNIT_CASE(test_abandoned),
+	KUNIT_CASE(test_stop_frees_slots),
 	KUNIT_CASE(test_irq_wish),
 	KUNIT_CASE(test_event),
 	KUNIT_CASE(test_abort_again),
 	KUNIT_CASE(test_ladder),
 	KUNIT_CASE(test_asked_back),
+	KUNIT_CASE(test_no_slot_for_abort),
 	KUNIT_CASE(test_missed),
 	KUNIT_CASE(test_admin_and_forever),
 	KUNIT_CASE(test_stopped_is_hopeless),

@@ -20,7 +20,10 @@ static DEFINE_IDA(ihsm_ida);
 static void ihsm_device_release(struct device *dev)
 {
 	struct ihsm_device *ihsm = container_of(dev, struct ihsm_device, dev);
+	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(ihsm->queue); i++)
+		kfree(ihsm->queue[i]);
 	ida_free(&ihsm_ida, MINOR(dev->devt));
 	mutex_destroy(&ihsm->control);
 	mutex_destroy(&ihsm->identify_lock);
@@ -194,6 +197,17 @@ static void withdraw(struct ihsm_device *ihsm)
 
 /* ---- the driver ---- */
 
+/* No work of ours starts or stops the device after this. */
+static void stop_for_good(struct ihsm_device *ihsm)
+{
+	ihsm_set_state(ihsm, IHSM_DRIVER_DELETING);
+	cancel_delayed_work_sync(&ihsm->watch);
+	cancel_work_sync(&ihsm->reset_work);
+	mutex_lock(&ihsm->control);
+	ihsm_stop(ihsm, -ENODEV);
+	mutex_unlock(&ihsm->control);
+}
+
 static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct ihsm_device *ihsm = alloc_device(pdev);
@@ -217,23 +231,11 @@ static int ihsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		 ihsm->max_message);
 	return 0;
 stop:
-	ihsm_set_state(ihsm, IHSM_DRIVER_DELETING);
-	ihsm_stop(ihsm, -ENODEV);
+	stop_for_good(ihsm);
 	tear_down(ihsm);
 put:
 	put_device(&ihsm->dev);
 	return err;
-}
-
-/* No work of ours starts or stops the device after this. */
-static void stop_for_good(struct ihsm_device *ihsm)
-{
-	ihsm_set_state(ihsm, IHSM_DRIVER_DELETING);
-	cancel_delayed_work_sync(&ihsm->watch);
-	cancel_work_sync(&ihsm->reset_work);
-	mutex_lock(&ihsm->control);
-	ihsm_stop(ihsm, -ENODEV);
-	mutex_unlock(&ihsm->control);
 }
 
 static void ihsm_remove(struct pci_dev *pdev)

@@ -103,28 +103,39 @@ int ihsm_cmd_try_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 			return -EAGAIN;
 	} while (!test_and_clear_bit(slot, queue->free));
 	cmd->queue = queue;
-	cmd->slot = &queue->slot[slot];
+	/* With the load in mark(): who sees the slot sees the queue. */
+	smp_store_release(&cmd->slot, &queue->slot[slot]);
 	return 0;
 }
 
 /**
  * ihsm_cmd_place() - get a slot for a command
- * @queue: where it is to run
+ * @queue: the admin queue
  * @cmd: without a slot
  *
- * Sleeps until there is one. On an I/O queue the wait ends with the process. On the admin queue it
- * does not, so that what a dying process owns is given back; it is bounded there, since a command
- * that is lost leads to a reset.
- * Return: as ihsm_cmd_try_place(), and -ERESTARTSYS when the process is killed.
+ * Sleeps until there is one, also when the process is killed, so that what it owns is given back;
+ * it is bounded, since an admin command that is lost leads to a reset.
+ * Return: as ihsm_cmd_try_place().
  */
 int ihsm_cmd_place(struct ihsm_queue *queue, struct ihsm_cmd *cmd)
 {
-	unsigned int state = queue->qid ? IHSM_WAIT : TASK_UNINTERRUPTIBLE;
-	int err, killed;
+	int err;
 
-	killed = wait_event_state(queue->slot_wait,
-				  (err = ihsm_cmd_try_place(queue, cmd)) != -EAGAIN, state);
-	return killed ? killed : err;
+	wait_event(queue->slot_wait, (err = ihsm_cmd_try_place(queue, cmd)) != -EAGAIN);
+	return err;
+}
+
+/**
+ * ihsm_queue_wait() - until there may be a slot, or no commands are taken any more
+ * @queue: an I/O queue; its device's structure is held, nothing else: this may be frozen
+ *
+ * Return: 0, or -ERESTARTSYS when the process is killed.
+ */
+int ihsm_queue_wait(struct ihsm_queue *queue)
+{
+	return wait_event_state(queue->slot_wait,
+				!READ_ONCE(queue->running) ||
+				!bitmap_empty(queue->free, queue->slots), IHSM_WAIT);
 }
 
 /* How much of a half of the slot's buffer a command has used: its bytes, or its list */
@@ -165,7 +176,7 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 
 /* ---- completion; with the lock held ---- */
 
-/* The command has ended: it is its owner's again, or nobody's. */
+/* The command has ended; land() is due. */
 static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 {
 	struct ihsm_cmd *cmd = slot->cmd;
@@ -176,15 +187,7 @@ static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 		queue->waiters--;
 	if (cmd->patient)
 		queue->patient--;
-	if (cmd->abandoned) {
-		llist_add(&cmd->orphan, &queue->ihsm->orphans);
-		queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
-		return;
-	}
-	if (cmd->landed)
-		llist_add(&cmd->orphan, &queue->landed);
-	else
-		complete(&cmd->done);
+	llist_add(&cmd->ended_next, &queue->landed);
 }
 
 /*
@@ -310,17 +313,25 @@ static unsigned int reap_and_arm(struct ihsm_queue *queue)
 }
 
 /*
- * Without the lock: commands that have ended and that nobody waits for go on. Whoever may end
- * commands comes here afterwards; each command is taken by one of them.
+ * Without the lock: commands that have ended give back what they have of the device, and go to
+ * whoever is to have them: nobody else's work waits for that. Whoever may end commands comes here
+ * afterwards; each command is taken by one of them.
  */
 static void land(struct ihsm_queue *queue)
 {
 	struct llist_node *list = llist_reverse_order(llist_del_all(&queue->landed));
 	struct ihsm_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, list, orphan) {
+	llist_for_each_entry_safe(cmd, next, list, ended_next) {
 		ihsm_cmd_finish(cmd);
-		cmd->landed(cmd);
+		if (cmd->abandoned) {
+			llist_add(&cmd->ended_next, &queue->ihsm->orphans);
+			queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
+		} else if (cmd->landed) {
+			cmd->landed(cmd);
+		} else {
+			complete(&cmd->done);
+		}
 	}
 }
 
@@ -497,12 +508,13 @@ unsigned int ihsm_queue_poll(struct ihsm_queue *queue)
  */
 void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 {
+	struct ihsm_slot *slot = READ_ONCE(cmd->slot);
 	struct ihsm_queue *queue = cmd->queue;
 	unsigned long flags;
 
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_cmd_listen, cmd);
 	spin_lock_irqsave(&queue->lock, flags);
-	if (cmd->slot->cmd == cmd && !cmd->waited) {
+	if (slot && slot->cmd == cmd && !cmd->waited) {
 		cmd->waited = true;
 		queue->waiters++;
 		reap_and_arm(queue);
@@ -514,13 +526,16 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 /* Set a command's mark, if the device has it and it has none. Return: whether, and its tag. */
 static bool mark(struct ihsm_cmd *cmd, bool *it, u16 *tag)
 {
+	/* With the store in ihsm_cmd_try_place() */
+	struct ihsm_slot *slot = smp_load_acquire(&cmd->slot);
 	struct ihsm_queue *queue = cmd->queue;
-	struct ihsm_slot *slot = READ_ONCE(cmd->slot);
 	unsigned long flags;
 	bool done;
 
+	if (!slot)
+		return false;
 	spin_lock_irqsave(&queue->lock, flags);
-	done = slot && slot->cmd == cmd && !*it;
+	done = slot->cmd == cmd && !*it;
 	if (done) {
 		*tag = ihsm_tag(slot - queue->slot, slot->generation);
 		*it = true;
@@ -536,7 +551,8 @@ static bool mark(struct ihsm_cmd *cmd, bool *it, u16 *tag)
  *
  * Its deadline stays: a command that is past the point where it can be called back runs to its end,
  * and nobody else's work is to suffer for that.
- * Return: true when the command is not the caller's any more; false when it has ended meanwhile.
+ * Return: true when the command is not the caller's any more; false when it has ended meanwhile:
+ * its @done comes at once.
  */
 bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 {
@@ -552,9 +568,10 @@ bool ihsm_cmd_abandon(struct ihsm_cmd *cmd, bool abort)
 
 /**
  * ihsm_cmd_abort() - the device is asked to drop a command
- * @cmd: one with @landed, which has not been called; its queue is there
+ * @cmd: one with @landed, which has not been called; its device is there
  *
- * The command ends as ever, only sooner. A second request does nothing.
+ * The command ends as ever, only sooner. Nothing happens when it is not with the device yet, or
+ * was asked for before.
  */
 void ihsm_cmd_abort(struct ihsm_cmd *cmd)
 {
@@ -583,6 +600,17 @@ static bool overdue(struct ihsm_queue *queue, struct ihsm_cmd *cmd, bool *hopele
 	cmd->timed_out = true;
 	cmd->deadline = jiffies + ABORT_GRACE;
 	return first;
+}
+
+/* It could not be asked back: this is done when it is overdue the next time. */
+static void ask_again(struct ihsm_queue *queue, u16 tag)
+{
+	struct ihsm_slot *slot = &queue->slot[ihsm_tag_slot(tag)];
+
+	spin_lock_irq(&queue->lock);
+	if (slot->cmd && ihsm_tag(ihsm_tag_slot(tag), slot->generation) == tag)
+		slot->cmd->timed_out = false;
+	spin_unlock_irq(&queue->lock);
 }
 
 /**
@@ -619,8 +647,10 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 	}
 	spin_unlock_irq(&queue->lock);
 	land(queue);
-	for (i = 0; i < count && !hopeless; i++)
-		ihsm_send_abort(queue->ihsm, queue->qid, tags[i]);
+	for (i = 0; i < count && !hopeless; i++) {
+		if (ihsm_send_abort(queue->ihsm, queue->qid, tags[i]))
+			ask_again(queue, tags[i]);
+	}
 	return hopeless;
 }
 
@@ -687,21 +717,6 @@ void ihsm_queue_fail(struct ihsm_queue *queue, int error)
 	land(queue);
 }
 
-static int alloc_rooms(struct device *dev, struct ihsm_queue *queue)
-{
-	unsigned int i;
-
-	for (i = 0; i < queue->slots; i++) {
-		struct ihsm_slot *slot = &queue->slot[i];
-
-		slot->room = dmam_alloc_coherent(dev, 2 * IHSM_ROOM, &slot->dma, GFP_KERNEL);
-		if (!slot->room)
-			return -ENOMEM;
-		__set_bit(i, queue->free);
-	}
-	return 0;
-}
-
 /**
  * ihsm_queue_init() - memory for a queue pair
  * @ihsm: device; its limits are known
@@ -714,6 +729,7 @@ static int alloc_rooms(struct device *dev, struct ihsm_queue *queue)
 int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid, u16 vector)
 {
 	struct device *dev = &ihsm->pdev->dev;
+	unsigned int i;
 
 	queue->ihsm = ihsm;
 	queue->qid = qid;
@@ -729,5 +745,13 @@ int ihsm_queue_init(struct ihsm_device *ihsm, struct ihsm_queue *queue, u16 qid,
 	queue->cq = dmam_alloc_coherent(dev, cq_bytes(queue), &queue->cq_dma, GFP_KERNEL);
 	if (!queue->sq || !queue->cq)
 		return -ENOMEM;
-	return alloc_rooms(dev, queue);
+	for (i = 0; i < queue->slots; i++) {
+		struct ihsm_slot *slot = &queue->slot[i];
+
+		slot->room = dmam_alloc_coherent(dev, 2 * IHSM_ROOM, &slot->dma, GFP_KERNEL);
+		if (!slot->room)
+			return -ENOMEM;
+		__set_bit(i, queue->free);
+	}
+	return 0;
 }

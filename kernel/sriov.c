@@ -48,12 +48,7 @@ u32 ihsm_sriov_vectors(struct pci_dev *pdev)
 	return ihsm->limits.vectors * pci_sriov_get_totalvfs(pdev);
 }
 
-/**
- * ihsm_vf_number() - which of its physical function's virtual functions is it?
- * @vf: virtual function
- *
- * Return: its number, from 0, or a negative errno.
- */
+/* Which of its physical function's is it? Return: its number, from 0, or a negative errno. */
 int ihsm_vf_number(struct pci_dev *vf)
 {
 	KUNIT_STATIC_STUB_REDIRECT(ihsm_vf_number, vf);

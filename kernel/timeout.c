@@ -35,7 +35,7 @@ unsigned long ihsm_time_limit(struct ihsm_device *ihsm, u32 weight_ms)
  * @ihsm: device; nothing happens unless it is live
  * @why: for the log; NULL: somebody asked for it, and there is nothing to look into
  *
- * Any context. No command is taken from now on until the reset has ended.
+ * Any context. Commands are refused from when the reset begins, a moment later, until it has ended.
  */
 void ihsm_reset_later(struct ihsm_device *ihsm, const char *why)
 {
@@ -59,21 +59,10 @@ int ihsm_reset_now(struct ihsm_device *ihsm)
 
 	ihsm_reset_later(ihsm, NULL);
 	err = wait_event_state(ihsm->state_wait,
-			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING, IHSM_WAIT);
+			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING, TASK_KILLABLE);
 	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
 		err = -ENODEV;
 	return err;
-}
-
-/**
- * ihsm_look_now() - something may be wrong: look at the device soon
- * @ihsm: device
- *
- * Any context.
- */
-void ihsm_look_now(struct ihsm_device *ihsm)
-{
-	mod_delayed_work(ihsm->wq, &ihsm->watch, 0);
 }
 
 /**
@@ -194,8 +183,7 @@ void ihsm_orphan_work(struct work_struct *work)
 	struct llist_node *list = llist_del_all(&ihsm->orphans);
 	struct ihsm_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, list, orphan) {
-		ihsm_cmd_finish(cmd);
+	llist_for_each_entry_safe(cmd, next, list, ended_next) {
 		if (cmd->ended)
 			cmd->ended(cmd);
 		ihsm_cmd_free(cmd);

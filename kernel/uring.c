@@ -130,7 +130,7 @@ static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 	struct uring_plug *plug = container_of(cb, struct uring_plug, cb);
 
 	/* While somebody closes the gate all commands end by themselves. */
-	if (!ihsm_try_enter(plug->ihsm)) {
+	if (!ihsm_enter(plug->ihsm, false)) {
 		ihsm_queue_poll(cb->data);
 		ihsm_leave(plug->ihsm);
 	}
@@ -148,30 +148,24 @@ static void listen(struct ihsm_device *ihsm, struct ihsm_queue *queue)
 		ihsm_queue_poll(queue);
 }
 
-/*
- * From here on the request is the queue's, also when this fails: the ring is told in that case,
- * since it knows already that the command can be cancelled.
- */
-static void submit(struct uring_request *request, unsigned int issue_flags)
+/* From success on the request is the queue's, and may have gone already. */
+static int submit(struct uring_request *request)
 {
-	struct io_uring_cmd *ioucmd = request->ioucmd;
 	struct ihsm_queue *queue = request->cmd->queue;
 	struct ihsm_device *ihsm = request->ihsm;
 	bool polled = request->polled;
-	int err;
+	int err = ihsm_command_submit(ihsm, request->cmd);
 
-	*to_request(ioucmd) = request;
-	/* A brief command ends by itself before it could be cancelled. */
-	if (!polled && !request->cmd->brief)
-		io_uring_cmd_mark_cancelable(ioucmd, issue_flags);
-	err = ihsm_command_submit(ihsm, request->cmd);
-	if (err) {
-		ihsm_uring_done(ioucmd, err, issue_flags);
-		free_request(request);
-	} else if (!polled) {
-		/* The request may have gone already. */
+	if (!err && !polled)
 		listen(ihsm, queue);
-	}
+	return err;
+}
+
+/* A brief command ends by itself before it could be cancelled. */
+static void be_cancelable(struct uring_request *request, unsigned int issue_flags)
+{
+	if (!request->polled && !request->cmd->brief)
+		io_uring_cmd_mark_cancelable(request->ioucmd, issue_flags);
 }
 
 /**
@@ -196,26 +190,35 @@ int ihsm_uring_command(struct io_uring_cmd *ioucmd, struct ihsm_context *context
 		return PTR_ERR(request);
 	request->polled = issue_flags & IO_URING_F_IOPOLL;
 	request->cmd->silent = request->polled;
+	*to_request(ioucmd) = request;
 	/*
-	 * Who must not wait has the ring's lock, and whoever may wait takes it with the gate held
-	 * (submit()): between the two a remove that wants the gate would stop all three.
+	 * Who may wait takes the ring's lock for this, and for telling the ring of an error. Its
+	 * task may hold that while it waits for a program's memory: so neither with the gate held.
+	 * Who must not wait has the lock, and goes back to the ring with nothing done instead.
 	 */
-	err = wait ? ihsm_enter(ihsm) : ihsm_try_enter(ihsm);
+	if (wait)
+		be_cancelable(request, issue_flags);
+	err = ihsm_command_enter(ihsm, request->cmd, wait);
+	if (err && !wait) {
+		free_request(request);
+		return err;
+	}
 	if (!err) {
-		err = ihsm_command_place(ihsm, request->cmd, wait);
-		if (!err)
-			submit(request, issue_flags);
+		if (!wait)
+			be_cancelable(request, issue_flags);
+		err = submit(request);
 		ihsm_leave(ihsm);
 	}
-	if (!err)
-		return -EIOCBQUEUED;
-	free_request(request);
-	return err;
+	if (err) {
+		ihsm_uring_done(ioucmd, err, issue_flags);
+		free_request(request);
+	}
+	return -EIOCBQUEUED;
 }
 
 /**
  * ihsm_uring_cancel() - the ring ends, or its process: the device is asked to drop a command
- * @ioucmd: the ring's command, not told of as done yet
+ * @ioucmd: the ring's command, not told of as done yet; it need not be with the device yet
  *
  * It is done when the device says so, or when its time is over.
  */
@@ -224,7 +227,7 @@ int ihsm_uring_cancel(struct io_uring_cmd *ioucmd)
 	struct uring_request *request = *to_request(ioucmd);
 
 	/* While somebody closes the gate all commands end by themselves. */
-	if (!ihsm_try_enter(request->ihsm)) {
+	if (!ihsm_enter(request->ihsm, false)) {
 		ihsm_cmd_abort(request->cmd);
 		ihsm_leave(request->ihsm);
 	}
@@ -246,7 +249,7 @@ int ihsm_uring_poll(struct io_uring_cmd *ioucmd, struct io_comp_batch *batch,
 	struct ihsm_device *ihsm = request->ihsm;
 
 	/* The device is there, and so is the command's queue; or all has ended. */
-	if (!READ_ONCE(request->ended) && !ihsm_try_enter(ihsm)) {
+	if (!READ_ONCE(request->ended) && !ihsm_enter(ihsm, false)) {
 		if (ihsm_queue_ready(request->cmd->queue))
 			ihsm_queue_poll(request->cmd->queue);
 		/* Nobody cancels what is polled, and who clears up does nothing but poll. */

@@ -255,6 +255,9 @@ static void test_bad(struct io_uring *ring, int fd)
 	   (sqe = put(ring, fd, &commands[0], 0), sqe->cmd[79] = 1, io_uring_submit(ring),
 	    take(ring, 1, result), result[0]),
 	   -E2BIG);
+	commands[0].size = ~0U;
+	is("a command too long", one(ring, fd, &commands[0]), -E2BIG);
+	good_command(0);
 	commands[0].size = 8;
 	is("a command too short", one(ring, fd, &commands[0]), -EINVAL);
 	good_command(0);

@@ -92,8 +92,8 @@ struct ihsm_info {
  * @out_len: room at @out. More than the largest message is no use and no harm.
  * @written: out, bytes of the response; zero unless @status is success
  * @poll_us: how many microseconds to look for the answer before sleeping, while nobody else wants
- *	the processor; at most 1,000 are heeded. Zero: what the driver's parameter of that name says;
- *	%IHSM_POLL_NEVER: not at all. Zero on a ring, whose own flags say it.
+ *	the processor; at most 1,000 are heeded. Zero: as the driver's parameter of that name
+ *	says; %IHSM_POLL_NEVER: not at all. Zero on a ring, whose own flags say it.
  *
  * The driver reads nothing in the messages and never sends one twice. A wait ends early
  * only with the process (SIGKILL); the device then drops the command.
@@ -158,10 +158,11 @@ struct ihsm_events {
  *
  * An IORING_OP_URING_CMD entry of a ring with IORING_SETUP_SQE128 carries a command: cmd_op is
  * IHSM_IOC_COMMAND, and its cmd field is a &struct ihsm_command, behind which the entry is zero
- * (else E2BIG). The structure is taken over when the entry is submitted. The completion's result is
- * a negative errno as of the ioctl, or else tells what the output fields would; the response is
- * there then. On a ring with IORING_SETUP_IOPOLL nobody is interrupted. When a ring ends or its
- * process dies, the device is asked to drop what it has of it.
+ * (else E2BIG). The structure is taken over when the entry is submitted; what it points to is the
+ * ring's until the completion has come. The completion's result is a negative errno as of the
+ * ioctl, or else tells what the output fields would; the response is there then. On a ring with
+ * IORING_SETUP_IOPOLL nobody is interrupted. When a ring ends or its process dies, the device is
+ * asked to drop what it has of it.
  */
 #define IHSM_URING_STATUS_SHIFT	24
 #define IHSM_URING_STATUS_MOST	0x7f	/* a status beyond is told as this one */
