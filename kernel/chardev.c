@@ -77,9 +77,9 @@ static int ioctl_reset(struct ihsm_context *context, void *buffer)
 	err = ihsm_enter(ihsm, true);
 	if (err)
 		return err;
-	err = ihsm_reset_now(ihsm);
+	ihsm_reset_later(ihsm, NULL);
 	ihsm_leave(ihsm);
-	return err;
+	return ihsm_reset_wait(ihsm, IHSM_WAIT);
 }
 
 static int ioctl_events(struct ihsm_context *context, void *buffer)

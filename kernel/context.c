@@ -49,14 +49,19 @@ static int create(struct ihsm_context *context)
 	do {
 		err = wait_event_state(ihsm->state_wait,
 				       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING,
-				       TASK_KILLABLE);
+				       IHSM_WAIT);
+		if (!err)
+			err = ihsm_enter(ihsm, true);
 		if (err)
 			return err;
 		generation = READ_ONCE(ihsm->generation);
-		if (READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD)
-			return -ENODEV;
 		context->max_message = READ_ONCE(ihsm->max_message);
-		err = ihsm_create_context(ihsm, &context->id, &context->generation);
+		err = READ_ONCE(ihsm->state) >= IHSM_DRIVER_DEAD ? -ENODEV :
+			ihsm_create_context(ihsm, &context->id, &context->generation);
+		/* Not later: who opens often would put it off for ever. */
+		if (!err && atomic_inc_return(&ihsm->contexts) == 1)
+			ihsm_look_now(ihsm);
+		ihsm_leave(ihsm);
 	} while (err && reset_since(ihsm, generation) && !fatal_signal_pending(current));
 	return err;
 }
@@ -76,16 +81,8 @@ struct ihsm_context *ihsm_context_open(struct ihsm_device *ihsm)
 	if (!context)
 		return ERR_PTR(-ENOMEM);
 	context->ihsm = ihsm;
-	err = -ENOMEM;
 	context->end = ihsm_cmd_alloc(IHSM_ADMIN_DESTROY_CONTEXT, 0);
-	if (context->end)
-		err = ihsm_enter(ihsm, true);
-	if (err)
-		goto free;
-	err = create(context);
-	if (!err && atomic_inc_return(&ihsm->contexts) == 1)
-		ihsm_look_now(ihsm);	/* not later: who opens often would put it off for ever */
-	ihsm_leave(ihsm);
+	err = context->end ? create(context) : -ENOMEM;
 	if (err)
 		goto free;
 	get_device(&ihsm->dev);

@@ -133,8 +133,9 @@ int ihsm_start(struct ihsm_device *ihsm)
 	pci_set_master(ihsm->pdev);
 	/* Zero is nobody's. */
 	WRITE_ONCE(ihsm->generation, ihsm->generation == U32_MAX ? 1 : ihsm->generation + 1);
-	ihsm_queue_start(ihsm->queue[0], ihsm->generation);
+	/* Ready first: a command of before would have its slot, and no end. */
 	err = enable(ihsm);
+	ihsm_queue_start(ihsm->queue[0], ihsm->generation);
 	if (!err)
 		err = ihsm_identify(ihsm);
 	if (!err)

@@ -67,7 +67,7 @@ struct ihsm_payload *ihsm_payload_pin(unsigned long user, u32 len, enum dma_data
 				  FOLL_LONGTERM | (dir == DMA_FROM_DEVICE ? FOLL_WRITE : 0),
 				  payload->page);
 	if (got != pages) {
-		err = got < 0 ? got : -EFAULT;
+		err = got < 0 && got != -EOPNOTSUPP ? got : -EFAULT;
 		goto unpin;
 	}
 	payload->pages = pages;

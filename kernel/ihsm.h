@@ -99,7 +99,7 @@ struct ihsm_cmd {
 	bool abandoned;			/* nobody waits (any more): an orphan when it has ended */
 	/* what is done with it there, in process context, before it is freed; may be NULL */
 	void (*ended)(struct ihsm_cmd *cmd);
-	/* for one that nobody waits for: it has ended, is @landed's; any context, no lock */
+	/* for one that nobody waits for: it has ended, is @landed's; the queue's lock is held */
 	void (*landed)(struct ihsm_cmd *cmd);
 	bool silent;			/* with @landed: no interrupt is wanted, somebody polls */
 	bool brief;			/* of the shortest class */
@@ -112,8 +112,7 @@ struct ihsm_cmd {
 	u16 status;			/* then its status */
 	u32 result;			/* then its result; at most @out_len */
 	u32 answered;			/* bytes at @out that are of the device */
-	/* in the queue's list of those that have ended, then in the device's of orphans */
-	struct llist_node ended_next;
+	struct llist_node orphan;	/* in the device's list of abandoned ones that have ended */
 	/* room for what goes in and comes out; wiped and freed with the command */
 	u8 bounce[] __aligned(8);
 };
@@ -162,8 +161,6 @@ struct ihsm_queue {
 	u64 timeouts;			/* commands that were overdue */
 	u64 missed;			/* completions that were there and nobody was told */
 	u64 bogus;			/* completions that made no sense */
-	/* commands that have ended, for land() */
-	struct llist_head landed;
 	struct ihsm_slot slot[IHSM_SLOTS]; /* the slots */
 };
 
@@ -302,7 +299,7 @@ void ihsm_watch_work(struct work_struct *work);
 void ihsm_reset_work(struct work_struct *work);
 void ihsm_orphan_work(struct work_struct *work);
 void ihsm_reset_later(struct ihsm_device *ihsm, const char *why);
-int ihsm_reset_now(struct ihsm_device *ihsm);
+int ihsm_reset_wait(struct ihsm_device *ihsm, unsigned int state);
 
 /* Something may be wrong: the watch looks at the device soon. Any context. */
 static inline void ihsm_look_now(struct ihsm_device *ihsm)

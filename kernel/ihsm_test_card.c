@@ -537,3 +537,10 @@ void card_answer(struct card *card)
 	card->held = false;
 	spin_unlock_irq(&card->lock);
 }
+
+/* As by sysfs: somebody wants it, and waits for its end. */
+int reset_now(struct ihsm_device *ihsm)
+{
+	ihsm_reset_later(ihsm, NULL);
+	return ihsm_reset_wait(ihsm, TASK_KILLABLE);
+}

@@ -109,5 +109,6 @@ void card_unplug(struct card *card);
 struct ihsm_device *card_driven(struct card *card);
 void card_event(struct card *card, u32 event);
 void card_answer(struct card *card);
+int reset_now(struct ihsm_device *ihsm);
 
 #endif /* IHSM_TEST_CARD_H */

@@ -214,7 +214,7 @@ static void test_reset(struct kunit *test)
 	struct ihsm_device *ihsm = plug_in(test);
 	u32 generation = ihsm->generation;
 
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), 0);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), 0);
 	KUNIT_EXPECT_EQ(test, ihsm->generation, generation + 1);
 	KUNIT_EXPECT_EQ(test, card->resets, 1);
 	KUNIT_EXPECT_EQ(test, ihsm->epoch, card->epoch);
@@ -222,7 +222,7 @@ static void test_reset(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, has_dump(card));
 	/* The number after the largest is not nobody's. */
 	ihsm->generation = U32_MAX;
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), 0);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), 0);
 	KUNIT_EXPECT_EQ(test, ihsm->generation, 1);
 }
 
@@ -250,7 +250,7 @@ static void test_comes_back_late(struct kunit *test)
 	struct ihsm_device *ihsm = plug_in(test);
 
 	card->faults.bad_starts = 2;
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), 0);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), 0);
 	KUNIT_EXPECT_EQ(test, card->faults.bad_starts, 0);
 }
 
@@ -260,11 +260,11 @@ static void test_never_comes_back(struct kunit *test)
 	struct ihsm_device *ihsm = plug_in(test);
 
 	card->faults.bad_starts = UINT_MAX;
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), -ENODEV);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), -ENODEV);
 	KUNIT_EXPECT_EQ(test, ihsm->state, IHSM_DRIVER_DEAD);
 	/* Three times, no more */
 	KUNIT_EXPECT_EQ(test, card->faults.bad_starts, UINT_MAX - 3);
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), -ENODEV);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), -ENODEV);
 }
 
 /* It was not seen to stop: its hands are tied before memory is given back. */
@@ -274,7 +274,7 @@ static void test_does_not_stop(struct kunit *test)
 	struct ihsm_device *ihsm = plug_in(test);
 
 	card->faults.never_resets = true;
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), -ENODEV);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), -ENODEV);
 	KUNIT_EXPECT_EQ(test, ihsm->state, IHSM_DRIVER_DEAD);
 	KUNIT_EXPECT_EQ(test, command_register(card) & PCI_COMMAND_MASTER, 0);
 }

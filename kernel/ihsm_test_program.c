@@ -365,7 +365,7 @@ static void test_poll(struct kunit *test)
 	struct ihsm_events events = { .size = sizeof(events) };
 
 	KUNIT_EXPECT_EQ(test, ihsm_fops.poll(&program->file, NULL), 0);
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(ihsm), 0);
+	KUNIT_EXPECT_EQ(test, reset_now(ihsm), 0);
 	KUNIT_EXPECT_EQ(test, ihsm_fops.poll(&program->file, NULL), EPOLLIN | EPOLLRDNORM);
 	KUNIT_EXPECT_EQ(test, ioctl(program, IHSM_IOC_EVENTS, &events, sizeof(events)), 0);
 	KUNIT_EXPECT_EQ(test, events.events, BIT(IHSM_NOTICE_RESET));
@@ -390,7 +390,7 @@ static void test_epochs(struct kunit *test)
 	struct ihsm_command command = message(program, 64, 64);
 	u64 submitted;
 
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(program->ihsm), 0);
+	KUNIT_EXPECT_EQ(test, reset_now(program->ihsm), 0);
 	submitted = program->ihsm->queue[1]->submitted;
 	KUNIT_EXPECT_EQ(test, ihsm_command(context_of(program), &command), -ESTALE);
 	KUNIT_EXPECT_EQ(test, program->ihsm->queue[1]->submitted, submitted);
@@ -399,7 +399,7 @@ static void test_epochs(struct kunit *test)
 	there_and_back(test, program, 64, 64);
 	/* Dead is dead, for what is asked and for who opens. */
 	program->card->faults.bad_starts = UINT_MAX;
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(program->ihsm), -ENODEV);
+	KUNIT_EXPECT_EQ(test, reset_now(program->ihsm), -ENODEV);
 	KUNIT_EXPECT_EQ(test, ihsm_command(context_of(program), &command), -ENODEV);
 	close(program);
 	KUNIT_EXPECT_EQ(test, open_again(program), -ENODEV);

@@ -165,7 +165,8 @@ static void test_surprise(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ihsm_cmd_place(fake->queue, late), -ENODEV);
 	ihsm_cmd_free(late);
 	/* Pulled out means dead for those who ask for a reset as well. */
-	KUNIT_EXPECT_EQ(test, ihsm_reset_now(&fake->ihsm), -ENODEV);
+	ihsm_reset_later(&fake->ihsm, NULL);
+	KUNIT_EXPECT_EQ(test, ihsm_reset_wait(&fake->ihsm, TASK_KILLABLE), -ENODEV);
 }
 
 /* One that does not come back after a reset is tried no more than it is there. */

@@ -176,7 +176,10 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 
 /* ---- completion; with the lock held ---- */
 
-/* The command has ended; land() is due. */
+/*
+ * The command has ended: it gives back what it has of the device, and goes to whoever is to have
+ * it. With the lock held to the end, so that nobody's answer is left with who is preempted.
+ */
 static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 {
 	struct ihsm_cmd *cmd = slot->cmd;
@@ -187,7 +190,15 @@ static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 		queue->waiters--;
 	if (cmd->patient)
 		queue->patient--;
-	llist_add(&cmd->ended_next, &queue->landed);
+	ihsm_cmd_finish(cmd);
+	if (cmd->abandoned) {
+		llist_add(&cmd->orphan, &queue->ihsm->orphans);
+		queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
+	} else if (cmd->landed) {
+		cmd->landed(cmd);
+	} else {
+		complete(&cmd->done);
+	}
 }
 
 /*
@@ -310,29 +321,6 @@ static unsigned int reap_and_arm(struct ihsm_queue *queue)
 		total += count;
 	} while (count);
 	return total;
-}
-
-/*
- * Without the lock: commands that have ended give back what they have of the device, and go to
- * whoever is to have them: nobody else's work waits for that. Whoever may end commands comes here
- * afterwards; each command is taken by one of them.
- */
-static void land(struct ihsm_queue *queue)
-{
-	struct llist_node *list = llist_reverse_order(llist_del_all(&queue->landed));
-	struct ihsm_cmd *cmd, *next;
-
-	llist_for_each_entry_safe(cmd, next, list, ended_next) {
-		ihsm_cmd_finish(cmd);
-		if (cmd->abandoned) {
-			llist_add(&cmd->ended_next, &queue->ihsm->orphans);
-			queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
-		} else if (cmd->landed) {
-			cmd->landed(cmd);
-		} else {
-			complete(&cmd->done);
-		}
-	}
 }
 
 /* ---- submission ---- */
@@ -498,7 +486,6 @@ unsigned int ihsm_queue_poll(struct ihsm_queue *queue)
 	spin_lock_irqsave(&queue->lock, flags);
 	count = reap_and_arm(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
-	land(queue);
 	return count;
 }
 
@@ -520,7 +507,6 @@ void ihsm_cmd_listen(struct ihsm_cmd *cmd)
 		reap_and_arm(queue);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	land(queue);
 }
 
 /* Set a command's mark, if the device has it and it has none. Return: whether, and its tag. */
@@ -608,8 +594,10 @@ static void ask_again(struct ihsm_queue *queue, u16 tag)
 	struct ihsm_slot *slot = &queue->slot[ihsm_tag_slot(tag)];
 
 	spin_lock_irq(&queue->lock);
-	if (slot->cmd && ihsm_tag(ihsm_tag_slot(tag), slot->generation) == tag)
+	if (slot->cmd && ihsm_tag(ihsm_tag_slot(tag), slot->generation) == tag) {
 		slot->cmd->timed_out = false;
+		queue->timeouts--;
+	}
 	spin_unlock_irq(&queue->lock);
 }
 
@@ -646,7 +634,6 @@ bool ihsm_queue_overdue(struct ihsm_queue *queue)
 		}
 	}
 	spin_unlock_irq(&queue->lock);
-	land(queue);
 	for (i = 0; i < count && !hopeless; i++) {
 		if (ihsm_send_abort(queue->ihsm, queue->qid, tags[i]))
 			ask_again(queue, tags[i]);
@@ -714,7 +701,6 @@ void ihsm_queue_fail(struct ihsm_queue *queue, int error)
 		end_command(queue, slot);
 	}
 	spin_unlock_irq(&queue->lock);
-	land(queue);
 }
 
 /**

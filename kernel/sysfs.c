@@ -145,8 +145,10 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr, co
 		return -EPERM;
 	if (!err && !yes)
 		err = -EINVAL;
-	if (!err)
-		err = ihsm_reset_now(to_ihsm(dev));
+	if (!err) {
+		ihsm_reset_later(to_ihsm(dev), NULL);
+		err = ihsm_reset_wait(to_ihsm(dev), TASK_KILLABLE);
+	}
 	return err ? err : count;
 }
 static DEVICE_ATTR_WO(reset);

@@ -48,18 +48,17 @@ void ihsm_reset_later(struct ihsm_device *ihsm, const char *why)
 }
 
 /**
- * ihsm_reset_now() - reset the controller because somebody wants it
- * @ihsm: device; the gate is held, or sysfs keeps it
+ * ihsm_reset_wait() - after ihsm_reset_later(): until the reset has ended
+ * @ihsm: device; its structure is held
+ * @state: of the task: IHSM_WAIT, or without TASK_FREEZABLE where anything else is held
  *
  * Return: 0 when it works again, -ENODEV when it does not, -ERESTARTSYS when the process is killed.
  */
-int ihsm_reset_now(struct ihsm_device *ihsm)
+int ihsm_reset_wait(struct ihsm_device *ihsm, unsigned int state)
 {
-	int err;
+	int err = wait_event_state(ihsm->state_wait,
+				   READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING, state);
 
-	ihsm_reset_later(ihsm, NULL);
-	err = wait_event_state(ihsm->state_wait,
-			       READ_ONCE(ihsm->state) != IHSM_DRIVER_RESETTING, TASK_KILLABLE);
 	if (!err && READ_ONCE(ihsm->state) != IHSM_DRIVER_LIVE)
 		err = -ENODEV;
 	return err;
@@ -183,7 +182,7 @@ void ihsm_orphan_work(struct work_struct *work)
 	struct llist_node *list = llist_del_all(&ihsm->orphans);
 	struct ihsm_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, list, ended_next) {
+	llist_for_each_entry_safe(cmd, next, list, orphan) {
 		if (cmd->ended)
 			cmd->ended(cmd);
 		ihsm_cmd_free(cmd);
