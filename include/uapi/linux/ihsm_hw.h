@@ -305,7 +305,7 @@ enum ihsm_event {
 	IHSM_EVENT_RESET_NEEDED		= 1,
 	IHSM_EVENT_PARTITIONS		= 2,	/* one appeared, vanished or was zeroized */
 	IHSM_EVENT_TAMPER		= 3,
-	IHSM_EVENT_FIRMWARE		= 4,	/* another was activated, or the least version raised */
+	IHSM_EVENT_FIRMWARE		= 4,	/* another one, or a higher least version */
 	IHSM_EVENT_STATE		= 5,	/* enum ihsm_device_state changed */
 };
 
