@@ -112,7 +112,7 @@ struct ihsm_cmd {
 	u16 status;			/* then its status */
 	u32 result;			/* then its result; at most @out_len */
 	u32 answered;			/* bytes at @out that are of the device */
-	struct llist_node orphan;	/* in the device's list of abandoned ones that have ended */
+	struct llist_node ended_next;	/* in a list of those that have ended, maybe the orphans' */
 	/* room for what goes in and comes out; wiped and freed with the command */
 	u8 bounce[] __aligned(8);
 };

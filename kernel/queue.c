@@ -176,11 +176,8 @@ void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 
 /* ---- completion; with the lock held ---- */
 
-/*
- * The command has ended: it gives back what it has of the device, and goes to whoever is to have
- * it. With the lock held to the end, so that nobody's answer is left with who is preempted.
- */
-static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
+/* The command has ended, and its slot has none any more; deliver() is due. */
+static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot, struct llist_head *ended)
 {
 	struct ihsm_cmd *cmd = slot->cmd;
 
@@ -190,14 +187,28 @@ static void end_command(struct ihsm_queue *queue, struct ihsm_slot *slot)
 		queue->waiters--;
 	if (cmd->patient)
 		queue->patient--;
-	ihsm_cmd_finish(cmd);
-	if (cmd->abandoned) {
-		llist_add(&cmd->orphan, &queue->ihsm->orphans);
-		queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
-	} else if (cmd->landed) {
-		cmd->landed(cmd);
-	} else {
-		complete(&cmd->done);
+	__llist_add(&cmd->ended_next, ended);
+}
+
+/*
+ * Commands that have ended give back what they have of the device, and go to whoever is to have
+ * them. With the lock still held, so that nobody's answer is left with who is preempted.
+ */
+static void deliver(struct ihsm_queue *queue, struct llist_head *ended)
+{
+	struct llist_node *list = llist_reverse_order(__llist_del_all(ended));
+	struct ihsm_cmd *cmd, *next;
+
+	llist_for_each_entry_safe(cmd, next, list, ended_next) {
+		ihsm_cmd_finish(cmd);
+		if (cmd->abandoned) {
+			llist_add(&cmd->ended_next, &queue->ihsm->orphans);
+			queue_work(queue->ihsm->wq, &queue->ihsm->orphan_work);
+		} else if (cmd->landed) {
+			cmd->landed(cmd);
+		} else {
+			complete(&cmd->done);
+		}
 	}
 }
 
@@ -259,6 +270,7 @@ static unsigned int reap(struct ihsm_queue *queue)
 {
 	u32 old = queue->cq_head;
 	struct ihsm_cqe cqe;
+	LLIST_HEAD(ended);
 
 	while (queue->running && read_completion(queue, &cqe)) {
 		struct ihsm_slot *slot = check_completion(queue, &cqe);
@@ -277,10 +289,12 @@ static unsigned int reap(struct ihsm_queue *queue)
 		slot->cmd->status = le16_to_cpu(cqe.status) >> IHSM_CQE_STATUS_SHIFT;
 		queue->errors += slot->cmd->status != IHSM_SC_SUCCESS;
 		slot->cmd->result = le32_to_cpu(cqe.result);
-		end_command(queue, slot);
+		end_command(queue, slot, &ended);
 	}
+	/* First: the device has room again while answers are copied. */
 	if (queue->cq_head != old)
 		publish_head(queue, old);
+	deliver(queue, &ended);
 	return queue->cq_head - old;
 }
 
@@ -689,6 +703,7 @@ void ihsm_queue_stop(struct ihsm_queue *queue)
  */
 void ihsm_queue_fail(struct ihsm_queue *queue, int error)
 {
+	LLIST_HEAD(ended);
 	unsigned int i;
 
 	spin_lock_irq(&queue->lock);
@@ -698,8 +713,9 @@ void ihsm_queue_fail(struct ihsm_queue *queue, int error)
 		if (!slot->cmd)
 			continue;
 		slot->cmd->error = slot->cmd->timed_out ? -ETIMEDOUT : error;
-		end_command(queue, slot);
+		end_command(queue, slot, &ended);
 	}
+	deliver(queue, &ended);
 	spin_unlock_irq(&queue->lock);
 }
 

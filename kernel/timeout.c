@@ -182,7 +182,7 @@ void ihsm_orphan_work(struct work_struct *work)
 	struct llist_node *list = llist_del_all(&ihsm->orphans);
 	struct ihsm_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, list, orphan) {
+	llist_for_each_entry_safe(cmd, next, list, ended_next) {
 		if (cmd->ended)
 			cmd->ended(cmd);
 		ihsm_cmd_free(cmd);
