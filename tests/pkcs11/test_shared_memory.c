@@ -178,11 +178,13 @@ static CK_RV work_step(struct work *work)
 
 /*
  * What a damaged message may lead to: a refusal, a session that is gone, an operation whose beginning or
- * end was lost. Any other code says that the device took damaged bytes for a command.
+ * end was lost; a damaged ring entry, which no tag guards, also to an answer that does not fit. Any other code
+ * says that the device took damaged bytes for a command.
  */
 static bool is_refusal(CK_RV rv)
 {
 	switch (rv) {
+	case CKR_DATA_LEN_RANGE: /* out_len was less */
 	case CKR_DEVICE_ERROR:
 	case CKR_DEVICE_MEMORY:
 	case CKR_DEVICE_REMOVED:
@@ -236,7 +238,9 @@ struct attack {
 	atomic_bool stop;
 	uint8_t *base;
 	size_t size;
-	size_t (*place)(const uint8_t *base, uint64_t random);
+	uint32_t tail[QUEUES_MAX]; /* of each submission queue when it was last looked at */
+	unsigned int queue; /* whose tail has moved since */
+	size_t (*place)(const struct attack *attack, uint64_t random);
 	unsigned int hold,
 		pause; /* how often others get the processor while a bit is flipped, and after that */
 };
@@ -249,38 +253,55 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-/* Requests and answers in the slots that these threads use */
-static size_t place_message(const uint8_t *base, uint64_t random)
+static const volatile struct ihsm_shadow_host *shadow_host(const struct attack *attack,
+							   unsigned int queue)
 {
-	unsigned int queue = random % THREADS, answer = random >> 8 & 1;
+	return (const volatile struct ihsm_shadow_host *)(attack->base + SHARED_SHADOW_HOST) + 1 +
+	       queue;
+}
 
-	(void)base;
-	return slot_offset(queue, 0) + answer * SLOT_ROOM +
+/* A session's commands go by one queue, and each session's by another: the attack goes where the commands are. */
+static void look_at_queue(struct attack *attack, unsigned int queue)
+{
+	uint32_t tail = shadow_host(attack, queue)->sq_tail;
+
+	if (tail != attack->tail[queue])
+		attack->queue = queue;
+	attack->tail[queue] = tail;
+}
+
+/* The request or the answer in the slot that is next in use */
+static size_t place_message(const struct attack *attack, uint64_t random)
+{
+	unsigned int answer = random >> 8 & 1;
+
+	return slot_offset(attack->queue, 0) + answer * SLOT_ROOM +
 	       (random >> 16) % (sizes[random >> 32 & 1] + 100);
 }
 
 /* The entries of both rings that are next in use, and the queue's words in the shadow doorbell pages */
-static size_t place_ring(const uint8_t *base, uint64_t random)
+static size_t place_ring(const struct attack *attack, uint64_t random)
 {
-	const volatile struct ihsm_shadow_host *host =
-		(const volatile struct ihsm_shadow_host *)(base + SHARED_SHADOW_HOST) + 1;
+	uint32_t tail = shadow_host(attack, attack->queue)->sq_tail;
 	size_t into = random >> 16;
 
 	switch (random % 8) {
 	case 0:
-		return SHARED_SHADOW_HOST + sizeof(*host) + into % sizeof(*host);
+		return SHARED_SHADOW_HOST + (1 + attack->queue) * sizeof(struct ihsm_shadow_host) +
+		       into % sizeof(struct ihsm_shadow_host);
 	case 1:
-		return SHARED_SHADOW_DEVICE + sizeof(struct ihsm_shadow_device) +
+		return SHARED_SHADOW_DEVICE +
+		       (1 + attack->queue) * sizeof(struct ihsm_shadow_device) +
 		       into % sizeof(struct ihsm_shadow_device);
 	case 2:
 	case 3:
 	case 4:
-		return queue_offset(0) + QUEUE_SQ + host->sq_tail % SQ_ENTRIES * IHSM_SQE_SIZE +
+		return queue_offset(attack->queue) + QUEUE_SQ + tail % SQ_ENTRIES * IHSM_SQE_SIZE +
 		       into % IHSM_SQE_SIZE;
 	default:
 		/* Not the phase: a completion that is never seen only tests the patience of whoever waits. */
-		return queue_offset(0) + QUEUE_CQ +
-		       (host->sq_tail - (random >> 8 & 1)) % CQ_ENTRIES * IHSM_CQE_SIZE +
+		return queue_offset(attack->queue) + QUEUE_CQ +
+		       (tail - (random >> 8 & 1)) % CQ_ENTRIES * IHSM_CQE_SIZE +
 		       into % offsetof(struct ihsm_cqe, status);
 	}
 }
@@ -296,13 +317,15 @@ static void *flip(void *argument)
 	struct attack *attack = argument;
 	uint64_t random = 88172645463325252ULL;
 
-	while (!atomic_load_explicit(&attack->stop, memory_order_relaxed)) {
-		volatile uint8_t *victim =
-			attack->base + attack->place(attack->base, next_random(&random));
-		uint8_t bit = (uint8_t)(1U << (random >> 60 & 7));
+	for (unsigned int n = 0; !atomic_load_explicit(&attack->stop, memory_order_relaxed); n++) {
+		volatile uint8_t *victim;
+		uint8_t bit;
 
+		look_at_queue(attack, n % QUEUES_MAX);
+		victim = attack->base + attack->place(attack, next_random(&random));
+		bit = (uint8_t)(1U << (random >> 60 & 7));
 		*victim ^= bit;
-		for (unsigned int n = random >> 40 & 63; n; n--)
+		for (unsigned int wait = random >> 40 & 63; wait; wait--)
 			__asm__ volatile("" ::: "memory");
 		yield_times(attack->hold);
 		*victim ^= bit;
