@@ -34,6 +34,7 @@ static int keep_waiting(struct ihsm_device *ihsm, unsigned long limit)
  */
 static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 {
+	bool bounded = cmd->opcode != IHSM_ADMIN_DESTROY_CONTEXT; /* which ends with its commands */
 	unsigned long limit;
 	int err;
 
@@ -51,7 +52,7 @@ static int run(struct ihsm_device *ihsm, struct ihsm_cmd *cmd, const char *what)
 		if (!err || !ihsm_cmd_abandon(cmd, false))
 			continue;
 		dev_warn_ratelimited(&ihsm->dev, "%s: no answer (%d)\n", what, err);
-		if (err == -ETIMEDOUT)
+		if (err == -ETIMEDOUT && bounded)
 			ihsm_reset_later(ihsm, "an admin command was lost");
 		ihsm_look_now(ihsm);
 		return err;

@@ -450,6 +450,38 @@ static void test_killed(struct kunit *test)
 	there_and_back(test, program, 64, 64);
 }
 
+/*
+ * The end of a context takes as long as its commands do. Who closes does not wait for ever, others
+ * are not reset for that, and if it never comes there is the ladder.
+ */
+static void test_ends_late(struct kunit *test)
+{
+	struct program *program = start(test);
+	struct ihsm_queue *queue = program->ihsm->queue[0];
+	u32 generation = program->ihsm->generation;
+	unsigned int idle = bitmap_weight(queue->free, queue->slots);
+	unsigned int i;
+
+	program->card->faults.drops = IHSM_ADMIN_DESTROY_CONTEXT;
+	close(program);
+	flush_workqueue(program->ihsm->wq);
+	KUNIT_EXPECT_EQ(test, program->ihsm->generation, generation);
+	KUNIT_EXPECT_EQ(test, program->ihsm->state, IHSM_DRIVER_LIVE);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(queue->free, queue->slots), idle - 1);
+	KUNIT_ASSERT_EQ(test, open_again(program), 0);
+	there_and_back(test, program, 64, 64);
+	for (i = 0; i < queue->slots; i++) {
+		struct ihsm_cmd *cmd = queue->slot[i].cmd;
+
+		if (!cmd || cmd->opcode != IHSM_ADMIN_DESTROY_CONTEXT)
+			continue;
+		KUNIT_EXPECT_TRUE(test, time_after(cmd->deadline, jiffies));
+		cmd->deadline = jiffies - 1;
+	}
+	KUNIT_EXPECT_TRUE(test, ihsm_queue_overdue(queue));
+	program->card->faults.drops = 0;
+}
+
 /* ---- what happens while a command is under way; the card says when it is ---- */
 
 static struct program *acted_on;
@@ -611,6 +643,7 @@ static struct kunit_case program_cases[] = {
 	KUNIT_CASE(test_epochs),
 	KUNIT_CASE(test_unbound),
 	KUNIT_CASE(test_killed),
+	KUNIT_CASE_SLOW(test_ends_late),
 	KUNIT_CASE(test_answered_late),
 	KUNIT_CASE(test_waits_outside),
 	KUNIT_CASE(test_reset_meanwhile),

@@ -146,7 +146,7 @@ static size_t room_used(const struct ihsm_payload *large, u32 len)
 
 /**
  * ihsm_cmd_finish() - take the answer out of the slot, and give the slot back, wiped
- * @cmd: has ended, or was never submitted; not abandoned. Nothing happens without a slot.
+ * @cmd: has ended, or was never submitted. Nothing happens without a slot.
  */
 void ihsm_cmd_finish(struct ihsm_cmd *cmd)
 {
