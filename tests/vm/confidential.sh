@@ -42,7 +42,7 @@ point "its identity is known" vm_trust 1
 point "the capture begins" start_capture
 head -c 32 /dev/urandom >"$share/key"
 printf 'a text that is long enough to be found again, if it is there\n' >"$share/text"
-vm_test --limit 540 --memory 768 --append swiotlb=force --device "$TMPDIR/middle.sock" sh tests/vm/guest/confidential
+vm_test --limit 540 --memory 768 --append swiotlb=force --middle "$TMPDIR/middle.sock" sh tests/vm/guest/confidential
 kill "$middle"
 wait "$middle"
 
@@ -53,6 +53,7 @@ od -An -v -tx1 "$share/key" | tr -d ' \n' >"$TMPDIR/key.hex"
 known_bytes "$TMPDIR/id"
 point "the capture has the bulk data's size" [ "$(wc -c <"$capture")" -gt 3000000 ]
 point "it has what crosses in the clear" within "$TMPDIR/id"
+point "it has answers, with the partition's name" grep -aq default "$capture"
 point "it has not the user's PIN" not_within "$TMPDIR/user.bytes"
 point "nor the SO's" not_within "$TMPDIR/so.bytes"
 point "nor the imported key" not_within "$share/key"
