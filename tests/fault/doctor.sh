@@ -200,6 +200,8 @@ if overlay 2>/dev/null; then
 	pkill -P "$holder"
 	wait "$holder"
 	umount "$TMPDIR/merged" "$TMPDIR/layers"
+else
+	point "a lock of such a file # SKIP no overlay can be mounted here" true
 fi
 
 # --- ended amid its work ---

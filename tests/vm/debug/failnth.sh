@@ -6,7 +6,7 @@
 # module's own list of calls.
 # Function 0 also takes firmware; function 1 is told when something happens to its partition; behind an IOMMU
 # to map pages takes memory. HSM_FAILNTH: only these operations. Of an operation with many allocations one in
-# HSM_FAILNTH_STRIDE fails, 8 unless it says; 1 is all of them, and takes an hour.
+# HSM_FAILNTH_STRIDE fails, 8 unless it says; 1 is all of them, and takes a good deal longer.
 
 if [ "${1:-}" = --host ]; then
 	[ "$3" = event ] || exit 1
